@@ -1,0 +1,48 @@
+export { catalogue, type ErrorCode, type ErrorEntry } from './errors/catalogue.ts'
+export { errorBody, errorFromBody, isPilotError, PilotError, toPilotError, type ErrorBody, type PilotErrorOptions } from './errors/pilot-error.ts'
+export type { Emit, EventBody, Phase, PilotEvent, ResourceAction } from './events/event.ts'
+export type { LifecycleContext } from './lifecycle/context.ts'
+export type * from './lifecycle/records.ts'
+export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
+export type { AppSpec, ArtifactReference, Compute, DeploymentSpec, HealthCheck, InstanceStatus, LinkSpec, LogCall, LogLine, TrafficSpec } from './provider/compute.ts'
+export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
+export {
+  defineKind,
+  type Accepted,
+  type AnyKind,
+  type Call,
+  type Cost,
+  type CreateCall,
+  type Created,
+  type DeleteCall,
+  type Exposure,
+  type Kind,
+  type ListCall,
+  type Listed,
+  type Ownership,
+  type ReadCall,
+  type Reading,
+  type SettleCall,
+  type Settled,
+  type UpdateCall,
+} from './provider/kind.ts'
+export {
+  contractVersion,
+  defineProvider,
+  type AnyProvider,
+  type AppIdentity,
+  type Capabilities,
+  type CheckContext,
+  type CloudProvider,
+  type ConnectContext,
+  type DatabaseCapability,
+  type DatabaseSpec,
+  type Finding,
+  type PlatformSpec,
+  type Target,
+} from './provider/provider.ts'
+export { isRef, isSecretRef, isTemplate, ref, secretRef, template, type Input, type Json, type Ref, type SecretRef, type Template } from './provider/value.ts'
+export type { SecretStore } from './secrets/secret-store.ts'
+export { stateFormat, type Fence, type JournalEntry, type LeaseHolder, type LeaseRecord, type LeaseStore, type RecordType, type ResourceState, type ScopeName, type ScopeStore, type State, type Store } from './store/store.ts'
+export type { AppDefinition, PackedSource } from './lifecycle/app-definition.ts'
+export type * from './lifecycle/phases.ts'

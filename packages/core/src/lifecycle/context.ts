@@ -1,0 +1,22 @@
+import type { Emit } from '../events/event.ts'
+import type { Capabilities } from '../provider/provider.ts'
+import type { SecretStore } from '../secrets/secret-store.ts'
+import type { Store } from '../store/store.ts'
+
+/** What every phase needs: wired once per program (server, script, test). */
+export interface LifecycleContext {
+  readonly platform: { readonly id: string; readonly name: string; readonly provider: string }
+  readonly provider: Capabilities
+  readonly store: Store
+  readonly secrets: SecretStore
+  /** A folder of this machine for temporary files of a build. */
+  readonly workDir: string
+  readonly emit: Emit
+  /** A line of build output. */
+  log(line: string): void
+  readonly signal: AbortSignal
+  /** Who acts: stands in records. */
+  readonly by: string
+  /** `script`, or the id of the server: a scope that another owner manages is refused with MANAGED_BY_SERVER. */
+  readonly managedBy: string
+}

@@ -1,0 +1,78 @@
+import type { AppIdentity } from '../provider/provider.ts'
+import type { AppDefinition, PackedSource } from './app-definition.ts'
+import type { LifecycleContext } from './context.ts'
+import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
+
+/**
+ * The inputs and results of the phases. Each phase is a function `(context, input) => Promise<record>`, usable alone; each
+ * takes the lease of the app's scope for itself, unless it is called by one that holds it.
+ */
+export type PhaseFunction<I, R> = (context: LifecycleContext, input: I) => Promise<R>
+
+export interface BuildInput {
+  readonly app: AppDefinition
+  readonly source: PackedSource
+  /** Build again although an artifact of the same source and options exists. */
+  readonly force?: boolean
+}
+
+export interface DeployInput {
+  readonly app: AppDefinition
+  readonly build: BuildRecord
+}
+
+export interface ReleaseInput {
+  readonly app: AppIdentity
+  /** A deployment's id or number (`v12` is 12); default: the newest deployment. */
+  readonly deployment?: string | number
+}
+
+export interface RollbackInput {
+  readonly app: AppIdentity
+  /** A deployment's number; default: the one that was released before the current one. */
+  readonly to?: number
+}
+
+export interface UpInput {
+  readonly app: AppDefinition
+  readonly source: PackedSource
+  /** Default true; false stops after deploy. */
+  readonly release?: boolean
+  /** Release again although nothing changed. */
+  readonly force?: boolean
+}
+
+export interface UpResult {
+  readonly changed: boolean
+  readonly build: BuildRecord
+  readonly deployment: DeploymentRecord
+  readonly release?: ReleaseRecord
+  readonly url?: string
+  readonly fallbackUrl?: string
+}
+
+export interface ConfigureInput {
+  readonly app: AppIdentity
+  readonly set: Readonly<Record<string, string>>
+  readonly unset: readonly string[]
+  /** Do not release: wait for the next `up`. */
+  readonly stage?: boolean
+}
+
+export interface ConfigureResult {
+  readonly configuration: ConfigurationRecord
+  /** Absent when staged, when nothing changed, or when the app has no release yet. */
+  readonly release?: ReleaseRecord
+}
+
+export interface DestroyInput {
+  readonly app: AppIdentity
+  /** Databases, volumes and backups go too. */
+  readonly deleteData: boolean
+}
+
+export interface DestroyResult {
+  readonly deleted: readonly string[]
+  /** What stays and where, with its monthly cost. */
+  readonly kept: readonly { readonly key: string; readonly kind: string; readonly title: string; readonly monthlyCost?: number }[]
+}

@@ -1,0 +1,99 @@
+import type { ErrorBody } from '../errors/pilot-error.ts'
+import type { ArtifactReference, HealthCheck } from '../provider/compute.ts'
+import type { AppIdentity, Target } from '../provider/provider.ts'
+import type { Input } from '../provider/value.ts'
+
+/**
+ * The immutable records of the lifecycle: Source → Build → Artifact → Deployment → Release.
+ * They live in the store of the app's scope, under their ids.
+ */
+export interface SourceRecord {
+  /** Of the packed source: `sha256:…`. */
+  readonly digest: string
+  readonly commit?: string
+  readonly message?: string
+  readonly author?: string
+  readonly dirty?: boolean
+}
+
+export interface BuildRecord {
+  readonly id: string
+  readonly app: AppIdentity
+  readonly source: SourceRecord
+  readonly builder: string
+  readonly target: Target
+  /** What besides the source decided the result, hashed: builder, arguments. */
+  readonly optionsDigest: string
+  readonly artifact: ArtifactReference
+  readonly startedAt: string
+  readonly ms: number
+}
+
+/** One version of what an app is configured with: user values by value, platform values and secrets by reference. */
+export interface ConfigurationRecord {
+  /** `1`, `2`, …: per app and environment. */
+  readonly version: number
+  readonly at: string
+  readonly by: string
+  readonly values: Readonly<Record<string, ConfigurationValue>>
+}
+
+export type ConfigurationValue =
+  | { readonly source: 'manifest' | 'env set'; readonly value: string }
+  | { readonly source: 'secret'; readonly value: Input<string> }
+  | { readonly source: 'platform'; readonly from: string }
+
+export interface DeploymentRecord {
+  /** Short, unique in the app, [a-z0-9]. */
+  readonly id: string
+  /** Counts the deployments of the app, from 1: people say v12. */
+  readonly number: number
+  readonly app: AppIdentity
+  readonly source: SourceRecord
+  readonly build: string
+  readonly artifact: ArtifactReference
+  readonly target: Target
+  readonly configuration: number
+  /** Everything else that makes the deployment what it is, so that a rollback repeats it. */
+  readonly run: RunSpec
+  readonly createdAt: string
+  readonly by: string
+}
+
+export interface RunSpec {
+  readonly command?: readonly string[]
+  readonly port?: number
+  readonly health: HealthCheck
+  readonly memoryBytes: number
+  readonly cpu: number
+  readonly instances: number
+  readonly database?: { readonly own: true } | { readonly from: string }
+  readonly uses: readonly string[]
+  readonly domains: readonly string[]
+}
+
+/** Points public traffic at deployments. A rollback is a new release of an older deployment. */
+export interface ReleaseRecord {
+  /** Counts the releases of the app, from 1. */
+  readonly number: number
+  readonly app: AppIdentity
+  readonly deployment: string
+  readonly kind: 'release' | 'rollback' | 'configuration' | 'restart'
+  readonly previous?: string
+  readonly at: string
+  readonly by: string
+  readonly url?: string
+}
+
+/** What `status` shows, and what the table of allowed actions asks: derived from records and live readings, never stored. */
+export interface AppStatus {
+  readonly app: AppIdentity
+  readonly state: AppState
+  readonly release?: ReleaseRecord
+  readonly deployment?: DeploymentRecord
+  readonly url?: string
+  readonly fallbackUrl?: string
+  readonly problem?: ErrorBody
+}
+
+export type AppState = 'absent' | 'staged' | 'live' | 'stopped' | 'unhealthy' | 'destroyed'

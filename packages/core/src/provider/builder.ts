@@ -1,0 +1,42 @@
+import type { ArtifactReference } from './compute.ts'
+import type { AppIdentity, Target } from './provider.ts'
+
+/** Turns a source into an artifact for one target. Content-addressed: the same source and options may return an existing artifact. */
+export interface Builder {
+  /** `dockerfile`, `process`, `static`, `buildpack`. */
+  readonly name: string
+  readonly target: Target
+  /** Whether this builder takes the source, with one line for people that says why; pure over the listed files. */
+  fits(source: SourceFacts): { readonly reason: string } | undefined
+  /**
+   * Builds. `log` gets every line of output as it comes. When it fails or is cancelled nothing is left but caches;
+   * throws BUILD_FAILED with the exit code as reason and the last lines in details.log.
+   */
+  build(call: BuildCall): Promise<ArtifactReference>
+  /** Whether the artifact is still there; a release of an older deployment asks first. */
+  exists(artifact: ArtifactReference, signal: AbortSignal): Promise<boolean>
+  /** Deletes artifacts that nothing keeps any more. Absent is success. */
+  remove?(artifact: ArtifactReference, signal: AbortSignal): Promise<void>
+}
+
+/** What detection and builders decide from: paths and the few small files that matter. */
+export interface SourceFacts {
+  /** Paths relative to the source's root, with forward slashes, sorted. */
+  readonly files: readonly string[]
+  /** Text of a file that was listed, or undefined. */
+  text(path: string): string | undefined
+  /** `build:` of the manifest: a Dockerfile's path, `buildpack`, or undefined. */
+  readonly build?: string
+}
+
+export interface BuildCall {
+  readonly app: AppIdentity
+  /** Opens the source as an uncompressed tar stream; may be called more than once. */
+  openSource(): Promise<NodeJS.ReadableStream>
+  readonly sourceDigest: string
+  readonly facts: SourceFacts
+  /** `--build-arg` values; never secrets: the lifecycle has checked them. */
+  readonly args: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+  log(line: string): void
+}

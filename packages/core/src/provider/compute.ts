@@ -1,0 +1,125 @@
+import type { Blueprint } from './graph.ts'
+import type { AppIdentity } from './provider.ts'
+import type { Input } from './value.ts'
+
+/**
+ * How one target runs apps. Three blueprints, all pure:
+ *
+ * - `app`: what lives as long as the app does (its network, its log group). Made before the first deployment.
+ * - `deployment`: one immutable artifact with one configuration, keyed by its id, staged: healthy before `settle` says ready,
+ *   reachable at an address of its own where the target allows it, without public traffic.
+ * - `traffic`: one resource per app: which deployments get which share. Updating it is a release, a canary step, a rollback.
+ *
+ * The imperative rest (status, logs, exec) creates nothing that lasts.
+ */
+export interface Compute {
+  app(spec: AppSpec): Blueprint
+  /** Outputs: `address` (a URL where the staged deployment answers), optional. */
+  deployment(spec: DeploymentSpec): Blueprint
+  /** Outputs: `url` (what people open), and more addresses under names of their own, such as `fallbackUrl`. */
+  traffic(spec: TrafficSpec): Blueprint
+  /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
+  link?(spec: LinkSpec): Blueprint
+  /** Waits until deployments without traffic have no open requests, at most `timeoutMs`; returns what was still open. */
+  drain?(call: { readonly app: AppIdentity; readonly deployments: readonly string[]; readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<{ readonly open: number }>
+  status(call: { readonly app: AppIdentity; readonly signal: AbortSignal }): Promise<readonly InstanceStatus[]>
+  /** Chunks of the log, oldest first; with `follow`, until the signal fires. `cursor` continues after an earlier chunk. */
+  logs?(call: LogCall): AsyncIterable<LogLine>
+}
+
+export interface AppSpec {
+  readonly app: AppIdentity
+  /** Stable per app; the local edge and others derive host names from it. */
+  readonly hostLabel: string
+}
+
+export interface DeploymentSpec {
+  readonly app: AppIdentity
+  /** Short, unique within the app, [a-z0-9]. */
+  readonly deployment: string
+  readonly artifact: ArtifactReference
+  readonly command?: readonly string[]
+  /** User values, platform values and secrets, as the container or process gets them. PORT is set by the provider. */
+  readonly env: Readonly<Record<string, Input<string>>>
+  /** The port the app listens on; undefined: the artifact's only exposed port, else 8080. */
+  readonly port?: number
+  readonly health: HealthCheck
+  readonly memoryBytes: number
+  /** In cores. */
+  readonly cpu: number
+  readonly instances: number
+  /** Outputs of the app's own blueprint. */
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+export interface HealthCheck {
+  readonly path: string
+  /** Any answer below 500, or below 400 when the path was written in the manifest. */
+  readonly acceptBelow: number
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** How long the app may take to become healthy in all. */
+  readonly graceMs: number
+}
+
+export interface TrafficSpec {
+  readonly app: AppIdentity
+  readonly hostLabel: string
+  /** Shares in percent, summing up to 100; empty: the app is stopped and the edge says so. */
+  readonly weights: readonly { readonly deployment: string; readonly percent: number; readonly outputs: Readonly<Record<string, Input<unknown>>> }[]
+  readonly domains: readonly string[]
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+export interface LinkSpec {
+  /** Who calls. Resources belong to its scope. */
+  readonly from: AppIdentity
+  /** Who is called: same project and environment. */
+  readonly to: AppIdentity
+  readonly toHostLabel: string
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+/** A digest, with what the target needs to find it. Plain JSON: it stands in records. */
+export interface ArtifactReference {
+  /** `sha256:…` of the content: the artifact's identity. */
+  readonly digest: string
+  readonly type: 'image' | 'directory'
+  /** Where it is: an image reference, a folder, an URL. */
+  readonly location: string
+  /** Ports that the artifact declares (EXPOSE). */
+  readonly ports?: readonly number[]
+  /** How it starts when the manifest does not say. */
+  readonly command?: readonly string[]
+}
+
+export interface InstanceStatus {
+  readonly deployment: string
+  readonly instance: string
+  readonly state: 'starting' | 'running' | 'unhealthy' | 'exited' | 'stopped'
+  readonly exitCode?: number
+  readonly restarts?: number
+  /** ISO 8601. */
+  readonly since?: string
+  readonly memoryBytes?: number
+}
+
+export interface LogCall {
+  readonly app: AppIdentity
+  readonly deployments?: readonly string[]
+  /** Lines before now to begin with; default 100. */
+  readonly tail?: number
+  readonly follow?: boolean
+  readonly cursor?: string
+  readonly signal: AbortSignal
+}
+
+export interface LogLine {
+  readonly deployment: string
+  readonly instance: string
+  readonly stream: 'stdout' | 'stderr' | 'pilot'
+  /** ISO 8601, where the source knows it. */
+  readonly at?: string
+  readonly text: string
+  readonly cursor: string
+}

@@ -1,0 +1,107 @@
+import type * as z from 'zod'
+import type { SecretStore } from '../secrets/secret-store.ts'
+import type { Builder } from './builder.ts'
+import type { Compute } from './compute.ts'
+import type { Blueprint } from './graph.ts'
+import type { AnyKind } from './kind.ts'
+import type { Input } from './value.ts'
+
+/** Raised when the contract changes incompatibly. `package.json` of a provider says `pilot: { provider, contract }`, read before import. */
+export const contractVersion = 1
+
+/** How an app runs. */
+export type Target = 'container' | 'process' | 'function' | 'static' | 'vm'
+
+/**
+ * What a provider package exports as its default. An absent capability is `undefined`, never a method that throws.
+ */
+export interface CloudProvider<S extends z.ZodType = z.ZodType> {
+  /** Lower case, unique: `local`, `aws`. Kinds start with it. */
+  readonly name: string
+  /** For people: "This machine". */
+  readonly title: string
+  readonly contract: number
+  /** The wizard renders its form from it; `describe()` texts are the labels, defaults are the defaults. */
+  readonly settings: S
+  /** What is on the machine and in the account, what is missing, and how to get it. Changes nothing; throws only on a fault of its own. */
+  check(context: CheckContext<z.output<S>>): Promise<readonly Finding[]>
+  /** Opens what the capabilities need (clients, lazily). Creates no resource. */
+  connect(context: ConnectContext<z.output<S>>): Promise<Capabilities>
+}
+
+// biome-ignore lint: see AnyKind.
+export type AnyProvider = CloudProvider<z.ZodType<any>>
+
+export function defineProvider<S extends z.ZodType>(provider: CloudProvider<S>): CloudProvider<S> {
+  return provider
+}
+
+export interface CheckContext<S> {
+  /** Absent before setup. */
+  readonly settings?: S
+  readonly home: string
+  readonly signal?: AbortSignal
+}
+
+export interface Finding {
+  /** Stable, for programs: `docker.engine`. */
+  readonly id: string
+  readonly status: 'ok' | 'warning' | 'problem'
+  /** One line: what was found. */
+  readonly title: string
+  /** What to type or to do; always there unless `ok`. */
+  readonly fix?: string
+}
+
+export interface ConnectContext<S> {
+  readonly platformId: string
+  /** The platform's name: for titles and messages, never for identity. */
+  readonly platformName: string
+  readonly settings: S
+  /** The folder where this machine keeps everything (PILOT_HOME). */
+  readonly home: string
+  readonly secrets: SecretStore
+}
+
+export interface Capabilities {
+  /** Every kind that any blueprint of this provider uses, and older ones that states may still hold. */
+  readonly kinds: readonly AnyKind[]
+  /** What `setup` creates, once per platform. */
+  platform(spec: PlatformSpec): Blueprint
+  readonly compute: Partial<Readonly<Record<Target, Compute>>>
+  /** Turn a source into an artifact; the first that fits is used. */
+  readonly builders: readonly Builder[]
+  readonly database?: DatabaseCapability
+  /** Releases clients and sockets. Deletes nothing. */
+  close(): Promise<void>
+}
+
+export interface PlatformSpec {
+  readonly platformId: string
+  readonly name: string
+}
+
+/** A PostgreSQL database and a user of its own, per app and environment. */
+export interface DatabaseCapability {
+  /** The server's major version: recorded per database. */
+  readonly major: number
+  /**
+   * `resources` belong to the app's scope. The password is a secret in the store already. Outputs:
+   * `host`, `port`, `database`, `user`, and `url` for use by `target`.
+   */
+  database(spec: DatabaseSpec): Blueprint
+}
+
+export interface DatabaseSpec {
+  readonly app: AppIdentity
+  readonly target: Target
+  /** Stored before first use by the lifecycle. */
+  readonly password: Input<string>
+}
+
+/** Where an app lives. The environment is part of the identity: production and preview share nothing. */
+export interface AppIdentity {
+  readonly project: string
+  readonly app: string
+  readonly environment: string
+}

@@ -1,0 +1,133 @@
+/**
+ * Where a platform keeps what must not be lost. One store per platform; one lease, state and journal per scope, in the
+ * same store. Implementations pass the contract suite of `@pilot/core/testing`.
+ */
+export interface Store {
+  scope(scope: ScopeName): ScopeStore
+  /** Every scope that has records, state or a journal. */
+  scopes(): Promise<readonly ScopeName[]>
+}
+
+/** `platform`, or `app/<project>/<app>/<environment>`; each part matches [a-z0-9-]+. */
+export type ScopeName = string
+
+export interface ScopeStore {
+  readonly name: ScopeName
+
+  /** The newest state; undefined when nothing was ever written. Throws STATE_NEWER, STATE_CORRUPT. */
+  readState(): Promise<State | undefined>
+  /**
+   * Writes version `state.version`, which must be one more than the newest (0 when there is none): of two writers exactly
+   * one wins, the other gets LEASE_LOST. Durable (file and folder) when it returns. `fence` is compared with the lease's token.
+   */
+  writeState(state: State, fence: Fence): Promise<void>
+  /** Versions that are kept, newest first. */
+  stateHistory(): Promise<readonly { readonly version: number; readonly at: string }[]>
+  readStateVersion(version: number): Promise<State>
+
+  /** Appends durably, in order. Throws LEASE_LOST when the token is not the lease's. */
+  appendJournal(entry: JournalEntry, fence: Fence): Promise<void>
+  /**
+   * What was surely written, oldest first. A torn last entry is dropped; damage before the end throws STATE_CORRUPT.
+   */
+  readJournal(): Promise<readonly JournalEntry[]>
+  /** Forgets entries that the newest state includes. */
+  truncateJournal(fence: Fence): Promise<void>
+
+  readonly lease: LeaseStore
+
+  /** Immutable records (deployments, releases, configuration versions): written once. Throws NAME_TAKEN when the id exists with other content. */
+  putRecord(type: RecordType, id: string, record: object, fence: Fence): Promise<void>
+  getRecord<T>(type: RecordType, id: string): Promise<T | undefined>
+  /** In the order of their ids. */
+  listRecords<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
+
+  /** Deletes the whole scope; only when its state holds no resource. */
+  remove(fence: Fence): Promise<void>
+}
+
+export type RecordType = 'build' | 'artifact' | 'configuration' | 'deployment' | 'release' | 'app'
+
+/** Proof of ownership, compared at every write. */
+export interface Fence {
+  readonly token: number
+}
+
+/** What the engine recorded of a scope. */
+export interface State {
+  /** Of this format; a newer one is refused untouched (STATE_NEWER), an older one is migrated with a copy kept. */
+  readonly format: number
+  /** Counts writes of this scope, from 1. */
+  readonly version: number
+  /** ISO 8601. */
+  readonly at: string
+  /** Who may change this scope: a server's id, or `script`. */
+  readonly managedBy?: string
+  readonly resources: readonly ResourceState[]
+}
+
+export const stateFormat = 1
+
+export interface ResourceState {
+  readonly key: string
+  readonly kind: string
+  readonly kindVersion: number
+  readonly generation: number
+  readonly id: string
+  /** As desired: references unresolved, secrets as references. */
+  readonly inputs: Readonly<Record<string, unknown>>
+  /** Keyed hash per field that holds a secret, for the diff. */
+  readonly fingerprints?: Readonly<Record<string, string>>
+  readonly outputs: Readonly<Record<string, unknown>>
+  /** Keys it depended on when it was created: destroy uses these. */
+  readonly dependsOn: readonly string[]
+  readonly protect?: boolean
+  /** `ready`; `created` while settling; `tainted` after a failed settle: replaced by the next apply. `deposed`: a replaced generation that is still to be deleted. */
+  readonly status: 'created' | 'ready' | 'tainted' | 'deposed'
+  readonly createdAt: string
+}
+
+/**
+ * One step of one operation, written before (`intent`) and after. An intent without a result is unknown.
+ */
+export type JournalEntry = { readonly at: string; readonly seq: number } & (
+  | { readonly type: 'intent'; readonly action: 'create' | 'update' | 'delete'; readonly resource: Omit<ResourceState, 'id' | 'outputs' | 'status' | 'createdAt'> & { readonly id?: string } }
+  | { readonly type: 'accepted'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly id: string; readonly operation?: string }
+  | { readonly type: 'settled'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update'; readonly outputs: Readonly<Record<string, unknown>> }
+  | { readonly type: 'failed'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly reason: string; readonly certain: boolean }
+  | { readonly type: 'deleted'; readonly key: string; readonly generation: number }
+)
+
+/**
+ * A lease guards one scope. A taker waits until the holder's heartbeat has stood still for `ttlMs` on its own monotonic clock
+ * plus the longest call deadline; on the same host at once when the holder's process is gone (boot id, pid, start time).
+ */
+export interface LeaseStore {
+  read(): Promise<LeaseRecord | undefined>
+  /** Compare-and-set: succeeds only if the stored record still equals `previous` (undefined: none). Returns whether it did. */
+  swap(previous: LeaseRecord | undefined, next: LeaseRecord): Promise<boolean>
+}
+
+export interface LeaseRecord {
+  /** Raised by every taking; never reused, also after a release. */
+  readonly token: number
+  /** Raised by every heartbeat. */
+  readonly beat: number
+  /** Undefined when released. */
+  readonly holder?: LeaseHolder
+  readonly ttlMs: number
+}
+
+export interface LeaseHolder {
+  /** Random per owner object: two owners in one process differ. */
+  readonly id: string
+  /** For people: "deploy of shop/api by ada on laptop". */
+  readonly title: string
+  readonly host: string
+  readonly bootId: string
+  readonly pid: number
+  /** Process start time in the kernel's own unit, as text. */
+  readonly startTime: string
+  /** ISO 8601. */
+  readonly since: string
+}
