@@ -1,5 +1,5 @@
-import type { Emit } from '../events/event.ts'
-import type { Capabilities } from '../provider/provider.ts'
+import type { Emit, Phase } from '../events/event.ts'
+import type { AppIdentity, Capabilities } from '../provider/provider.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { Store } from '../store/store.ts'
 
@@ -19,4 +19,8 @@ export interface LifecycleContext {
   readonly by: string
   /** `script`, or the id of the server: a scope that another owner manages is refused with MANAGED_BY_SERVER. */
   readonly managedBy: string
+  /** The median duration of at least three earlier runs of a phase, milliseconds; absent or undefined: unknown. */
+  usualMs?(phase: Phase, app: AppIdentity): number | undefined
+  /** How long to wait for a scope that another owner holds, milliseconds; default 0: HELD at once. */
+  readonly waitForLeaseMs?: number
 }

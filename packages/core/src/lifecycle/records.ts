@@ -1,7 +1,7 @@
 import type { ErrorBody } from '../errors/pilot-error.ts'
 import type { ArtifactReference, HealthCheck } from '../provider/compute.ts'
 import type { AppIdentity, Target } from '../provider/provider.ts'
-import type { Input } from '../provider/value.ts'
+import type { SecretRef } from '../provider/value.ts'
 
 /**
  * The immutable records of the lifecycle: Source → Build → Artifact → Deployment → Release.
@@ -17,6 +17,7 @@ export interface SourceRecord {
 }
 
 export interface BuildRecord {
+  /** Derived from what it was built from: the same source and options have the same id. */
   readonly id: string
   readonly app: AppIdentity
   readonly source: SourceRecord
@@ -29,22 +30,29 @@ export interface BuildRecord {
   readonly ms: number
 }
 
-/** One version of what an app is configured with: user values by value, platform values and secrets by reference. */
+/**
+ * One version of what an app is configured with, layer by layer, so that unsetting a value shows the one below again.
+ * User values stand by value; platform values and secrets by reference, so that a rollback works after a rotation.
+ * `effectiveConfiguration` merges the layers.
+ */
 export interface ConfigurationRecord {
-  /** `1`, `2`, …: per app and environment. */
+  /** Counts the configurations of the app, from 1. */
   readonly version: number
   readonly at: string
   readonly by: string
-  readonly values: Readonly<Record<string, ConfigurationValue>>
+  /** From the manifest's `env:`. */
+  readonly manifest: Readonly<Record<string, string>>
+  /** From `env set`; over the manifest. */
+  readonly set: Readonly<Record<string, string>>
+  /** From `secret set`, each pinned to a version; over both. */
+  readonly secrets: Readonly<Record<string, SecretRef>>
 }
 
-export type ConfigurationValue =
-  | { readonly source: 'manifest' | 'env set'; readonly value: string }
-  | { readonly source: 'secret'; readonly value: Input<string> }
-  | { readonly source: 'platform'; readonly from: string }
+/** Where the value of a variable comes from, for `env list`. */
+export type ConfigurationSource = 'manifest' | 'env set' | 'secret' | 'platform'
 
 export interface DeploymentRecord {
-  /** Short, unique in the app, [a-z0-9]. */
+  /** Derived from artifact, configuration, run and nonce: [a-z0-9], 10 characters. */
   readonly id: string
   /** Counts the deployments of the app, from 1: people say v12. */
   readonly number: number
@@ -56,6 +64,8 @@ export interface DeploymentRecord {
   readonly configuration: number
   /** Everything else that makes the deployment what it is, so that a rollback repeats it. */
   readonly run: RunSpec
+  /** Raised by `restart` and `--force`: the same content deployed anew. */
+  readonly nonce: number
   readonly createdAt: string
   readonly by: string
 }

@@ -95,6 +95,10 @@ export interface DatabaseCapability {
 export interface DatabaseSpec {
   readonly app: AppIdentity
   readonly target: Target
+  /** Another app's database in place of one's own, with a user of one's own: `database: { from: other }`. */
+  readonly from?: AppIdentity
+  /** Outputs of the app's own blueprint. */
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
   /** Stored before first use by the lifecycle. */
   readonly password: Input<string>
 }

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { PilotError } from '../errors/pilot-error.ts'
+import type { AppIdentity } from '../provider/provider.ts'
+import type { Fence, RecordType, ScopeStore } from '../store/store.ts'
+import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
+import { appTitle } from './scope.ts'
+
+/** The records of one app, read in one go at the beginning of an operation and appended to while it runs. */
+export interface Ledger {
+  readonly builds: readonly BuildRecord[]
+  readonly configurations: readonly ConfigurationRecord[]
+  readonly deployments: readonly DeploymentRecord[]
+  readonly releases: readonly ReleaseRecord[]
+}
+
+export async function readLedger(scope: ScopeStore): Promise<Ledger> {
+  const all = async <T>(type: RecordType): Promise<T[]> => (await scope.listRecords<T>(type)).map(({ record }) => record)
+  const [builds, configurations, deployments, releases] = await Promise.all([
+    all<BuildRecord>('build'),
+    all<ConfigurationRecord>('configuration'),
+    all<DeploymentRecord>('deployment'),
+    all<ReleaseRecord>('release'),
+  ])
+  return {
+    builds,
+    configurations: configurations.sort((a, b) => a.version - b.version),
+    deployments: deployments.sort((a, b) => a.number - b.number),
+    releases: releases.sort((a, b) => a.number - b.number),
+  }
+}
+
+/** Appends records under the lease. The same record twice is one record, so a phase may start twice. */
+export interface LedgerWriter {
+  build(record: BuildRecord): Promise<BuildRecord>
+  configuration(record: ConfigurationRecord): Promise<ConfigurationRecord>
+  deployment(record: DeploymentRecord): Promise<DeploymentRecord>
+  release(record: ReleaseRecord): Promise<ReleaseRecord>
+}
+
+export function ledgerWriter(scope: ScopeStore, fence: Fence): LedgerWriter {
+  const write = async <T extends object>(type: RecordType, id: string, record: T): Promise<T> => {
+    await scope.putRecord(type, id, record, fence)
+    return record
+  }
+  return {
+    build: (record) => write('build', record.id, record),
+    configuration: (record) => write('configuration', counted(record.version), record),
+    deployment: (record) => write('deployment', record.id, record),
+    release: (record) => write('release', counted(record.number), record),
+  }
+}
+
+/** Ids that sort as their numbers do. */
+const counted = (number: number): string => String(number).padStart(8, '0')
+
+export const nextNumber = (records: readonly { readonly number: number }[]): number => Math.max(0, ...records.map(({ number }) => number)) + 1
+
+/** `12`, `v12` or an id. Throws NOT_FOUND with the numbers that exist. */
+export function findDeployment(ledger: Ledger, app: AppIdentity, wanted: string | number): DeploymentRecord {
+  const number = typeof wanted === 'number' ? wanted : /^v?\d+$/.test(wanted) ? Number(wanted.replace('v', '')) : undefined
+  const found = ledger.deployments.find((deployment) => (number === undefined ? deployment.id === wanted : deployment.number === number))
+  if (found) return found
+  const numbers = ledger.deployments.slice(-10).map((deployment) => `v${deployment.number}`)
+  throw new PilotError('NOT_FOUND', `${appTitle(app)} has no deployment ${typeof wanted === 'number' ? `v${wanted}` : wanted}`, {
+    reason: numbers.length === 0 ? 'It was never deployed.' : `The newest are ${numbers.join(', ')}.`,
+  })
+}
+
+/** Short, stable, [a-z0-9]: the first characters of a SHA-256 over canonical JSON. */
+export function contentId(content: unknown, length: number): string {
+  const digest = createHash('sha256').update(canonicalJson(content)).digest()
+  return BigInt(`0x${digest.toString('hex')}`).toString(36).padStart(50, '0').slice(0, length)
+}
+
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
+  )
+}

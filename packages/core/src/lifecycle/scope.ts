@@ -1,0 +1,32 @@
+import type { AppIdentity } from '../provider/provider.ts'
+import type { ScopeName } from '../store/store.ts'
+
+export const platformScope: ScopeName = 'platform'
+
+export const appScope = ({ project, app, environment }: AppIdentity): ScopeName => `app/${project}/${app}/${environment}`
+
+/** The app that a scope belongs to; undefined for the platform's. */
+export function appOfScope(scope: ScopeName): AppIdentity | undefined {
+  const [type, project, app, environment] = scope.split('/')
+  return type === 'app' && project && app && environment ? { project, app, environment } : undefined
+}
+
+/** Where the user's secrets of an app live; each is given to the app under its last part. */
+export const secretPrefix = (app: AppIdentity): string => `${appScope(app)}/`
+
+/** Where the secrets live that Pilot makes for an app. */
+export const generatedSecretPrefix = (app: AppIdentity): string => `generated/${appScope(app)}/`
+
+/** `api.shop` in production, `api.preview-42.shop` elsewhere: what host names are made of. */
+export const hostLabel = ({ project, app, environment }: AppIdentity): string =>
+  environment === 'production' ? `${app}.${project}` : `${app}.${environment}.${project}`
+
+/** For people: `shop/api`, with the environment when it is not production. */
+export const appTitle = ({ project, app, environment }: AppIdentity): string =>
+  environment === 'production' ? `${project}/${app}` : `${project}/${app} (${environment})`
+
+/** `mailer` → `MAILER_URL`, `auth-api` → `AUTH_API_URL`. */
+export const linkVariable = (app: string): string => `${app.toUpperCase().replaceAll('-', '_')}_URL`
+
+/** The keys of one deployment's resources begin with this; every compute keeps to it. */
+export const deploymentKeyPrefix = (deployment: string): string => `deployment/${deployment}/`
