@@ -1,0 +1,53 @@
+/** Builds one package: `node scripts/build/package.ts packages/core`. Called by Nx, which caches the result. */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { build, type BuildOptions } from 'esbuild'
+import { external, programs, type Program } from './programs.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const folder = process.argv[2]
+if (folder === undefined || !existsSync(path.join(root, folder, 'tsconfig.json'))) {
+  console.error('Usage: node scripts/build/package.ts FOLDER-OF-A-PACKAGE')
+  process.exit(2)
+}
+
+await rm(path.join(root, folder, 'dist'), { recursive: true, force: true })
+await compile(folder)
+for (const program of programs[folder] ?? []) await bundle(folder, program)
+
+/** JavaScript and types of every module, for those who import the package. */
+async function compile(folder: string): Promise<void> {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  const child = spawn(process.execPath, [tsc, '-p', path.join(folder, 'tsconfig.json')], { cwd: root, stdio: 'inherit' })
+  const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve))
+  if (code !== 0) process.exit(code ?? 1)
+}
+
+async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
+  const source = path.join(root, folder, 'src', entry)
+  const outdir = path.join(root, folder, 'dist', path.dirname(entry))
+  const options: BuildOptions = {
+    entryPoints: [source],
+    outdir,
+    bundle: true,
+    splitting: lazy === true,
+    chunkNames: 'chunks/[name]-[hash]',
+    format: 'esm',
+    platform: 'node',
+    target: 'node22.12',
+    conditions: ['@pilot/source', 'module'],
+    external: [...external],
+    // Names stay readable in stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'linked',
+    // CommonJS packages call require for Node's own modules.
+    banner: { js: "import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);" },
+    logLevel: 'warning',
+  }
+  await build(options)
+  await chmod(path.join(outdir, `${path.basename(entry, '.ts')}.js`), 0o755)
+}
