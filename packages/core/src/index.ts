@@ -39,6 +39,7 @@ export {
   type DatabaseSpec,
   type Finding,
   type PlatformSpec,
+  type RegistryCapability,
   type Target,
 } from './provider/provider.ts'
 export { isRef, isSecretRef, isTemplate, ref, secretRef, template, type Input, type Json, type Ref, type SecretRef, type Template } from './provider/value.ts'
@@ -46,3 +47,16 @@ export type { SecretStore } from './secrets/secret-store.ts'
 export { stateFormat, type Fence, type JournalEntry, type LeaseHolder, type LeaseRecord, type LeaseStore, type RecordType, type ResourceState, type ScopeName, type ScopeStore, type State, type Store } from './store/store.ts'
 export type { AppDefinition, PackedSource } from './lifecycle/app-definition.ts'
 export type * from './lifecycle/phases.ts'
+export { actionTable, allowedActions, type ActionVerdict, type AppAction } from './lifecycle/actions.ts'
+export { build } from './lifecycle/build.ts'
+export { effectiveConfiguration, type EffectiveValue } from './lifecycle/configuration.ts'
+export { configure, listConfiguration, setSecret, type ConfigurationLine } from './lifecycle/configure.ts'
+export { deploy } from './lifecycle/deploy.ts'
+export { destroyApp, destroyPlatform } from './lifecycle/destroy.ts'
+export { push } from './lifecycle/push.ts'
+export { release, rollback } from './lifecycle/release.ts'
+export { restart, start, stop } from './lifecycle/run-state.ts'
+export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, secretPrefix } from './lifecycle/scope.ts'
+export { planSetup, setup } from './lifecycle/setup.ts'
+export { appStatus, listApps, listReleases } from './lifecycle/status.ts'
+export { up } from './lifecycle/up.ts'

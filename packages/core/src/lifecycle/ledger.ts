@@ -55,6 +55,9 @@ const counted = (number: number): string => String(number).padStart(8, '0')
 
 export const nextNumber = (records: readonly { readonly number: number }[]): number => Math.max(0, ...records.map(({ number }) => number)) + 1
 
+/** What `env set` and `up` go on from: the newest configuration that is not a rollback's. */
+export const newestConfiguration = ({ configurations }: Ledger): ConfigurationRecord | undefined => configurations.findLast(({ derivedFrom }) => derivedFrom === undefined)
+
 /** `12`, `v12` or an id. Throws NOT_FOUND with the numbers that exist. */
 export function findDeployment(ledger: Ledger, app: AppIdentity, wanted: string | number): DeploymentRecord {
   const number = typeof wanted === 'number' ? wanted : /^v?\d+$/.test(wanted) ? Number(wanted.replace('v', '')) : undefined

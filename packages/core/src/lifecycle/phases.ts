@@ -16,9 +16,16 @@ export interface BuildInput {
   readonly force?: boolean
 }
 
+export interface PushInput {
+  readonly app: AppIdentity
+  readonly build: BuildRecord
+}
+
 export interface DeployInput {
   readonly app: AppDefinition
   readonly build: BuildRecord
+  /** Deploy anew although the same content is live. */
+  readonly force?: boolean
 }
 
 export interface ReleaseInput {
@@ -56,6 +63,14 @@ export interface ConfigureInput {
   readonly set: Readonly<Record<string, string>>
   readonly unset: readonly string[]
   /** Do not release: wait for the next `up`. */
+  readonly stage?: boolean
+}
+
+export interface SetSecretInput {
+  readonly app: AppIdentity
+  readonly name: string
+  /** Undefined removes it. */
+  readonly value: string | undefined
   readonly stage?: boolean
 }
 

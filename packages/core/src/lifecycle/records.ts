@@ -1,5 +1,4 @@
-import type { ErrorBody } from '../errors/pilot-error.ts'
-import type { ArtifactReference, HealthCheck } from '../provider/compute.ts'
+import type { ArtifactReference, HealthCheck, InstanceStatus } from '../provider/compute.ts'
 import type { AppIdentity, Target } from '../provider/provider.ts'
 import type { SecretRef } from '../provider/value.ts'
 
@@ -46,6 +45,8 @@ export interface ConfigurationRecord {
   readonly set: Readonly<Record<string, string>>
   /** From `secret set`, each pinned to a version; over both. */
   readonly secrets: Readonly<Record<string, SecretRef>>
+  /** Made by a rollback from this older version with the secrets of today; never what `env set` and `up` go on from. */
+  readonly derivedFrom?: number
 }
 
 /** Where the value of a variable comes from, for `env list`. */
@@ -103,7 +104,8 @@ export interface AppStatus {
   readonly deployment?: DeploymentRecord
   readonly url?: string
   readonly fallbackUrl?: string
-  readonly problem?: ErrorBody
+  /** Of the live deployment. */
+  readonly instances: readonly InstanceStatus[]
 }
 
 export type AppState = 'absent' | 'staged' | 'live' | 'stopped' | 'unhealthy' | 'destroyed'

@@ -7,8 +7,11 @@ import type { Input } from './value.ts'
  *
  * - `app`: what lives as long as the app does (its network, its log group). Made before the first deployment.
  * - `deployment`: one immutable artifact with one configuration, keyed by its id, staged: healthy before `settle` says ready,
- *   reachable at an address of its own where the target allows it, without public traffic.
- * - `traffic`: one resource per app: which deployments get which share. Updating it is a release, a canary step, a rollback.
+ *   reachable at an address of its own where the target allows it, without public traffic. Its keys begin with
+ *   `deployment/<id>/`, so that the lifecycle can tell the resources of one deployment from those of another.
+ * - `traffic`: one resource per app, key `traffic` on every target: which deployments get which share. Updating it is a
+ *   release, a canary step, a rollback. Its inputs hold `weights: [{ deployment, percent, … }]`, from which the lifecycle reads
+ *   what is live.
  *
  * The imperative rest (status, logs, exec) creates nothing that lasts.
  */

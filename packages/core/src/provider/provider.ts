@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { Builder } from './builder.ts'
-import type { Compute } from './compute.ts'
+import type { ArtifactReference, Compute } from './compute.ts'
 import type { Blueprint } from './graph.ts'
 import type { AnyKind } from './kind.ts'
 import type { Input } from './value.ts'
@@ -71,6 +71,8 @@ export interface Capabilities {
   readonly compute: Partial<Readonly<Record<Target, Compute>>>
   /** Turn a source into an artifact; the first that fits is used. */
   readonly builders: readonly Builder[]
+  /** Where artifacts go that other machines run; absent where they stay on the machine that built them. */
+  readonly registry?: RegistryCapability
   readonly database?: DatabaseCapability
   /** Releases clients and sockets. Deletes nothing. */
   close(): Promise<void>
@@ -79,6 +81,11 @@ export interface Capabilities {
 export interface PlatformSpec {
   readonly platformId: string
   readonly name: string
+}
+
+export interface RegistryCapability {
+  /** Uploads by digest; what is there already is not sent again. Returns where it is now. May be called twice. */
+  push(call: { readonly app: AppIdentity; readonly artifact: ArtifactReference; readonly signal: AbortSignal; log(line: string): void }): Promise<ArtifactReference>
 }
 
 /** A PostgreSQL database and a user of its own, per app and environment. */

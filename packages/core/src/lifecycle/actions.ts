@@ -1,0 +1,44 @@
+import type { AppState } from './records.ts'
+
+/** What can be done with an app. Commands, the API and the screens all ask `allowedActions`. */
+export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'destroy'
+
+const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
+const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
+const running: readonly AppState[] = ['live', 'unhealthy']
+
+/** Which state each action needs, and what to say when it is another one. */
+export const actionTable: Readonly<Record<AppAction, { readonly states: readonly AppState[]; readonly otherwise: string }>> = {
+  up: { states: always, otherwise: '' },
+  build: { states: always, otherwise: '' },
+  deploy: { states: always, otherwise: '' },
+  release: { states: known, otherwise: 'It has no deployment yet: deploy it with `up`.' },
+  rollback: { states: ['live', 'unhealthy', 'stopped'], otherwise: 'It was never released.' },
+  restart: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.' },
+  stop: { states: running, otherwise: 'It does not run.' },
+  start: { states: ['stopped'], otherwise: 'It runs already, or was never released.' },
+  env: { states: always, otherwise: '' },
+  secret: { states: always, otherwise: '' },
+  logs: { states: known, otherwise: 'It was never deployed.' },
+  open: { states: running, otherwise: 'It does not run.' },
+  destroy: { states: known, otherwise: 'There is nothing to destroy.' },
+}
+
+export interface ActionVerdict {
+  readonly action: AppAction
+  readonly allowed: boolean
+  /** Why not. */
+  readonly reason?: string
+}
+
+/** `busy`: the title of the operation that holds the app; only what changes nothing is allowed then. */
+export function allowedActions({ state, busy }: { readonly state: AppState; readonly busy?: string }): readonly ActionVerdict[] {
+  return (Object.keys(actionTable) as AppAction[]).map((action) => {
+    const { states, otherwise } = actionTable[action]
+    if (!states.includes(state)) return { action, allowed: false, reason: otherwise }
+    if (busy !== undefined && !readOnly.has(action)) return { action, allowed: false, reason: `Held by ${busy}.` }
+    return { action, allowed: true }
+  })
+}
+
+const readOnly: ReadonlySet<AppAction> = new Set(['logs', 'open'])

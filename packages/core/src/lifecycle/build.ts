@@ -1,0 +1,75 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import type { Builder } from '../provider/builder.ts'
+import type { Capabilities } from '../provider/provider.ts'
+import type { AppDefinition } from './app-definition.ts'
+import type { LifecycleContext } from './context.ts'
+import { contentId } from './ledger.ts'
+import { runPhase } from './phase.ts'
+import type { BuildInput } from './phases.ts'
+import type { BuildRecord } from './records.ts'
+import { appTitle, secretPrefix } from './scope.ts'
+import { withApp, type AppSession } from './session.ts'
+
+/** Turns a source into an artifact, or finds the one that the same source and options made before. */
+export const build = (context: LifecycleContext, input: BuildInput): Promise<BuildRecord> =>
+  withApp(context, { app: input.app.app, action: 'build' }, (session) => buildIn(session, input))
+
+export function buildIn(session: AppSession, { app, source, force = false }: BuildInput): Promise<BuildRecord> {
+  const { context } = session
+  return runPhase(context, { app: app.app, phase: 'build' }, async () => {
+    const facts = { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }) }
+    const { builder, reason } = chooseBuilder(context.provider, app, facts)
+    refuseUntrusted(app, builder)
+    await refuseSecretsAsArguments(context, app)
+    const optionsDigest = contentId({ builder: builder.name, args: app.buildArgs, build: app.build ?? null }, 20)
+    const sameInput = (await session.ledger()).builds.filter((build) => build.source.digest === source.record.digest && build.optionsDigest === optionsDigest)
+    const earlier = sameInput.at(-1)
+    if (earlier && !force && (await builder.exists(earlier.artifact, context.signal))) {
+      return { result: earlier, outcome: 'unchanged', detail: 'the source has not changed' }
+    }
+    const startedAt = new Date().toISOString()
+    const started = performance.now()
+    const artifact = await builder.build({
+      app: app.app,
+      openSource: () => source.open(),
+      sourceDigest: source.record.digest,
+      facts,
+      args: app.buildArgs,
+      signal: context.signal,
+      log: context.log,
+    })
+    const ms = Math.round(performance.now() - started)
+    const same = sameInput.find((build) => build.artifact.digest === artifact.digest)
+    if (same) return { result: same, detail: reason }
+    const id = contentId({ source: source.record.digest, optionsDigest, artifact: artifact.digest }, 20)
+    const record: BuildRecord = { id, app: app.app, source: source.record, builder: builder.name, target: builder.target, optionsDigest, artifact, startedAt, ms }
+    return { result: await session.write.build(record), detail: reason }
+  })
+}
+
+export function chooseBuilder(provider: Capabilities, { app, target }: AppDefinition, facts: Parameters<Builder['fits']>[0]): { builder: Builder; reason: string } {
+  for (const builder of provider.builders) {
+    if (target !== undefined && builder.target !== target) continue
+    const fit = builder.fits(facts)
+    if (fit) return { builder, reason: fit.reason }
+  }
+  throw new PilotError('NOTHING_DETECTED', `Pilot did not recognise how to run ${appTitle(app)}`, {
+    reason: `The source holds ${summary(facts.files)}; this platform builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`,
+  })
+}
+
+function refuseUntrusted(app: AppDefinition, builder: Builder): void {
+  if (app.trusted || builder.target !== 'process') return
+  throw new PilotError('TRUST_NEEDED', `${appTitle(app.app)} comes from elsewhere and would run on this machine as a process, without isolation`)
+}
+
+async function refuseSecretsAsArguments({ secrets }: LifecycleContext, { app, buildArgs }: AppDefinition): Promise<void> {
+  if (Object.keys(buildArgs).length === 0) return
+  for (const { name, version } of await secrets.list(secretPrefix(app))) {
+    const value = await secrets.get({ $secret: { store: secrets.name, name, version } })
+    const argument = Object.entries(buildArgs).find(([, argument]) => value !== '' && argument.includes(value))
+    if (argument) throw new PilotError('SECRET_IN_BUILD_ARGUMENT', `The build argument ${argument[0]} of ${appTitle(app)} holds the secret ${name.slice(secretPrefix(app).length)}`)
+  }
+}
+
+const summary = (files: readonly string[]): string => (files.length === 0 ? 'no files' : `${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more files` : ''}`)

@@ -1,0 +1,112 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import type { AppDefinition } from './app-definition.ts'
+import { currentSecrets, sameLayers, type ConfigurationLayers } from './configuration.ts'
+import type { LifecycleContext } from './context.ts'
+import type { DesiredDeployment } from './desired.ts'
+import { canonicalJson, contentId, newestConfiguration, nextNumber } from './ledger.ts'
+import { liveDeployments } from './live.ts'
+import { runPhase } from './phase.ts'
+import type { DeployInput } from './phases.ts'
+import type { BuildRecord, ConfigurationRecord, DeploymentRecord, RunSpec } from './records.ts'
+import { appTitle } from './scope.ts'
+import { withApp, type AppSession } from './session.ts'
+import { desire, stage } from './stage.ts'
+
+export interface Deployed {
+  readonly deployment: DeploymentRecord
+  readonly desired: DesiredDeployment
+  /** The same content has the traffic already. */
+  readonly live: boolean
+}
+
+/** Stages an artifact with the configuration of this moment: healthy, at an address of its own, without public traffic. */
+export const deploy = (context: LifecycleContext, input: DeployInput): Promise<DeploymentRecord> =>
+  withApp(context, { app: input.app.app, action: 'deploy' }, async (session) => (await deployIn(session, input)).deployment)
+
+export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput): Promise<Deployed> {
+  await refuseMissingSecrets(session.context, app)
+  const configuration = await writeConfiguration(session, await layersFromManifest(session, app))
+  const deployment = await writeDeployment(session, { build, configuration: configuration.version, run: runSpec(app), target: build.target, force })
+  return stageDeployment(session, deployment)
+}
+
+/** Stages unless it is live already. */
+export function stageDeployment(session: AppSession, deployment: DeploymentRecord): Promise<Deployed> {
+  return runPhase<Deployed>(session.context, { app: session.app, phase: 'deploy', detail: `v${deployment.number}` }, async () => {
+    if (liveDeployments(await session.state()).includes(deployment.id)) {
+      return { result: { deployment, desired: await desire(session, deployment), live: true }, outcome: 'unchanged' }
+    }
+    return { result: { deployment, desired: await stage(session, deployment), live: false } }
+  })
+}
+
+/**
+ * The record of what is about to be staged. The same content is the same deployment, so that a repeated `up` neither counts
+ * nor stages it twice; `force` raises the nonce.
+ */
+export async function writeDeployment(
+  session: AppSession,
+  { build, configuration, run, target, force }: { build: Pick<BuildRecord, 'id' | 'artifact' | 'source'>; configuration: number; run: RunSpec; target: BuildRecord['target']; force: boolean },
+): Promise<DeploymentRecord> {
+  const { app, context, write, ledger, state } = session
+  const { deployments } = await ledger()
+  const content = { artifact: build.artifact.digest, configuration, run, target }
+  const same = deployments.filter((deployment) => canonicalJson({ artifact: deployment.artifact.digest, configuration: deployment.configuration, run: deployment.run, target: deployment.target }) === canonicalJson(content))
+  const newest = same.at(-1)
+  const unfinished = newest !== undefined && !liveDeployments(await state()).includes(newest.id) && newest.id === deployments.at(-1)?.id
+  if (newest && (!force || unfinished)) return newest
+  const nonce = newest ? newest.nonce + 1 : 0
+  return write.deployment({
+    id: contentId({ ...content, nonce }, 10),
+    number: nextNumber(deployments),
+    app,
+    source: build.source,
+    build: build.id,
+    artifact: build.artifact,
+    target,
+    configuration,
+    run,
+    nonce,
+    createdAt: new Date().toISOString(),
+    by: context.by,
+  })
+}
+
+/** The newest configuration of the same descent if it has the same layers, else the next version. */
+export async function writeConfiguration(session: AppSession, layers: ConfigurationLayers, { derivedFrom }: { derivedFrom?: number } = {}): Promise<ConfigurationRecord> {
+  const { configurations } = await session.ledger()
+  const newest = configurations.findLast((configuration) => configuration.derivedFrom === derivedFrom)
+  if (newest && sameLayers(newest, layers)) return newest
+  const version = (configurations.at(-1)?.version ?? 0) + 1
+  return session.write.configuration({ version, at: new Date().toISOString(), by: session.context.by, ...layers, ...(derivedFrom === undefined ? {} : { derivedFrom }) })
+}
+
+async function layersFromManifest({ context, ledger }: AppSession, app: AppDefinition): Promise<ConfigurationLayers> {
+  const set = newestConfiguration(await ledger())?.set ?? {}
+  const hidden = Object.keys(app.env).filter((name) => name in set)
+  if (hidden.length > 0) context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: `\`env set\` overrides ${hidden.join(', ')} of the manifest.` })
+  return { manifest: app.env, set, secrets: await currentSecrets(context.secrets, app.app) }
+}
+
+/** All missing secrets at once. `up` asks before it builds. */
+export async function refuseMissingSecrets({ secrets }: LifecycleContext, { app, secrets: wanted }: AppDefinition): Promise<void> {
+  const there = await currentSecrets(secrets, app)
+  const missing = wanted.filter((name) => !(name in there))
+  if (missing.length === 0) return
+  throw new PilotError('SECRETS_MISSING', `${appTitle(app)} needs ${missing.length === 1 ? 'the secret' : 'the secrets'} ${missing.join(', ')}`, {
+    suggestion: `Set ${missing.length === 1 ? 'it' : 'each'} with ${missing.map((name) => `\`secret set ${name}\``).join(', ')}.`,
+    details: { missing },
+  })
+}
+
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, database, uses, domains }: AppDefinition): RunSpec => ({
+  ...(command ? { command } : {}),
+  ...(port === undefined ? {} : { port }),
+  health,
+  memoryBytes,
+  cpu,
+  instances,
+  ...(database ? { database } : {}),
+  uses,
+  domains,
+})

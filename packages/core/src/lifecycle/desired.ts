@@ -1,0 +1,116 @@
+import type { AppIdentity, Capabilities } from '../provider/provider.ts'
+import type { Compute } from '../provider/compute.ts'
+import type { Blueprint, Graph, Resource } from '../provider/graph.ts'
+import type { Input, SecretRef } from '../provider/value.ts'
+import { PilotError } from '../errors/pilot-error.ts'
+import type { Target } from '../provider/provider.ts'
+import type { State } from '../store/store.ts'
+import { effectiveConfiguration, environmentOf } from './configuration.ts'
+import type { ConfigurationRecord, DeploymentRecord } from './records.ts'
+import { appTitle, deploymentKeyPrefix, hostLabel, linkVariable } from './scope.ts'
+
+/**
+ * From records to graphs, purely: what a deployment needs to exist, and what points traffic at it.
+ * What is already there is taken as it was recorded (`recordedGraph`), so that a newer Pilot or provider never touches a
+ * deployment that runs.
+ */
+export interface DesiredDeployment {
+  /** App, database, links and the deployment itself; without traffic. */
+  readonly resources: Graph
+  readonly deploymentOutputs: Readonly<Record<string, Input<unknown>>>
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+  /** Values that the platform gives: DATABASE_URL and other apps' URLs. */
+  readonly platformValues: Readonly<Record<string, Input<string>>>
+}
+
+export function desiredDeployment({
+  provider,
+  deployment,
+  configuration,
+  databasePassword,
+}: {
+  provider: Capabilities
+  deployment: DeploymentRecord
+  configuration: ConfigurationRecord
+  databasePassword: SecretRef | undefined
+}): DesiredDeployment {
+  const { app, run, target } = deployment
+  const compute = computeFor(provider, target)
+  const appBlueprint = compute.app({ app, hostLabel: hostLabel(app) })
+  const appOutputs = appBlueprint.outputs
+  const database = run.database && databasePassword ? databaseBlueprint({ provider, deployment, appOutputs, password: databasePassword }) : undefined
+  const links = run.uses.map((name) => linkBlueprint({ compute, from: app, to: { ...app, app: name }, appOutputs }))
+
+  const platformValues: Record<string, Input<string>> = {
+    ...(database ? { DATABASE_URL: database.outputs['url'] as Input<string> } : {}),
+    ...Object.fromEntries(links.map(({ to, blueprint }) => [linkVariable(to.app), blueprint.outputs['url'] as Input<string>])),
+  }
+  const staged = compute.deployment({
+    app,
+    deployment: deployment.id,
+    artifact: deployment.artifact,
+    ...(run.command ? { command: run.command } : {}),
+    env: environmentOf(effectiveConfiguration(configuration, platformValues)),
+    ...(run.port === undefined ? {} : { port: run.port }),
+    health: run.health,
+    memoryBytes: run.memoryBytes,
+    cpu: run.cpu,
+    instances: run.instances,
+    appOutputs,
+  })
+  assertDeploymentKeys(staged, deployment)
+  return {
+    resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), staged.resources),
+    deploymentOutputs: staged.outputs,
+    appOutputs,
+    platformValues,
+  }
+}
+
+/** The one resource that releases: all traffic to one deployment, or to none. */
+export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, desired: DesiredDeployment | undefined): Blueprint {
+  return computeFor(provider, deployment.target).traffic({
+    app: deployment.app,
+    hostLabel: hostLabel(deployment.app),
+    weights: desired ? [{ deployment: deployment.id, percent: 100, outputs: desired.deploymentOutputs }] : [],
+    domains: deployment.run.domains,
+    appOutputs: desired?.appOutputs ?? {},
+  })
+}
+
+/** What the state holds, as a desired graph: applying it changes nothing but what drifted. */
+export function recordedGraph(state: State | undefined): Graph {
+  return (state?.resources ?? [])
+    .filter(({ status }) => status !== 'deposed')
+    .map(({ key, kind, inputs, dependsOn, protect }) => ({ key, kind, inputs: inputs as Resource['inputs'], dependsOn, ...(protect === undefined ? {} : { protect }) }))
+}
+
+/** Later graphs win, key by key. */
+export function mergeGraphs(...graphs: readonly Graph[]): Graph {
+  return [...new Map(graphs.flat().map((resource) => [resource.key, resource])).values()]
+}
+
+export const withoutDeployment = (graph: Graph, deployment: string): Graph => graph.filter(({ key }) => !key.startsWith(deploymentKeyPrefix(deployment)))
+
+export function computeFor(provider: Capabilities, target: Target): Compute {
+  const compute = provider.compute[target]
+  if (compute) return compute
+  throw new PilotError('USAGE', `This platform does not run apps as ${target}`, { reason: `It offers ${Object.keys(provider.compute).join(', ') || 'no target'}.` })
+}
+
+function databaseBlueprint({ provider, deployment, appOutputs, password }: { provider: Capabilities; deployment: DeploymentRecord; appOutputs: Blueprint['outputs']; password: SecretRef }): Blueprint {
+  const { app, run, target } = deployment
+  if (!provider.database) throw new PilotError('USAGE', `${appTitle(app)} asks for a database, and this platform has none`, { suggestion: 'Remove `database:` from the manifest, or use a platform with PostgreSQL.' })
+  const from = run.database && 'from' in run.database ? { ...app, app: run.database.from } : undefined
+  return provider.database.database({ app, target, ...(from ? { from } : {}), appOutputs, password })
+}
+
+function linkBlueprint({ compute, from, to, appOutputs }: { compute: Compute; from: AppIdentity; to: AppIdentity; appOutputs: Blueprint['outputs'] }): { to: AppIdentity; blueprint: Blueprint } {
+  if (!compute.link) throw new PilotError('USAGE', `${appTitle(from)} uses ${to.app}, and this target cannot reach other apps`, { suggestion: 'Remove `uses:` from the manifest.' })
+  return { to, blueprint: compute.link({ from, to, toHostLabel: hostLabel(to), appOutputs }) }
+}
+
+function assertDeploymentKeys({ resources }: Blueprint, { id }: DeploymentRecord): void {
+  const stray = resources.find(({ key }) => !key.startsWith(deploymentKeyPrefix(id)))
+  if (stray) throw new PilotError('INTERNAL', `The provider's deployment blueprint made ${stray.key}`, { reason: `Keys of a deployment begin with ${deploymentKeyPrefix(id)}.` })
+}

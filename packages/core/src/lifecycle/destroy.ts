@@ -1,0 +1,81 @@
+import { PilotError, toPilotError } from '../errors/pilot-error.ts'
+import type { ResourceState, ScopeName } from '../store/store.ts'
+import type { LifecycleContext } from './context.ts'
+import { runPhase } from './phase.ts'
+import type { DestroyInput, DestroyResult } from './phases.ts'
+import type { BuildRecord } from './records.ts'
+import { generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
+import { withApp, withScope, type AppSession } from './session.ts'
+
+/**
+ * Removes an app from its environment. Data (what is protected: databases, volumes) stays unless `deleteData`; then the
+ * scope stays too, so that the next `up` finds its data again.
+ */
+export const destroyApp = (context: LifecycleContext, { app, deleteData }: DestroyInput): Promise<DestroyResult> =>
+  withApp(context, { app, action: 'destroy' }, (session) =>
+    runPhase(context, { app, phase: 'destroy' }, async () => {
+      const { engine, scope, lease } = session
+      const state = await session.state()
+      const isData = dataKeys(context, state?.resources ?? [])
+      const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
+      const artifacts = await removeArtifacts(session, (await session.ledger()).builds)
+      const keptState = await session.state()
+      if ((keptState?.resources.length ?? 0) === 0) {
+        await context.secrets.purge(secretPrefix(app))
+        await context.secrets.purge(generatedSecretPrefix(app))
+        await scope.remove(lease.fence)
+      }
+      const kept = (keptState?.resources ?? []).map((resource) => keptResource(context, resource))
+      return { result: { deleted: [...destroyed.deleted, ...artifacts], kept: [...kept, ...destroyed.foreign.map(({ id, title }) => ({ key: id, kind: 'unknown', title }))] } }
+    }),
+  )
+
+/** Removes the platform itself. Throws BLOCKED while apps still have resources on it, naming them. */
+export const destroyPlatform = (context: LifecycleContext, { deleteData }: { readonly deleteData: boolean }): Promise<DestroyResult> =>
+  withScope(context, { scope: platformScope, title: `destroy of ${context.platform.name} by ${context.by}` }, async (session) => {
+    const { engine, scope, lease } = session
+    const occupied = (await context.store.scopes()).filter((name) => name !== platformScope)
+    const withResources = (await Promise.all(occupied.map(async (name) => ({ name, count: (await context.store.scope(name).readState())?.resources.length ?? 0 })))).filter(({ count }) => count > 0)
+    if (withResources.length > 0) {
+      throw new PilotError('BLOCKED', `${context.platform.name} still holds ${withResources.map(({ name, count }) => `${name} (${count} resources)`).join(', ')}`, { suggestion: 'Destroy these apps first, with --delete-data if their data may go.' })
+    }
+    const state = await scope.readState()
+    const isData = dataKeys(context, state?.resources ?? [])
+    const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
+    const rest = (await scope.readState())?.resources ?? []
+    if (rest.length === 0) await scope.remove(lease.fence)
+    return { deleted: destroyed.deleted, kept: rest.map((resource) => keptResource(context, resource)) }
+  })
+
+function dataKeys({ provider }: LifecycleContext, resources: readonly ResourceState[]): ReadonlySet<string> {
+  const protectedKinds = new Set(provider.kinds.filter(({ protect }) => protect).map(({ kind }) => kind))
+  return new Set(resources.filter(({ kind, protect }) => protect ?? protectedKinds.has(kind)).map(({ key }) => key))
+}
+
+/** An artifact that another app or environment has built too stays: it is the same content. */
+async function removeArtifacts({ context, scope }: AppSession, builds: readonly BuildRecord[]): Promise<readonly string[]> {
+  const shared = await artifactsElsewhere(context, scope.name)
+  const removed: string[] = []
+  for (const { builder: name, artifact } of builds) {
+    const builder = context.provider.builders.find((candidate) => candidate.name === name)
+    if (!builder?.remove || shared.has(artifact.location)) continue
+    try {
+      await builder.remove(artifact, context.signal)
+      removed.push(`artifact ${artifact.location}`)
+    } catch (error) {
+      context.log(`Could not delete the artifact ${artifact.location}: ${toPilotError(error).message}`)
+    }
+  }
+  return removed
+}
+
+async function artifactsElsewhere({ store }: LifecycleContext, own: ScopeName): Promise<ReadonlySet<string>> {
+  const others = (await store.scopes()).filter((name) => name !== own && name !== platformScope)
+  const builds = await Promise.all(others.map((name) => store.scope(name).listRecords<BuildRecord>('build')))
+  return new Set(builds.flat().map(({ record }) => record.artifact.location))
+}
+
+function keptResource({ provider }: LifecycleContext, { key, kind: name, id, inputs }: ResourceState): DestroyResult['kept'][number] {
+  const cost = provider.kinds.find(({ kind }) => kind === name)?.cost(inputs)
+  return { key, kind: name, title: id, ...(cost && 'monthly' in cost ? { monthlyCost: cost.monthly } : {}) }
+}

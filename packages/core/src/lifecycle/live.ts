@@ -1,0 +1,30 @@
+import type { State } from '../store/store.ts'
+import type { DeploymentRecord } from './records.ts'
+import type { Ledger } from './ledger.ts'
+
+/** The key of the one traffic resource of an app, on every target. */
+export const trafficKey = 'traffic'
+
+/**
+ * Which deployments have traffic now. The truth is the traffic resource as recorded, not the newest release: between
+ * switching traffic and writing the release a process may die.
+ */
+export function liveDeployments(state: State | undefined): readonly string[] {
+  const traffic = state?.resources.find(({ key, status }) => key === trafficKey && status !== 'deposed')
+  const weights = traffic?.inputs['weights']
+  if (!Array.isArray(weights)) return []
+  return (weights as { deployment: string; percent: number }[]).filter(({ percent }) => percent > 0).map(({ deployment }) => deployment)
+}
+
+/** The deployment that answers: the one with traffic, by the newest number when there are several. */
+export function liveDeployment(state: State | undefined, ledger: Ledger): DeploymentRecord | undefined {
+  const live = liveDeployments(state)
+  return ledger.deployments.findLast(({ id }) => live.includes(id))
+}
+
+/** Outputs of the traffic resource as recorded: `url`, `fallbackUrl`. */
+export function trafficUrls(state: State | undefined): { url?: string; fallbackUrl?: string } {
+  const outputs = state?.resources.find(({ key, status }) => key === trafficKey && status === 'ready')?.outputs ?? {}
+  const text = (name: string): Record<string, string> => (typeof outputs[name] === 'string' ? { [name]: outputs[name] } : {})
+  return { ...text('url'), ...text('fallbackUrl') }
+}

@@ -1,0 +1,68 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import { currentSecrets } from './configuration.ts'
+import type { LifecycleContext } from './context.ts'
+import { writeConfiguration, writeDeployment } from './deploy.ts'
+import { findDeployment, type Ledger } from './ledger.ts'
+import { liveDeployment } from './live.ts'
+import type { ReleaseInput, RollbackInput } from './phases.ts'
+import type { DeploymentRecord, ReleaseRecord } from './records.ts'
+import { appTitle } from './scope.ts'
+import { withApp, type AppSession } from './session.ts'
+import { makeLive } from './stage.ts'
+
+/** Points public traffic at a deployment; by default at the newest one. Staged again if it is no longer there. */
+export const release = (context: LifecycleContext, { app, deployment: wanted }: ReleaseInput): Promise<ReleaseRecord> =>
+  withApp(context, { app, action: 'release' }, async (session) => {
+    const ledger = await session.ledger()
+    const newest = ledger.deployments.at(-1)
+    if (!newest) throw new PilotError('NOT_FOUND', `${appTitle(app)} has no deployment to release`, { suggestion: 'Deploy it with `up` or `deploy`.' })
+    const deployment = wanted === undefined ? newest : findDeployment(ledger, app, wanted)
+    await refuseWithoutArtifact(session, deployment)
+    return makeLive(session, { deployment, kind: 'release' })
+  })
+
+/** A new release of an older deployment; by default of the one that was live before the current one. */
+export const rollback = (context: LifecycleContext, { app, to }: RollbackInput): Promise<ReleaseRecord> =>
+  withApp(context, { app, action: 'rollback' }, async (session) => {
+    const ledger = await session.ledger()
+    const current = liveDeployment(await session.state(), ledger)
+    const deployment = to === undefined ? deploymentBefore(ledger, current) : findDeployment(ledger, app, to)
+    if (!deployment) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no earlier release to go back to`, { reason: current ? `v${current.number} is its first.` : 'It was never released.' })
+    if (deployment.id === current?.id) throw new PilotError('NOT_ALLOWED_NOW', `v${deployment.number} of ${appTitle(app)} is live already`)
+    await refuseWithoutArtifact(session, deployment)
+    return makeLive(session, { deployment: await withCurrentSecrets(session, deployment), kind: 'rollback' })
+  })
+
+/** Throws ARTIFACT_GONE before anything changes when the artifact was deleted. */
+export async function refuseWithoutArtifact({ context, app, ledger }: AppSession, deployment: DeploymentRecord): Promise<void> {
+  const build = (await ledger()).builds.find(({ id }) => id === deployment.build)
+  const builder = context.provider.builders.find(({ name }) => name === build?.builder)
+  if (!builder || (await builder.exists(deployment.artifact, context.signal))) return
+  throw new PilotError('ARTIFACT_GONE', `The artifact of v${deployment.number} of ${appTitle(app)} no longer exists`, { reason: `${deployment.artifact.location} was deleted.` })
+}
+
+/** The newest release of another deployment than the current one tells what was live before. */
+function deploymentBefore({ releases, deployments }: Ledger, current: DeploymentRecord | undefined): DeploymentRecord | undefined {
+  const currentRelease = releases.findLastIndex(({ deployment }) => deployment === current?.id)
+  const before = releases.slice(0, currentRelease === -1 ? undefined : currentRelease).findLast(({ deployment }) => deployment !== current?.id)
+  return deployments.find(({ id }) => id === before?.deployment)
+}
+
+/**
+ * Secrets that were rotated since are given in their newest version, since the older one is usually revoked: that makes a new
+ * deployment of the same artifact. Without a rotation it is the older deployment itself.
+ */
+async function withCurrentSecrets(session: AppSession, deployment: DeploymentRecord): Promise<DeploymentRecord> {
+  const { context, app } = session
+  const ledger = await session.ledger()
+  const configuration = ledger.configurations.find(({ version }) => version === deployment.configuration)
+  const current = await currentSecrets(context.secrets, app)
+  const rotated = Object.entries(configuration?.secrets ?? {}).filter(([name, { $secret }]) => current[name] && current[name].$secret.version !== $secret.version)
+  if (!configuration || rotated.length === 0) return deployment
+  context.emit({ type: 'notice', app: app.app, level: 'warning', text: `${rotated.map(([name]) => name).join(', ')} changed since v${deployment.number}: this rollback runs with the newest value.` })
+  const { manifest, set } = configuration
+  const secrets = { ...configuration.secrets, ...Object.fromEntries(rotated.map(([name]) => [name, current[name]!])) }
+  const derived = await writeConfiguration(session, { manifest, set, secrets }, { derivedFrom: configuration.version })
+  const { artifact, build, source, run, target } = deployment
+  return writeDeployment(session, { build: { id: build, artifact, source }, configuration: derived.version, run, target, force: false })
+}

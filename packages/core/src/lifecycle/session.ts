@@ -1,0 +1,96 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import { createEngine, type Engine } from '../graph/engine.ts'
+import type { AppIdentity } from '../provider/provider.ts'
+import { acquireLease, type Lease } from '../store/lease.ts'
+import type { ScopeName, ScopeStore, State } from '../store/store.ts'
+import type { LifecycleContext } from './context.ts'
+import { ledgerWriter, nextNumber, readLedger, type Ledger, type LedgerWriter } from './ledger.ts'
+import { liveDeployments } from './live.ts'
+import type { ReleaseRecord } from './records.ts'
+import { appScope, appTitle } from './scope.ts'
+
+/** One operation on one scope while it holds the lease. */
+export interface Session {
+  readonly context: LifecycleContext
+  readonly scope: ScopeStore
+  readonly lease: Lease
+  readonly engine: Engine
+}
+
+export interface AppSession extends Session {
+  readonly app: AppIdentity
+  readonly write: LedgerWriter
+  ledger(): Promise<Ledger>
+  state(): Promise<State | undefined>
+}
+
+/**
+ * Runs `work` as the owner of the scope. Throws HELD when another owner has it, MANAGED_BY_SERVER when another program
+ * manages it. The lease is released whatever happens; losing it aborts the engine's signal.
+ */
+export async function withScope<T>(context: LifecycleContext, { scope: name, title }: { scope: ScopeName; title: string }, work: (session: Session) => Promise<T>): Promise<T> {
+  throwIfCancelled(context.signal)
+  const scope = context.store.scope(name)
+  await refuseForeignManager(context, scope)
+  const lease = await acquireLease({ store: scope, title, waitMs: context.waitForLeaseMs ?? 0, signal: context.signal })
+  try {
+    const engine = createEngine({
+      kinds: context.provider.kinds,
+      scope,
+      lease,
+      platformId: context.platform.id,
+      secrets: context.secrets,
+      emit: context.emit,
+      log: context.log,
+      signal: AbortSignal.any([context.signal, lease.signal]),
+      managedBy: context.managedBy,
+    })
+    return await work({ context, scope, lease, engine })
+  } finally {
+    await lease.release()
+  }
+}
+
+export async function withApp<T>(context: LifecycleContext, { app, action }: { app: AppIdentity; action: string }, work: (session: AppSession) => Promise<T>): Promise<T> {
+  const title = `${action} of ${appTitle(app)} by ${context.by}`
+  return withScope(context, { scope: appScope(app), title }, async (session) => {
+    const write = ledgerWriter(session.scope, session.lease.fence)
+    const appSession: AppSession = { ...session, app, write, ledger: () => readLedger(session.scope), state: () => session.scope.readState() }
+    await recordUnwrittenRelease(appSession)
+    return work(appSession)
+  })
+}
+
+/** Traffic was switched and the process died before the release was written down: write it now. */
+async function recordUnwrittenRelease({ context, app, write, ledger, state }: AppSession): Promise<void> {
+  const [live] = liveDeployments(await state())
+  if (live === undefined) return
+  const { releases, deployments } = await ledger()
+  const newest = releases.at(-1)
+  if (newest?.deployment === live || !deployments.some(({ id }) => id === live)) return
+  const release: ReleaseRecord = {
+    number: nextNumber(releases),
+    app,
+    deployment: live,
+    kind: 'release',
+    ...(newest ? { previous: newest.deployment } : {}),
+    at: new Date().toISOString(),
+    by: context.by,
+  }
+  await write.release(release)
+}
+
+async function refuseForeignManager(context: LifecycleContext, scope: ScopeStore): Promise<void> {
+  const managedBy = (await scope.readState())?.managedBy
+  if (managedBy === undefined || managedBy === context.managedBy) return
+  throw new PilotError('MANAGED_BY_SERVER', `${scope.name} is managed by ${managedBy}`, {
+    reason: `This program acts as ${context.managedBy}.`,
+    suggestion: managedBy === 'script' ? 'Deploy it with the same script, or destroy it there first.' : 'Use the `pilot` command, which goes through that server.',
+    details: { managedBy },
+  })
+}
+
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (!signal.aborted) return
+  throw signal.reason instanceof PilotError ? signal.reason : new PilotError('CANCELLED', 'The operation was cancelled')
+}

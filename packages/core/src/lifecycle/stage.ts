@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { toPilotError } from '../errors/pilot-error.ts'
+import type { SecretRef } from '../provider/value.ts'
+import { desiredDeployment, mergeGraphs, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
+import { liveDeployments, trafficUrls } from './live.ts'
+import { runPhase } from './phase.ts'
+import { nextNumber } from './ledger.ts'
+import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
+import { generatedSecretPrefix } from './scope.ts'
+import type { AppSession } from './session.ts'
+
+/**
+ * The steps that deploy, release, rollback and all the others are made of. While a deployment is staged nothing that runs is
+ * deleted or changed; only `settleRelease` removes what the new release no longer needs.
+ */
+
+/** Brings a deployment up beside what runs, healthy and without traffic. When it fails, it is removed again. */
+export async function stage(session: AppSession, deployment: DeploymentRecord): Promise<DesiredDeployment> {
+  const desired = await desire(session, deployment)
+  const before = recordedGraph(await session.state())
+  try {
+    await session.engine.apply(mergeGraphs(before, desired.resources), { allowReplace: true })
+  } catch (error) {
+    await unstage(session, deployment).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))
+    throw error
+  }
+  return desired
+}
+
+/** Switches all traffic to a staged deployment and writes the release down. */
+export async function switchTraffic(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
+  const { context, app, write, ledger, state, engine } = session
+  const traffic = trafficTo(context.provider, deployment, desired)
+  await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, traffic.resources), { allowReplace: true })
+  const { releases } = await ledger()
+  const previous = releases.at(-1)?.deployment
+  const { url } = trafficUrls(await state())
+  return write.release({
+    number: nextNumber(releases),
+    app,
+    deployment: deployment.id,
+    kind,
+    ...(previous === undefined ? {} : { previous }),
+    at: new Date().toISOString(),
+    by: context.by,
+    ...(url === undefined ? {} : { url }),
+  })
+}
+
+/** Lets open requests of the old deployments end, then stops and removes all that the release does not need. */
+export async function settleRelease(session: AppSession, { deployment, desired, previous }: { deployment: DeploymentRecord; desired: DesiredDeployment; previous: readonly string[] }): Promise<void> {
+  const { context, app, engine } = session
+  const old = previous.filter((id) => id !== deployment.id)
+  const exact = mergeGraphs(desired.resources, trafficTo(context.provider, deployment, desired).resources)
+  if (old.length === 0) {
+    await engine.apply(exact, { allowReplace: true })
+    return
+  }
+  await runPhase(context, { app, phase: 'drain' }, async () => {
+    const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainTimeoutMs, signal: context.signal })
+    await engine.apply(exact, { allowReplace: true })
+    return { result: undefined, ...(drained?.open ? { detail: `${drained.open} requests were still open after ${drainTimeoutMs / 1000} s` } : {}) }
+  })
+}
+
+/** Stage, switch, settle: what makes a deployment record the live one. */
+export async function makeLive(session: AppSession, { deployment, kind, staged }: { deployment: DeploymentRecord; kind: ReleaseRecord['kind']; staged?: DesiredDeployment }): Promise<ReleaseRecord> {
+  const { context, app } = session
+  const previous = liveDeployments(await session.state())
+  const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) })))
+  const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await switchTraffic(session, { deployment, desired, kind }) }))
+  announce(session, { deployment, release, changed: true, urls: trafficUrls(await session.state()) })
+  await settleRelease(session, { deployment, desired, previous })
+  return release
+}
+
+/** The graph of a deployment from its records, as it was deployed or as it is about to be. */
+export async function desire(session: AppSession, deployment: DeploymentRecord): Promise<DesiredDeployment> {
+  const configuration = await configurationOf(session, deployment)
+  const databasePassword = deployment.run.database ? await ensureDatabasePassword(session) : undefined
+  return desiredDeployment({ provider: session.context.provider, deployment, configuration, databasePassword })
+}
+
+export function announce({ context, app }: AppSession, { deployment, release, changed, urls }: { deployment: DeploymentRecord; release: ReleaseRecord; changed: boolean; urls: ReturnType<typeof trafficUrls> }): void {
+  context.emit({
+    type: 'app.released',
+    app: app.app,
+    release: release.number,
+    deployment: `v${deployment.number}`,
+    url: urls.url ?? release.url ?? '',
+    ...(urls.fallbackUrl === undefined ? {} : { fallbackUrl: urls.fallbackUrl }),
+    changed,
+  })
+}
+
+/** How long open requests of the old deployment may take. Kamal's proxy and the load balancers of the clouds wait 30 s too. */
+const drainTimeoutMs = 30_000
+
+/** Cleaning up goes on although the operation was cancelled: the engine made for it ends by its own deadlines. */
+async function unstage(session: AppSession, { id }: DeploymentRecord): Promise<void> {
+  const engine = session.engine.withSignal(session.lease.signal)
+  await engine.apply(withoutDeployment(recordedGraph(await session.state()), id), { allowReplace: true })
+}
+
+async function configurationOf({ ledger }: AppSession, deployment: DeploymentRecord): Promise<ConfigurationRecord> {
+  const found = (await ledger()).configurations.find(({ version }) => version === deployment.configuration)
+  return found ?? { version: deployment.configuration, at: deployment.createdAt, by: deployment.by, manifest: {}, set: {}, secrets: {} }
+}
+
+const ensureDatabasePassword = ({ context, app }: AppSession): Promise<SecretRef> =>
+  context.secrets.ensure(`${generatedSecretPrefix(app)}database-password`, () => randomBytes(24).toString('base64url'))

@@ -1,0 +1,46 @@
+import type { InstanceStatus } from '../provider/compute.ts'
+import type { AppIdentity } from '../provider/provider.ts'
+import type { LifecycleContext } from './context.ts'
+import { readLedger } from './ledger.ts'
+import { liveDeployment, trafficUrls } from './live.ts'
+import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
+import { appOfScope, appScope } from './scope.ts'
+
+/** Every app that this platform knows, in any environment; filtered by whatever is given. */
+export async function listApps({ store }: Pick<LifecycleContext, 'store'>, filter: Partial<AppIdentity> = {}): Promise<readonly AppIdentity[]> {
+  const apps = (await store.scopes()).map(appOfScope).filter((app) => app !== undefined)
+  return apps.filter((app) => (Object.keys(filter) as (keyof AppIdentity)[]).every((key) => filter[key] === undefined || filter[key] === app[key]))
+}
+
+/** What runs, from records and a live reading. Takes no lease and changes nothing, so it may be asked at any time. */
+export async function appStatus({ store, provider, signal }: Pick<LifecycleContext, 'store' | 'provider' | 'signal'>, { app }: { readonly app: AppIdentity }): Promise<AppStatus> {
+  const scope = store.scope(appScope(app))
+  const [state, ledger] = await Promise.all([scope.readState(), readLedger(scope)])
+  const deployment = liveDeployment(state, ledger)
+  const release = deployment ? ledger.releases.findLast((candidate) => candidate.deployment === deployment.id) : ledger.releases.at(-1)
+  const instances = deployment ? await instancesOf({ provider, signal }, deployment) : []
+  return {
+    app,
+    state: stateOf({ deployment, release, deployments: ledger.deployments, instances }),
+    ...(release ? { release } : {}),
+    ...(deployment ? { deployment, ...trafficUrls(state) } : {}),
+    instances,
+  }
+}
+
+export async function listReleases({ store }: Pick<LifecycleContext, 'store'>, { app }: { readonly app: AppIdentity }): Promise<{ readonly releases: readonly ReleaseRecord[]; readonly deployments: readonly DeploymentRecord[]; readonly live?: string }> {
+  const scope = store.scope(appScope(app))
+  const [state, ledger] = await Promise.all([scope.readState(), readLedger(scope)])
+  const live = liveDeployment(state, ledger)
+  return { releases: ledger.releases, deployments: ledger.deployments, ...(live ? { live: live.id } : {}) }
+}
+
+async function instancesOf({ provider, signal }: Pick<LifecycleContext, 'provider' | 'signal'>, { app, id, target }: DeploymentRecord): Promise<readonly InstanceStatus[]> {
+  const all = (await provider.compute[target]?.status({ app, signal })) ?? []
+  return all.filter(({ deployment }) => deployment === id)
+}
+
+function stateOf({ deployment, release, deployments, instances }: { deployment: DeploymentRecord | undefined; release: ReleaseRecord | undefined; deployments: readonly DeploymentRecord[]; instances: readonly InstanceStatus[] }): AppState {
+  if (!deployment) return release ? 'stopped' : deployments.length > 0 ? 'staged' : 'absent'
+  return instances.some(({ state }) => state === 'running' || state === 'starting') ? 'live' : 'unhealthy'
+}

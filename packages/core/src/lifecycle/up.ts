@@ -1,0 +1,29 @@
+import type { LifecycleContext } from './context.ts'
+import { buildIn } from './build.ts'
+import { deployIn, refuseMissingSecrets } from './deploy.ts'
+import { trafficUrls } from './live.ts'
+import type { UpInput, UpResult } from './phases.ts'
+import { push } from './push.ts'
+import { withApp } from './session.ts'
+import { announce, makeLive, settleRelease } from './stage.ts'
+
+/** From source to a live URL: build, push, deploy, release. A phase that has nothing to do says so. */
+export const up = (context: LifecycleContext, { app, source, release: wantsRelease = true, force = false }: UpInput): Promise<UpResult> =>
+  withApp(context, { app: app.app, action: 'up' }, async (session) => {
+    await refuseMissingSecrets(context, app)
+    const built = await buildIn(session, { app, source })
+    const pushed = await push(context, { app: app.app, build: built })
+    const { deployment, desired, live } = await deployIn(session, { app, build: pushed, force })
+    const result = { build: pushed, deployment }
+    if (!wantsRelease) return { ...result, changed: !live }
+
+    if (live) {
+      await settleRelease(session, { deployment, desired, previous: [deployment.id] })
+      const release = (await session.ledger()).releases.at(-1)
+      const urls = trafficUrls(await session.state())
+      if (release) announce(session, { deployment, release, changed: false, urls })
+      return { ...result, changed: false, ...(release ? { release } : {}), ...urls }
+    }
+    const release = await makeLive(session, { deployment, kind: 'release', staged: desired })
+    return { ...result, changed: true, release, ...trafficUrls(await session.state()) }
+  })
