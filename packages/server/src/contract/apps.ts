@@ -1,0 +1,106 @@
+import * as z from 'zod'
+import type { AppStatus, DeploymentRecord, InstanceStatus, LogLine, ReleaseRecord } from '@pilot/core'
+import { jobSchema, type Job } from './operations.ts'
+import { platformSchema, type Platform } from './platforms.ts'
+import { appIdentitySchema, errorBodySchema, timeSchema } from './shared.ts'
+
+/** Records come out of the store as they were written: their shape is core's, and newer fields pass through. */
+const recordOf = <T>(shape: Record<string, z.ZodType>, id: string): z.ZodType<T> => z.looseObject(shape).meta({ id }) as unknown as z.ZodType<T>
+
+export const releaseRecordSchema = recordOf<ReleaseRecord>(
+  { number: z.number().int(), app: appIdentitySchema, deployment: z.string(), kind: z.string(), previous: z.string().optional(), at: timeSchema, by: z.string(), url: z.string().optional() },
+  'Release',
+)
+export const deploymentRecordSchema = recordOf<DeploymentRecord>(
+  { id: z.string(), number: z.number().int(), app: appIdentitySchema, build: z.string(), target: z.string(), configuration: z.number().int(), createdAt: timeSchema, by: z.string() },
+  'Deployment',
+)
+const appStatusSchema = recordOf<AppStatus>(
+  {
+    app: appIdentitySchema,
+    state: z.enum(['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']),
+    release: releaseRecordSchema.optional(),
+    deployment: deploymentRecordSchema.optional(),
+    url: z.string().optional(),
+    fallbackUrl: z.string().optional(),
+    problem: errorBodySchema.optional(),
+  },
+  'AppStatus',
+)
+const instanceSchema = recordOf<InstanceStatus>({ deployment: z.string(), instance: z.string(), state: z.string() }, 'Instance')
+
+/** From core's table: what may be done now, and why not where not. */
+export const allowedActionsSchema = z.record(z.string(), z.object({ allowed: z.boolean(), reason: z.string().optional() }))
+export type AllowedActions = z.infer<typeof allowedActionsSchema>
+
+export interface AppView {
+  readonly status: AppStatus
+  readonly platform: string
+  readonly actions: AllowedActions
+  readonly instances: readonly InstanceStatus[]
+  /** The job that runs or waits for this app. */
+  readonly job?: Job
+}
+export const appViewSchema = z
+  .object({ status: appStatusSchema, platform: z.string(), actions: allowedActionsSchema, instances: z.array(instanceSchema), job: jobSchema.optional() })
+  .meta({ id: 'App' }) as unknown as z.ZodType<AppView>
+
+export interface StatusView {
+  readonly platforms: readonly Platform[]
+  readonly apps: readonly AppView[]
+  /** Jobs that run or wait. */
+  readonly jobs: readonly Job[]
+}
+export const statusSchema = z
+  .object({ platforms: z.array(platformSchema), apps: z.array(appViewSchema), jobs: z.array(jobSchema) })
+  .meta({ id: 'Status' }) as unknown as z.ZodType<StatusView>
+
+export const releasesSchema = z.object({
+  releases: z.array(releaseRecordSchema).describe('Newest first.'),
+  deployments: z.array(deploymentRecordSchema).describe('Those that the releases name.'),
+  current: z.number().int().optional().describe('Number of the release that has the traffic.'),
+})
+export type Releases = z.infer<typeof releasesSchema>
+
+export const deploymentsSchema = z.object({ deployments: z.array(deploymentRecordSchema).describe('Newest first.'), released: z.string().optional().describe('Id of the deployment that has the traffic.') })
+export type Deployments = z.infer<typeof deploymentsSchema>
+
+export const envSchema = z
+  .object({
+    version: z.number().int().describe('Of the newest configuration; 0: none yet.'),
+    released: z.number().int().optional().describe('Version that the running release has; lower than `version` when something is staged.'),
+    values: z.array(
+      z.object({
+        key: z.string(),
+        source: z.enum(['manifest', 'env set', 'secret', 'platform']),
+        value: z.string().optional().describe('Never for secrets.'),
+        from: z.string().optional().describe('Platform values: where the value comes from.'),
+      }),
+    ),
+  })
+  .meta({ id: 'Env' })
+export type Env = z.infer<typeof envSchema>
+
+export const secretsSchema = z
+  .object({
+    secrets: z.array(
+      z.object({
+        name: z.string(),
+        version: z.number().int(),
+        updatedAt: timeSchema,
+        released: z.boolean().optional().describe('Whether the running release has this version.'),
+      }),
+    ),
+  })
+  .meta({ id: 'Secrets' })
+export type Secrets = z.infer<typeof secretsSchema>
+
+export const secretNameSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'letters, digits and underscores, not beginning with a digit').max(200)
+export const putSecretsSchema = z.object({ values: z.record(secretNameSchema, z.string().max(1_000_000)) })
+export const secretsPutSchema = z.object({ stored: z.array(z.object({ name: z.string(), version: z.number().int() })) })
+export type SecretsPut = z.infer<typeof secretsPutSchema>
+
+/** One line of newline-delimited JSON; the last line is `{ error }` when the stream broke on the server's side. */
+export const logLineSchema = z
+  .object({ deployment: z.string(), instance: z.string(), stream: z.enum(['stdout', 'stderr', 'pilot']), at: timeSchema.optional(), text: z.string(), cursor: z.string() })
+  .meta({ id: 'LogLine' }) as unknown as z.ZodType<LogLine>

@@ -1,0 +1,47 @@
+import * as z from 'zod'
+import type { AppDefinition, HealthCheck, SourceRecord } from '@pilot/core'
+import { appIdentitySchema, as, digestSchema, nameSchema } from './shared.ts'
+
+const healthCheckSchema = as<HealthCheck>()(
+  z.object({ path: z.string(), acceptBelow: z.number().int(), intervalMs: z.number(), timeoutMs: z.number(), graceMs: z.number() }),
+)
+
+const targetSchema = z.enum(['container', 'process', 'function', 'static', 'vm'])
+
+export const appDefinitionSchema = as<AppDefinition>()(
+  z.object({
+    app: appIdentitySchema,
+    target: targetSchema.optional(),
+    build: z.string().optional(),
+    buildArgs: z.record(z.string(), z.string()),
+    command: z.array(z.string()).optional(),
+    port: z.number().int().min(1).max(65535).optional(),
+    health: healthCheckSchema,
+    memoryBytes: z.number().int().positive(),
+    cpu: z.number().positive(),
+    instances: z.number().int().min(0),
+    database: z.union([z.object({ own: z.literal(true) }), z.object({ from: nameSchema })]).optional(),
+    uses: z.array(nameSchema),
+    env: z.record(z.string(), z.string()),
+    secrets: z.array(z.string()),
+    domains: z.array(z.string()),
+    trusted: z.boolean(),
+  }),
+).meta({ id: 'AppDefinition' })
+
+export const sourceRecordSchema = as<SourceRecord>()(
+  z.object({
+    digest: digestSchema,
+    commit: z.string().optional(),
+    message: z.string().optional(),
+    author: z.string().optional(),
+    dirty: z.boolean().optional(),
+  }),
+).meta({ id: 'SourceRecord' })
+
+/** An app with the source that was uploaded for it under its digest. */
+export const appWithSourceSchema = z.object({ definition: appDefinitionSchema, source: sourceRecordSchema })
+export type AppWithSource = z.infer<typeof appWithSourceSchema>
+
+export const sourceHeldSchema = z.object({ digest: digestSchema, bytes: z.number().int().describe('Of the uncompressed tar.') })
+export type SourceHeld = z.infer<typeof sourceHeldSchema>

@@ -1,0 +1,74 @@
+import * as z from 'zod'
+import { appViewSchema, deploymentsSchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
+import { sourceHeldSchema } from './definition.ts'
+import { activitySchema, streamEventSchema } from './events.ts'
+import { jobSchema, jobStateSchema, operationAcceptedSchema, operationRequestSchema, operationSchema } from './operations.ts'
+import { platformPlanSchema, platformSchema, setupInputSchema } from './platforms.ts'
+import type { Body, Params, Query, Response, RouteName } from './routes.ts'
+import { doctorSchema, infoSchema, providerSchema, shutdownRequestSchema } from './server.ts'
+import { appIdentitySchema, digestSchema, doneSchema, nameSchema } from './shared.ts'
+import { scopeSchema, stateChangedSchema, stateHistorySchema } from './state.ts'
+
+const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0', '']).transform((text) => text !== 'false' && text !== '0')])
+const count = z.coerce.number().int().min(0)
+const id = z.object({ id: z.string().max(100) })
+const scope = z.object({ scope: z.string().max(300) })
+const onPlatform = { platform: nameSchema.optional() }
+const text = z.string()
+
+/** What the server checks each request with, and what the OpenAPI document says. */
+export const routeSchemas = {
+  info: { response: infoSchema },
+  shutdown: { body: shutdownRequestSchema, response: doneSchema },
+  doctor: { response: doctorSchema },
+  providers: { query: z.object({ check: flag.optional() }), response: z.object({ providers: z.array(providerSchema) }) },
+
+  platforms: { response: z.object({ platforms: z.array(platformSchema) }) },
+  planPlatform: { body: setupInputSchema, response: platformPlanSchema },
+
+  sourceHeld: { params: z.object({ digest: digestSchema }) },
+  putSource: { params: z.object({ digest: digestSchema }), response: sourceHeldSchema },
+
+  startOperation: { body: operationRequestSchema, response: operationAcceptedSchema },
+  operation: { params: id, response: operationSchema },
+  operationEvents: { params: id, query: z.object({ after: count.optional() }), response: streamEventSchema },
+  operationLog: { params: id, query: z.object({ offset: count.optional(), follow: flag.optional() }), response: text },
+  cancelOperation: { params: id, response: operationSchema },
+  jobs: {
+    query: z.object({ limit: count.max(1000).optional(), state: jobStateSchema.optional(), project: nameSchema.optional(), environment: nameSchema.optional(), app: nameSchema.optional() }),
+    response: z.object({ jobs: z.array(jobSchema) }),
+  },
+
+  status: { query: z.object({ project: nameSchema.optional(), environment: nameSchema.optional(), platform: nameSchema.optional() }), response: statusSchema },
+  app: { params: appIdentitySchema, query: z.object(onPlatform), response: appViewSchema },
+  releases: { params: appIdentitySchema, query: z.object({ ...onPlatform, limit: count.optional() }), response: releasesSchema },
+  deployments: { params: appIdentitySchema, query: z.object({ ...onPlatform, limit: count.optional() }), response: deploymentsSchema },
+  env: { params: appIdentitySchema, query: z.object(onPlatform), response: envSchema },
+  secrets: { params: appIdentitySchema, query: z.object(onPlatform), response: secretsSchema },
+  putSecrets: { params: appIdentitySchema, query: z.object(onPlatform), body: putSecretsSchema, response: secretsPutSchema },
+  removeSecret: { params: appIdentitySchema.extend({ name: secretNameSchema }), query: z.object(onPlatform), response: doneSchema },
+  logs: {
+    params: appIdentitySchema,
+    query: z.object({ ...onPlatform, follow: flag.optional(), tail: count.max(10_000).optional(), cursor: text.optional(), deployment: text.optional() }),
+    response: logLineSchema,
+  },
+
+  scopes: { query: z.object(onPlatform), response: z.object({ scopes: z.array(scopeSchema) }) },
+  stateHistory: { params: scope, query: z.object(onPlatform), response: stateHistorySchema },
+  restoreState: { params: scope, query: z.object(onPlatform), body: z.object({ version: z.number().int() }), response: stateChangedSchema },
+  forgetResource: { params: scope, query: z.object(onPlatform), body: z.object({ key: text }), response: stateChangedSchema },
+
+  events: { query: z.object({ after: count.optional() }), response: activitySchema },
+} satisfies { readonly [N in RouteName]: RouteSchema<N> }
+
+/** The compiler's comparison of `routes.ts` with the schemas above: bodies as clients send them, answers as the server gives them. */
+interface RouteSchema<N extends RouteName> {
+  readonly params?: z.ZodType<NonNullable<Params<N>>>
+  readonly query?: z.ZodType<NonNullable<Query<N>>>
+  readonly body?: z.ZodType<unknown, NonNullable<Body<N>>>
+  readonly response?: z.ZodType<Response<N>>
+}
+
+type Schemas = typeof routeSchemas
+/** What a handler receives, after checks and defaults. */
+export type Checked<N extends RouteName, K extends 'params' | 'query' | 'body'> = Schemas[N] extends { readonly [P in K]: infer S extends z.ZodType } ? z.output<S> : undefined

@@ -1,0 +1,46 @@
+import * as z from 'zod'
+import type { AppIdentity, ErrorBody, Finding } from '@pilot/core'
+
+/**
+ * Checks at compile time that a schema says the same as a type of core: what it yields fits the type, and no key of the type
+ * is forgotten (unknown keys are dropped when a request is read, so a forgotten key would vanish silently).
+ */
+export function like<T>() {
+  return <S extends z.ZodType<T>>(schema: S, ..._forgotten: keyof T extends keyof z.output<S> ? [] : [Exclude<keyof T, keyof z.output<S>>]): S => schema
+}
+
+/** The same, and the schema is then known by core's own type: what holds readonly arrays may be passed as it is. */
+export function as<T>() {
+  return <S extends z.ZodType<T>>(schema: S, ..._forgotten: keyof T extends keyof z.output<S> ? [] : [Exclude<keyof T, keyof z.output<S>>]) => schema as unknown as z.ZodType<T, T>
+}
+
+/** A part of a scope's name: project, app, environment, platform. */
+export const nameSchema = z
+  .string()
+  .max(63)
+  .regex(/^[a-z0-9][a-z0-9-]*$/, 'lower case letters, digits and hyphens, beginning with a letter or digit')
+
+export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hexadecimal digits')
+
+export const timeSchema = z.string().describe('ISO 8601')
+
+export const appIdentitySchema = like<AppIdentity>()(z.object({ project: nameSchema, app: nameSchema, environment: nameSchema })).meta({ id: 'AppIdentity' })
+
+/** `code` is open here: a newer server may know more codes than this client. */
+export const errorBodySchema = z
+  .object({
+    code: z.string().describe('One of docs/reference/errors.md'),
+    message: z.string(),
+    reason: z.string().optional(),
+    suggestion: z.string(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  })
+  .meta({ id: 'Error' }) as unknown as z.ZodType<ErrorBody>
+
+export const findingSchema = like<Finding>()(
+  z.object({ id: z.string(), status: z.enum(['ok', 'warning', 'problem']), title: z.string(), fix: z.string().optional() }),
+).meta({ id: 'Finding' })
+
+/** An answer that only says that it was done. */
+export const doneSchema = z.object({ done: z.literal(true) })
+export type Done = z.infer<typeof doneSchema>
