@@ -39,10 +39,10 @@ export interface ScopeStore {
   /** Immutable records (deployments, releases, configuration versions): written once. Throws NAME_TAKEN when the id exists with other content. */
   putRecord(type: RecordType, id: string, record: object, fence: Fence): Promise<void>
   getRecord<T>(type: RecordType, id: string): Promise<T | undefined>
-  /** In the order of their ids. */
+  /** In the order of their ids: those made of digits first, by number, then the others by character code. */
   listRecords<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
 
-  /** Deletes the whole scope; only when its state holds no resource. */
+  /** Deletes state, journal and records; throws BLOCKED while the state holds a resource. The lease stays, since a token is never given out twice. */
   remove(fence: Fence): Promise<void>
 }
 
@@ -124,6 +124,8 @@ export interface LeaseHolder {
   /** For people: "deploy of shop/api by ada on laptop". */
   readonly title: string
   readonly host: string
+  /** See `HostIdentity`: tells a reboot from another machine of the same name. */
+  readonly machineId?: string
   readonly bootId: string
   readonly pid: number
   /** Process start time in the kernel's own unit, as text. */

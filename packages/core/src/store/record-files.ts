@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { PilotError } from '../errors/pilot-error.ts'
+import { createExclusive, errorCode, guarded } from './durable-file.ts'
+import { checkRecordId, compareIds } from './scope-name.ts'
+import { corrupt } from './state-format.ts'
+import type { RecordType } from './store.ts'
+
+/** Immutable records as `<type>/<id>.json`. */
+export interface RecordFiles {
+  put(type: RecordType, id: string, record: object): Promise<void>
+  get<T>(type: RecordType, id: string): Promise<T | undefined>
+  list<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
+}
+
+export function recordFiles({ folder }: { folder: string }): RecordFiles {
+  const path = (type: RecordType, id: string) => join(folder, type, `${checkRecordId(id)}.json`)
+
+  const get = async <T>(type: RecordType, id: string): Promise<T | undefined> => {
+    const file = path(type, id)
+    try {
+      return parse<T>(await guarded(file, () => readFile(file, 'utf8')), file)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  return {
+    get,
+    async put(type, id, record) {
+      const text = JSON.stringify(record)
+      if (await createExclusive(path(type, id), `${text}\n`)) return
+      if (isDeepStrictEqual(await get(type, id), JSON.parse(text))) return
+      throw new PilotError('NAME_TAKEN', `The ${type} ${id} exists already with other content`, { suggestion: 'Records are never changed: write a new one under another id.', details: { type, id } })
+    },
+    async list<T>(type: RecordType) {
+      const names = await readdir(join(folder, type)).catch((error: unknown) => {
+        if (errorCode(error) === 'ENOENT') return []
+        throw error
+      })
+      const ids = names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length))
+      const found: { id: string; record: T }[] = []
+      for (const id of ids.sort(compareIds)) {
+        const record = await get<T>(type, id)
+        if (record !== undefined) found.push({ id, record })
+      }
+      return found
+    },
+  }
+}
+
+function parse<T>(text: string, file: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch (error) {
+    throw corrupt(file, (error as Error).message, 'Restore the file from a backup of the home, or move it away: what it recorded is then forgotten.')
+  }
+}
