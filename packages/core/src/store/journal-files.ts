@@ -31,7 +31,7 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
     append: (entry, fence) =>
       new Promise((done, fail) => {
         waiting.push({ line: encode(entry), fence, done, fail })
-        writing ??= drain().finally(() => (writing = undefined))
+        writing ??= drain()
       }),
     async read() {
       for (;;) {
@@ -73,6 +73,8 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
         for (const each of batch) each.fail(error)
       }
     }
+    // In the same step as the look at the queue: an entry that comes later starts a flush of its own.
+    writing = undefined
   }
 
   async function write(token: number, lines: string): Promise<void> {

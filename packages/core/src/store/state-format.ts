@@ -68,7 +68,7 @@ const schema = z.object({
       outputs: record,
       dependsOn: z.array(z.string()),
       protect: z.boolean().optional(),
-      status: z.enum(['created', 'ready', 'tainted', 'deposed']),
+      status: z.enum(['unknown', 'created', 'ready', 'tainted', 'deposed']),
       createdAt: z.string(),
     }),
   ),

@@ -64,6 +64,17 @@ export interface State {
   /** Who may change this scope: a server's id, or `script`. */
   readonly managedBy?: string
   readonly resources: readonly ResourceState[]
+  /** Journal entries up to this `seq` are included: reading the journal skips them. */
+  readonly journalSeq?: number
+  /** Generations that were used by keys without a resource now, so that none is used twice. Bounded: see `floor`. */
+  readonly retired?: RetiredGenerations
+}
+
+export interface RetiredGenerations {
+  /** At least the generation of every key that was dropped from `generations`: keys that are not in it begin above. */
+  readonly floor: number
+  /** The highest generation per key; oldest entries first. */
+  readonly generations: Readonly<Record<string, number>>
 }
 
 export const stateFormat = 1
@@ -73,30 +84,42 @@ export interface ResourceState {
   readonly kind: string
   readonly kindVersion: number
   readonly generation: number
+  /** Empty while `unknown`. */
   readonly id: string
   /** As desired: references unresolved, secrets as references. */
   readonly inputs: Readonly<Record<string, unknown>>
-  /** Keyed hash per field that holds a secret, for the diff. */
+  /** Digest per field that holds a reference or a secret (secrets as keyed hashes), for the diff. */
   readonly fingerprints?: Readonly<Record<string, string>>
   readonly outputs: Readonly<Record<string, unknown>>
   /** Keys it depended on when it was created: destroy uses these. */
   readonly dependsOn: readonly string[]
   readonly protect?: boolean
-  /** `ready`; `created` while settling; `tainted` after a failed settle: replaced by the next apply. `deposed`: a replaced generation that is still to be deleted. */
-  readonly status: 'created' | 'ready' | 'tainted' | 'deposed'
+  /**
+   * `ready`; `created` while settling; `unknown` when the create call has no result yet; `tainted` after its creation failed:
+   * replaced by the next apply. `deposed`: a replaced or half-deleted generation that is still to be deleted.
+   */
+  readonly status: 'unknown' | 'created' | 'ready' | 'tainted' | 'deposed'
   readonly createdAt: string
+  /** What settling goes on with, while `created`. */
+  readonly operation?: string
+  /** When it first became ready; absent: it never was, so it holds no data and `protect` does not count. */
+  readonly readyAt?: string
+  /** Fields that an unfinished update may or may not have changed: the next plan updates them again. */
+  readonly unsettled?: readonly string[]
 }
 
 /**
  * One step of one operation, written before (`intent`) and after. An intent without a result is unknown.
  */
 export type JournalEntry = { readonly at: string; readonly seq: number } & (
-  | { readonly type: 'intent'; readonly action: 'create' | 'update' | 'delete'; readonly resource: Omit<ResourceState, 'id' | 'outputs' | 'status' | 'createdAt'> & { readonly id?: string } }
+  | { readonly type: 'intent'; readonly action: 'create' | 'update' | 'delete'; readonly resource: IntentResource; /** Of an update: the fields that differ. */ readonly changed?: readonly string[] }
   | { readonly type: 'accepted'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly id: string; readonly operation?: string }
   | { readonly type: 'settled'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update'; readonly outputs: Readonly<Record<string, unknown>> }
   | { readonly type: 'failed'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly reason: string; readonly certain: boolean }
   | { readonly type: 'deleted'; readonly key: string; readonly generation: number }
 )
+
+export type IntentResource = Pick<ResourceState, 'key' | 'kind' | 'kindVersion' | 'generation' | 'inputs' | 'fingerprints' | 'dependsOn' | 'protect'> & { readonly id?: string }
 
 /**
  * A lease guards one scope. A taker waits until the holder's heartbeat has stood still for `ttlMs` on its own monotonic clock
