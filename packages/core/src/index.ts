@@ -43,6 +43,9 @@ export {
   type Target,
 } from './provider/provider.ts'
 export { isRef, isSecretRef, isTemplate, ref, secretRef, template, type Input, type Json, type Ref, type SecretRef, type Template } from './provider/value.ts'
+export { createFileSecretStore, type FileSecretStoreOptions } from './secrets/file-secret-store.ts'
+export { loadOrCreateKey } from './secrets/key-file.ts'
+export { keyedHash, open, seal, type SealedBox, type SealKey } from './secrets/seal.ts'
 export type { SecretStore } from './secrets/secret-store.ts'
 export { stateFormat, type Fence, type JournalEntry, type LeaseHolder, type LeaseRecord, type LeaseStore, type RecordType, type ResourceState, type ScopeName, type ScopeStore, type State, type Store } from './store/store.ts'
 export type { AppDefinition, PackedSource } from './lifecycle/app-definition.ts'

@@ -39,6 +39,7 @@ export const catalogue = {
   ENGINE_NOT_INSTALLED: entry('No Docker engine is installed.', 'Install Docker (Debian: `apt install docker.io`), or set up with `--runtime process`.'),
   ENGINE_STOPPED: entry('The Docker engine is installed but does not answer.', 'Start it (`systemctl start docker`, or open Docker Desktop).'),
   ENGINE_DENIED: entry('The Docker engine refuses this user.', 'Add the user to the group `docker` and log in again.'),
+  ENGINE_REMOTE: entry('The Docker engine is on another machine.', 'Unset DOCKER_HOST or choose a local context (`docker context use default`); for a server of your own see `setup`.'),
   BUILDER_LACKS: entry('The Dockerfile needs something that the builder on this machine does not have.', 'Install buildx (Debian: `apt install docker-buildx`), or remove what the message names.'),
   PORT_TAKEN: entry('A port that Pilot needs is in use by another program.', 'Stop that program, or let Pilot choose another port.'),
   HOME_UNUSABLE: entry('The Pilot home cannot be used.', 'Check owner, permissions and free space, or set PILOT_HOME.'),
@@ -70,6 +71,7 @@ export const catalogue = {
   TIMED_OUT: entry('A step took longer than its limit.', 'Run again; what was started is found and finished.'),
   STATE_NEWER: entry('The state was written by a newer Pilot.', 'Upgrade this Pilot; nothing was changed.', { http: 409 }),
   STATE_CORRUPT: entry('The recorded state cannot be read.', 'See `state history` and `state restore`.'),
+  SECRET_UNREADABLE: entry('A secret cannot be decrypted.', 'Key file and secrets belong together: restore both from one backup of the home, or set the secret again with `secret set`.'),
   KIND_UNKNOWN: entry('A recorded resource belongs to a provider that is not installed.', 'Install it with `provider add`; the message names package and version.'),
   INTERNAL: entry('Something went wrong inside Pilot.', 'Please report it with the details that `--json` prints.'),
 } as const satisfies Record<string, ErrorEntry>

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isPilotError, PilotError } from '../errors/pilot-error.ts'
 
@@ -37,6 +37,16 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
     }
     await syncFolder(dirname(path))
   })
+}
+
+/** `undefined` when there is no such file. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await guarded(path, () => readFile(path, 'utf8'))
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** Creates the folder and its parents; each is durable when this returns. */

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { createExclusive, ensureFolder, errorCode, guarded, syncFolder } from './durable-file.ts'
+import { createExclusive, ensureFolder, errorCode, guarded, readIfThere, syncFolder } from './durable-file.ts'
 import { corrupt } from './state-format.ts'
 import type { Fence, JournalEntry } from './store.ts'
 
@@ -36,10 +36,10 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
     async read() {
       for (;;) {
         const paths = current(segments(folder)).map((segment) => join(folder, segment.name))
-        const contents = await Promise.all(paths.map(readIfThere))
+        const contents = await Promise.all(paths.map((path) => readIfThere(path)))
         // A segment that vanished was truncated while we looked: look again.
         if (contents.includes(undefined)) continue
-        return contents.flatMap((content, index) => decode(content!, paths[index]!).entries)
+        return contents.flatMap((content, index) => decode(Buffer.from(content!), paths[index]!).entries)
       }
     },
     async truncate(fence) {
@@ -166,12 +166,3 @@ function decodeLine(text: string): JournalEntry | undefined {
 }
 
 const checksum = (text: string) => crc32(text).toString(16).padStart(8, '0')
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await guarded(path, () => readFile(path))
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-}

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
-import { readFile, unlink } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createExclusive, errorCode, guarded, removeStaleTemporaries } from './durable-file.ts'
+import { createExclusive, errorCode, readIfThere, removeStaleTemporaries } from './durable-file.ts'
 
 /**
  * A folder of `00000001.json`, `00000002.json`, …: a register with compare-and-set across processes. The newest file is
@@ -31,14 +31,7 @@ export function numberedFiles({ folder, extension, keep = Infinity }: { folder: 
     numbers,
     newest,
     path,
-    async read(number) {
-      try {
-        return await guarded(path(number), () => readFile(path(number), 'utf8'))
-      } catch (error) {
-        if (errorCode(error) === 'ENOENT') return undefined
-        throw error
-      }
-    },
+    read: (number) => readIfThere(path(number)),
     async create(number, content) {
       if (number !== (newest() ?? 0) + 1) return false
       if (!(await createExclusive(path(number), content))) return false

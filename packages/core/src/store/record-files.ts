@@ -1,8 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
-import { createExclusive, errorCode, guarded } from './durable-file.ts'
+import { createExclusive, errorCode, readIfThere } from './durable-file.ts'
 import { checkRecordId, compareIds } from './scope-name.ts'
 import { corrupt } from './state-format.ts'
 import type { RecordType } from './store.ts'
@@ -19,12 +19,8 @@ export function recordFiles({ folder }: { folder: string }): RecordFiles {
 
   const get = async <T>(type: RecordType, id: string): Promise<T | undefined> => {
     const file = path(type, id)
-    try {
-      return parse<T>(await guarded(file, () => readFile(file, 'utf8')), file)
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return undefined
-      throw error
-    }
+    const text = await readIfThere(file)
+    return text === undefined ? undefined : parse<T>(text, file)
   }
 
   return {
