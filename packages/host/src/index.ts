@@ -1,1 +1,20 @@
-export {}
+export { homeFormat, homePaths, openHome, pilotHome, removeHome, freeSpace, type Home } from './home/home.ts'
+export type { HomePaths } from './home/paths.ts'
+export { isPortFree, releasePort, reservedPorts, reservePort } from './home/ports.ts'
+export { fileLockOwner, tryFileLock, withFileLock, type FileLock } from './home/lock.ts'
+export { readJson, replaceFile, replaceJson } from './home/files.ts'
+export {
+  ensureSupervisor,
+  listServices,
+  putService,
+  removeService,
+  restartService,
+  serviceStatus,
+  stopSupervisor,
+  supervisorPid,
+  tailOf,
+  waitForService,
+  type WaitOptions,
+} from './supervisor/client.ts'
+export type { RestartPolicy, ServiceSpec } from './supervisor/spec.ts'
+export type { ServiceExit, ServiceStatus } from './supervisor/status.ts'

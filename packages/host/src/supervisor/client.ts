@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process'
+import { openSync, closeSync, readFileSync, rmSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PilotError } from '@pilot/core/errors'
+import { hasErrno, readJson, replaceJson } from '../home/files.ts'
+import type { Home } from '../home/home.ts'
+import { fileLockOwner } from '../home/lock.ts'
+import { hostProgram } from '../programs.ts'
+import { rotateLog } from './log-files.ts'
+import { keyedHash, seal, serviceKey } from './seal.ts'
+import { problemOfSpec, type ServiceSpec, type StoredSpec } from './spec.ts'
+import { readStatus, type ServiceStatus } from './status.ts'
+
+/** The supervisor's pid when one is alive. */
+export async function supervisorPid(home: Home): Promise<number | undefined> {
+  return (await fileLockOwner(home.paths.supervisorLock))?.pid
+}
+
+/** Starts the supervisor unless one is alive; any number of callers at once end up with one. Returns its pid. */
+export async function ensureSupervisor(home: Home, { timeoutMs = 15_000 }: { timeoutMs?: number } = {}): Promise<number> {
+  const alive = await readySupervisor(home)
+  if (alive !== undefined) return alive
+  if ((await supervisorPid(home)) === undefined) startSupervisor(home)
+  const deadline = performance.now() + timeoutMs
+  for (let wait = 5; ; wait = Math.min(wait * 1.5, 100)) {
+    await sleep(wait)
+    const pid = await readySupervisor(home)
+    if (pid !== undefined) return pid
+    if (performance.now() > deadline) {
+      throw new PilotError('TIMED_OUT', `The supervisor of ${home.dir} did not start within ${timeoutMs} ms.`, { details: { log: tailOf(join(home.paths.logs, 'supervisor.log')) } })
+    }
+  }
+}
+
+/** Ends the supervisor; its services run on unless `services` says stop. Returns when it is gone. */
+export async function stopSupervisor(home: Home, { services = 'keep', timeoutMs = 60_000 }: { services?: 'keep' | 'stop'; timeoutMs?: number } = {}): Promise<void> {
+  if (services === 'stop') await ensureSupervisor(home)
+  const pid = await supervisorPid(home)
+  if (pid === undefined) return
+  process.kill(pid, services === 'stop' ? 'SIGINT' : 'SIGTERM')
+  const deadline = performance.now() + timeoutMs
+  while ((await supervisorPid(home)) === pid) {
+    if (performance.now() > deadline) throw new PilotError('TIMED_OUT', `The supervisor ${pid} did not end within ${timeoutMs} ms.`)
+    await sleep(15)
+  }
+}
+
+/**
+ * Says what should run, and makes sure that a supervisor looks after it. The same specification again changes nothing;
+ * another one restarts the service. Returns the revision: `waitForService` waits for it.
+ */
+export async function putService(home: Home, spec: ServiceSpec): Promise<string> {
+  const problem = problemOfSpec(spec)
+  if (problem !== undefined) throw new PilotError('INTERNAL', `The service ${spec.name} cannot run: ${problem}.`)
+  const key = serviceKey(home.paths)
+  const { secretEnv, ...open } = spec
+  const revision = keyedHash(key, spec)
+  const path = specPath(home, spec.name)
+  if ((await readJson<StoredSpec>(path).catch(() => undefined))?.revision !== revision) {
+    const stored: StoredSpec = { ...open, ...(secretEnv === undefined ? {} : { sealedEnv: seal(key, secretEnv) }), revision }
+    replaceJson(path, stored, { durable: true })
+  }
+  await ensureSupervisor(home)
+  return revision
+}
+
+/** Stops the service with all its processes and forgets it; returns when it is gone. Absent is success. */
+export async function removeService(home: Home, name: string, { timeoutMs = 60_000 }: { timeoutMs?: number } = {}): Promise<void> {
+  rmSync(specPath(home, name), { force: true })
+  if (serviceStatus(home, name) === undefined) return
+  await ensureSupervisor(home)
+  const deadline = performance.now() + timeoutMs
+  while (serviceStatus(home, name) !== undefined) {
+    if (performance.now() > deadline) throw new PilotError('TIMED_OUT', `The service ${name} was not gone within ${timeoutMs} ms.`)
+    await sleep(15)
+  }
+}
+
+/** Stops and starts a service whose specification stays as it is. */
+export async function restartService(home: Home, name: string): Promise<string> {
+  const stored = await readJson<StoredSpec>(specPath(home, name))
+  if (stored === undefined) throw new PilotError('NOT_FOUND', `There is no service ${name}.`)
+  const key = serviceKey(home.paths)
+  const next = { ...stored, generation: (stored.generation ?? 0) + 1 }
+  const revision = keyedHash(key, { ...next, revision: stored.revision })
+  replaceJson(specPath(home, name), { ...next, revision }, { durable: true })
+  await ensureSupervisor(home)
+  return revision
+}
+
+/** Undefined when there is no such service. */
+export function serviceStatus(home: Home, name: string): ServiceStatus | undefined {
+  return readStatus(home.paths, name)
+}
+
+/** Every service that is wanted or runs. */
+export function listServices(home: Home): readonly { readonly name: string; readonly status: ServiceStatus | undefined }[] {
+  const names = new Set([...readdirSync(home.paths.services), ...readdirSync(home.paths.serviceStatus)].flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [])))
+  return [...names].sort().map((name) => ({ name, status: serviceStatus(home, name) }))
+}
+
+export interface WaitOptions {
+  /** Asked again and again while the process runs; default: it runs. */
+  readonly ready?: (status: ServiceStatus) => Promise<boolean> | boolean
+  /** As returned by putService and restartService; default: the wanted one. */
+  readonly revision?: string
+  readonly timeoutMs?: number
+  /** Restarts since the call after which it is given up; default 3. */
+  readonly maxRestarts?: number
+  readonly signal?: AbortSignal
+}
+
+/** Waits until the service runs in its wanted revision and is ready. Throws RESOURCE_FAILED with the last log lines when it keeps ending. */
+export async function waitForService(home: Home, name: string, { ready = () => true, revision, timeoutMs = 30_000, maxRestarts = 3, signal }: WaitOptions = {}): Promise<ServiceStatus> {
+  const spec = await readJson<StoredSpec>(specPath(home, name))
+  if (spec === undefined) throw new PilotError('NOT_FOUND', `There is no service ${name}.`)
+  const wanted = revision ?? spec.revision
+  const deadline = performance.now() + timeoutMs
+  let restartsBefore: number | undefined
+  for (;;) {
+    signal?.throwIfAborted()
+    const status = serviceStatus(home, name)
+    if (status?.revision === wanted) {
+      restartsBefore ??= status.restarts
+      if (status.state === 'running' && (await ready(status))) return status
+      if (status.state === 'exited' || status.state === 'failed' || status.restarts - restartsBefore > maxRestarts) throw ended(spec, status)
+    }
+    if (performance.now() > deadline) throw new PilotError('TIMED_OUT', `The service ${name} was not ready within ${timeoutMs} ms.`, { details: { log: tailOf(spec.logFile), state: status?.state } })
+    await sleep(15)
+  }
+}
+
+function ended(spec: StoredSpec, status: ServiceStatus): PilotError {
+  const { lastExit, problem } = status
+  const how = problem ?? (lastExit?.signal ? `ended by ${lastExit.signal}` : `exit code ${lastExit?.code ?? 'unknown'}`)
+  return new PilotError('RESOURCE_FAILED', `The service ${spec.name} does not keep running.`, { reason: how, suggestion: `See its log: ${spec.logFile}`, details: { lastExit, restarts: status.restarts, log: tailOf(spec.logFile) } })
+}
+
+/** The last lines of a log, for errors. */
+export function tailOf(file: string, lines = 20): readonly string[] {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines)
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return []
+    throw error
+  }
+}
+
+const specPath = (home: Home, name: string): string => join(home.paths.services, `${name}.json`)
+
+async function readySupervisor(home: Home): Promise<number | undefined> {
+  const [pid, status] = [await supervisorPid(home), await readJson<{ pid: number }>(join(home.paths.run, 'supervisor.json')).catch(() => undefined)]
+  return pid !== undefined && status?.pid === pid ? pid : undefined
+}
+
+function startSupervisor(home: Home): void {
+  const file = join(home.paths.logs, 'supervisor.log')
+  rotateLog(file)
+  const log = openSync(file, 'a', 0o600)
+  const { command, args } = hostProgram('supervisor')
+  const child = spawn(command, [...args, home.dir], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
+  child.unref()
+  closeSync(log)
+}

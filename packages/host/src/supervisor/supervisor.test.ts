@@ -1,0 +1,169 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { isProcessAlive } from '@pilot/core/process-identity'
+import { openHome, removeHome, type Home } from '../home/home.ts'
+import { ensureSupervisor, putService, removeService, restartService, serviceStatus, stopSupervisor, supervisorPid, waitForService } from './client.ts'
+import type { ServiceSpec } from './spec.ts'
+
+let home: Home
+
+beforeEach(async () => {
+  home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-supervisor-')))
+})
+
+afterEach(async () => {
+  await stopSupervisor(home, { services: 'stop' })
+  await removeHome(home)
+})
+
+const nodeService = (name: string, script: string, more: Partial<ServiceSpec> = {}): ServiceSpec => ({
+  name,
+  command: process.execPath,
+  args: ['-e', script],
+  logFile: join(home.paths.logs, `${name}.log`),
+  ...more,
+})
+const forever = 'setInterval(() => {}, 1000)'
+
+async function running(name: string): Promise<number> {
+  const status = await waitForService(home, name)
+  return status.process?.pid as number
+}
+
+async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition}`)
+    await sleep(10)
+  }
+}
+
+test('many callers at once start one supervisor', async () => {
+  const pids = await Promise.all(Array.from({ length: 8 }, () => ensureSupervisor(home)))
+  expect(new Set(pids).size).toBe(1)
+})
+
+test('a service runs with its environment, secrets included, and its output goes to its log', async () => {
+  const spec = nodeService('hello', `console.log(process.env.OPEN, process.env.HIDDEN, process.env.USERNAME_OF_CALLER); ${forever}`, { env: { OPEN: 'one' }, secretEnv: { HIDDEN: 'two-is-hidden' } })
+  await putService(home, spec)
+  await running('hello')
+  await until(async () => (await readFile(spec.logFile, 'utf8')).includes('one two-is-hidden undefined'))
+  expect(await readFile(join(home.paths.services, 'hello.json'), 'utf8')).not.toContain('two-is-hidden')
+})
+
+test('the same specification again changes nothing, another one restarts the service', async () => {
+  await putService(home, nodeService('a', forever))
+  const first = await running('a')
+  await putService(home, nodeService('a', forever))
+  await sleep(300)
+  expect(await running('a')).toBe(first)
+  await putService(home, nodeService('a', forever, { env: { X: '1' } }))
+  expect(await running('a')).not.toBe(first)
+  await restartService(home, 'a')
+  const third = await running('a')
+  await putService(home, nodeService('a', forever, { env: { X: '1' } }))
+  expect(third).not.toBe(first)
+})
+
+test('a killed service comes back at once and counts its restarts', async () => {
+  await putService(home, nodeService('a', forever))
+  const pid = await running('a')
+  process.kill(pid, 'SIGKILL')
+  await until(() => serviceStatus(home, 'a')?.process !== undefined && serviceStatus(home, 'a')?.process?.pid !== pid, 1_000)
+  expect(serviceStatus(home, 'a')).toMatchObject({ state: 'running', restarts: 1, lastExit: { code: null, signal: 'SIGKILL' } })
+})
+
+test('a service that keeps ending is restarted more and more slowly, and waiting for it fails with its log', async () => {
+  await putService(home, nodeService('bad', `console.log('no database'); process.exit(3)`, { restart: { when: 'always', delayMs: 50 } }))
+  await expect(waitForService(home, 'bad', { maxRestarts: 3, ready: () => false })).rejects.toMatchObject({ code: 'RESOURCE_FAILED', reason: 'exit code 3', details: { log: expect.arrayContaining(['no database']) } })
+})
+
+test('a program that does not exist is a problem with its name', async () => {
+  await putService(home, nodeService('none', '', { command: '/does/not/exist', restart: { when: 'never' } }))
+  await expect(waitForService(home, 'none')).rejects.toMatchObject({ code: 'RESOURCE_FAILED', reason: expect.stringContaining('/does/not/exist') })
+})
+
+test('removing a service ends its whole tree, also what ignores SIGTERM', async () => {
+  const script = `process.on('SIGTERM', () => {}); const c = require('child_process').spawn(process.execPath, ['-e', "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"]); console.log('child ' + c.pid); ${forever}`
+  const spec = nodeService('tree', script, { stopTimeoutMs: 300 })
+  await putService(home, spec)
+  await running('tree')
+  let child = 0
+  await until(async () => (child = Number(/child (\d+)/.exec(await readFile(spec.logFile, 'utf8'))?.[1] ?? 0)) > 0)
+  await sleep(100)
+  await removeService(home, 'tree')
+  expect(serviceStatus(home, 'tree')).toBeUndefined()
+  await until(() => !exists(child))
+})
+
+test('killed, the supervisor leaves its services alone, and the next one adopts them', async () => {
+  await putService(home, nodeService('a', forever))
+  await putService(home, nodeService('b', forever))
+  const [a, b] = [await running('a'), await running('b')]
+  const killed = (await supervisorPid(home)) as number
+  process.kill(killed, 'SIGKILL')
+  await until(async () => (await supervisorPid(home)) === undefined)
+  expect(exists(a) && exists(b)).toBe(true)
+  expect(await ensureSupervisor(home)).not.toBe(killed)
+  await sleep(300)
+  expect(await running('a')).toBe(a)
+  expect(countMarked()).toBe(2)
+  process.kill(b, 'SIGKILL')
+  await until(() => serviceStatus(home, 'b')?.state === 'running' && serviceStatus(home, 'b')?.process?.pid !== b, 2_000)
+  await removeService(home, 'a')
+  expect(exists(a)).toBe(false)
+})
+
+test('a supervisor that died between starting a service and writing it down does not lead to a second one', async () => {
+  await putService(home, nodeService('a', forever))
+  const pid = await running('a')
+  process.kill((await supervisorPid(home)) as number, 'SIGKILL')
+  await until(async () => (await supervisorPid(home)) === undefined)
+  const { process: _, ...status } = serviceStatus(home, 'a') as NonNullable<ReturnType<typeof serviceStatus>>
+  const { replaceJson } = await import('../home/files.ts')
+  replaceJson(join(home.paths.serviceStatus, 'a.json'), { ...status, state: 'starting' })
+  await ensureSupervisor(home)
+  expect(await running('a')).toBe(pid)
+  expect(countMarked()).toBe(1)
+})
+
+test('a pid that belongs to another process now is not adopted', async () => {
+  await putService(home, nodeService('a', forever))
+  const pid = await running('a')
+  process.kill((await supervisorPid(home)) as number, 'SIGKILL')
+  process.kill(pid, 'SIGKILL')
+  await until(async () => (await supervisorPid(home)) === undefined && !exists(pid))
+  const status = serviceStatus(home, 'a') as NonNullable<ReturnType<typeof serviceStatus>>
+  const { replaceJson } = await import('../home/files.ts')
+  replaceJson(join(home.paths.serviceStatus, 'a.json'), { ...status, process: { ...status.process, pid: process.pid } })
+  await ensureSupervisor(home)
+  await until(() => serviceStatus(home, 'a')?.process?.pid !== process.pid && serviceStatus(home, 'a')?.state === 'running')
+  expect(isProcessAlive(serviceStatus(home, 'a')?.process as never)).toBe(true)
+})
+
+test('a service removed while no supervisor ran is ended by the next one', async () => {
+  await putService(home, nodeService('a', forever))
+  const pid = await running('a')
+  process.kill((await supervisorPid(home)) as number, 'SIGKILL')
+  await rm(join(home.paths.services, 'a.json'))
+  await ensureSupervisor(home)
+  await until(() => !exists(pid))
+})
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return !/^\d+ \(.*\) Z/.test(execFileSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+  } catch {
+    return false
+  }
+}
+
+/** Processes that carry the mark of this home. */
+function countMarked(): number {
+  return Number(execFileSync('sh', ['-c', `grep -l "PILOT_SERVICE=${home.id}" /proc/[0-9]*/environ 2>/dev/null | wc -l`], { encoding: 'utf8' }))
+}
