@@ -14,7 +14,7 @@ export interface AcquireLeaseOptions {
   /** The longest deadline of one call to a provider; a taker waits this much longer, since such a call may still be under way. Default 60 000. */
   readonly maxCallMs?: number
   /** How long to wait for an owner that lives, milliseconds; default 0. */
-  readonly wait?: number
+  readonly waitMs?: number
   readonly signal?: AbortSignal
   /** Default: this process. */
   readonly identity?: ProcessIdentity & HostIdentity
@@ -39,14 +39,14 @@ export interface Lease extends AsyncDisposable {
 }
 
 /**
- * Takes the lease of a scope. Throws HELD, naming the owner, when it lives and does not let go within `wait`.
+ * Takes the lease of a scope. Throws HELD, naming the owner, when it lives and does not let go within `waitMs`.
  *
  * An owner whose process is known to be gone (same machine) is replaced at once. One that cannot be looked at is watched:
  * it is replaced when its heartbeat stood still for its ttl plus `maxCallMs` on this process's own clock, however short
- * `wait` is, and it counts as living as soon as its heartbeat moves.
+ * `waitMs` is, and it counts as living as soon as its heartbeat moves.
  */
 export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease> {
-  const { store, title, ttlMs = 15_000, maxCallMs = 60_000, wait = 0, signal, identity = ownIdentity(), clock = systemClock } = options
+  const { store, title, ttlMs = 15_000, maxCallMs = 60_000, waitMs = 0, signal, identity = ownIdentity(), clock = systemClock } = options
   const started = clock.monotonicMs()
   let seen: { readonly record: LeaseRecord; readonly since: number; readonly moved: boolean } | undefined
   let waited = false
@@ -65,7 +65,7 @@ export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease>
       seen = { record: stored, since: now, moved: seen?.record.token === stored.token }
     }
     const lives = seen.moved || livenessOf(stored.holder) === 'alive'
-    if (lives && now - started >= wait) throw held(store.name, stored.holder)
+    if (lives && now - started >= waitMs) throw held(store.name, stored.holder)
     if (!waited) options.onWait?.(stored.holder)
     waited = true
     await pause(Math.min(250, Math.max(5, ttlMs / 10)))
