@@ -32,7 +32,7 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
   throwIfCancelled(context.signal)
   const scope = context.store.scope(name)
   await refuseForeignManager(context, scope)
-  const lease = await acquireLease({ store: scope, title, wait: context.waitForLeaseMs ?? 0, signal: context.signal })
+  const lease = await acquireLease({ store: scope, title, waitMs: context.waitForLeaseMs ?? 0, signal: context.signal })
   try {
     const engine = createEngine({
       kinds: context.provider.kinds,
