@@ -1,4 +1,5 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { ResultsReporter } from './scripts/test/reporter.ts'
 
 /** Tests read the sources of the other packages, so nothing needs to be built before them. */
 const conditions = ['@pilot/source', 'module', 'node', 'development|production']
@@ -10,6 +11,8 @@ export const packageTests: ViteUserConfig = defineConfig({
     include: ['src/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    reporters: ['default', ['json', { outputFile: 'dist/test-results.json' }]],
+    reporters: ['default', new ResultsReporter('test-results.json')],
+    // Two packages may be tested at once.
+    maxWorkers: 2,
   },
 })

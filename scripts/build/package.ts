@@ -1,8 +1,7 @@
 /** Builds one package: `node scripts/build/package.ts packages/core`. Called by Nx, which caches the result. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { build, type BuildOptions } from 'esbuild'
 import { external, programs, type Program } from './programs.ts'
@@ -16,14 +15,25 @@ if (folder === undefined || !existsSync(path.join(root, folder, 'tsconfig.json')
 
 await rm(path.join(root, folder, 'dist'), { recursive: true, force: true })
 await compile(folder)
-for (const program of programs[folder] ?? []) await bundle(folder, program)
+await Promise.all((programs[folder] ?? []).map((program) => bundle(folder, program)))
 
 /** JavaScript and types of every module, for those who import the package. */
 async function compile(folder: string): Promise<void> {
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
   const child = spawn(process.execPath, [tsc, '-p', path.join(folder, 'tsconfig.json')], { cwd: root, stdio: 'inherit' })
   const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve))
   if (code !== 0) process.exit(code ?? 1)
+  await nameJavaScriptInTypes(path.join(root, folder, 'dist'))
+}
+
+/** tsc rewrites `./x.ts` to `./x.js` in JavaScript but not in declarations, where a reader outside would look for sources. */
+async function nameJavaScriptInTypes(dist: string): Promise<void> {
+  for (const name of await readdir(dist, { recursive: true })) {
+    if (!name.endsWith('.d.ts')) continue
+    const file = path.join(dist, name)
+    const text = await readFile(file, 'utf8')
+    await writeFile(file, text.replace(/(\bfrom |\bimport\(|\bimport )(['"])(\.{1,2}\/[^'"]+)\.tsx?\2/g, '$1$2$3.js$2'))
+  }
 }
 
 async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {

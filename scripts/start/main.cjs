@@ -1,0 +1,40 @@
+'use strict'
+
+const path = require('node:path')
+const { pathToFileURL } = require('node:url')
+const { environmentForPilot } = require('./environment.cjs')
+const { isPrepared, prepare } = require('./prepare.cjs')
+const { chooseNode } = require('./node.cjs')
+const { root } = require('./paths.cjs')
+const { runInstead } = require('./run-instead.cjs')
+
+const program = path.join(root, 'packages/tui/dist/bin/pilot.js')
+
+main().catch((error) => {
+  console.error(error.help ?? error)
+  process.exit(1)
+})
+
+async function main() {
+  const args = process.argv.slice(2)
+  warnOfBanner(args)
+  if (!isPrepared()) await prepare()
+
+  const env = environmentForPilot(process.env)
+  const node = chooseNode()
+  if (node !== process.execPath) return runInstead({ command: node, args: [program, ...args], env })
+
+  // The same Node: going on in this process saves the start of another one.
+  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name]
+  Object.assign(process.env, env)
+  process.argv = [process.execPath, program, ...args]
+  await import(pathToFileURL(program).href)
+}
+
+/** npm writes two lines of its own to standard output before this script runs, which breaks a program that reads JSON. */
+function warnOfBanner(args) {
+  const isPiped = process.env.npm_lifecycle_event === 'start' && !process.stdout.isTTY
+  if (isPiped && args.includes('--json') && process.env.npm_config_loglevel !== 'silent') {
+    console.error(`npm wrote two lines of its own before the JSON. For a program, use: npm start -s -- ${args.join(' ')}`)
+  }
+}
