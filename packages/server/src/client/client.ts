@@ -11,7 +11,7 @@ import { readEvents, readLines, readLog, type LogChunk } from './streams.ts'
 export type JsonRoute = { [N in RouteName]: Routes[N]['answer'] extends 'json' ? N : never }[RouteName]
 
 export type RequestInput<N extends RouteName> = Given<'params', Params<N>> & Given<'query', Query<N>, true> & Given<'body', Body<N>> & { readonly signal?: AbortSignal; /** Default 30 000. */ readonly timeoutMs?: number }
-type Given<K extends string, T, Optional = false> = T extends undefined ? unknown : Optional extends true ? { readonly [P in K]?: T } : { readonly [P in K]: T }
+type Given<K extends string, T, Optional = false> = [T] extends [undefined] ? unknown : Optional extends true ? { readonly [P in K]?: T } : { readonly [P in K]: T }
 
 export type ClientOptions = TransportOptions & {
   /** Who acts, for records and the activity: "ada@laptop". */
