@@ -1,0 +1,78 @@
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import { PilotError } from '../errors/pilot-error.ts'
+import { parseManifest, type ParsedManifest } from './parse-manifest.ts'
+
+export const manifestName = 'pilot.yaml'
+
+export interface Project extends ParsedManifest {
+  readonly name: string
+  /** The folder of the manifest: relative paths in it start here. */
+  readonly dir: string
+  readonly file: string
+  readonly apps: readonly ProjectApp[]
+}
+
+export interface ProjectApp {
+  readonly name: string
+  readonly source: AppSource
+}
+
+export type AppSource =
+  | { readonly type: 'directory'; readonly dir: string }
+  | { readonly type: 'git'; readonly url: string; readonly ref?: string; readonly path?: string }
+  | { readonly type: 'image'; readonly image: string }
+
+/**
+ * The project that a folder belongs to: the nearest pilot.yaml upwards. Throws MANIFEST_MISSING, MANIFEST_INVALID, and
+ * SOURCE_UNREADABLE when the file is there but cannot be read.
+ */
+export async function loadProject({ dir }: { dir: string }): Promise<Project> {
+  const start = resolve(dir)
+  const file = await nearestManifest(start)
+  if (!file) throw await missing(start)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    throw new PilotError('SOURCE_UNREADABLE', `${file} cannot be read`, { reason: (error as Error).message, cause: error })
+  }
+  return projectOf({ text, file, shownAs: shortPath(file) })
+}
+
+/** The same from a text that is at hand. `shownAs` is how messages name the file. */
+export function projectOf({ text, file, shownAs = file }: { text: string; file: string; shownAs?: string }): Project {
+  const parsed = parseManifest({ text, file: shownAs })
+  const dir = dirname(resolve(file))
+  const apps = Object.entries(parsed.manifest.apps).map(([name, { source, image }]): ProjectApp => {
+    if (image !== undefined) return { name, source: { type: 'image', image } }
+    if (typeof source === 'object') return { name, source: { type: 'git', url: source.git, ...(source.ref === undefined ? {} : { ref: source.ref }), ...(source.path === undefined ? {} : { path: source.path }) } }
+    return { name, source: { type: 'directory', dir: resolve(dir, source ?? '.') } }
+  })
+  return { ...parsed, name: parsed.manifest.project, dir, file: resolve(file), apps }
+}
+
+/** The path of the nearest pilot.yaml, in `dir` or above it. */
+export async function nearestManifest(dir: string): Promise<string | undefined> {
+  for (let folder = resolve(dir); ; folder = dirname(folder)) {
+    const file = join(folder, manifestName)
+    if (await isFile(file)) return file
+    if (dirname(folder) === folder) return undefined
+  }
+}
+
+async function missing(dir: string): Promise<PilotError> {
+  const folder = await stat(dir).catch(() => undefined)
+  if (!folder?.isDirectory()) return new PilotError('SOURCE_UNREADABLE', `There is no folder ${dir}`, { suggestion: 'Check the path; relative paths start in the folder you are in.' })
+  const other = (await isFile(join(dir, 'pilot.yml'))) ? { reason: `${join(dir, 'pilot.yml')} is there, but the name must be ${manifestName}.` } : {}
+  return new PilotError('MANIFEST_MISSING', `There is no ${manifestName} in ${dir} or above it`, other)
+}
+
+function shortPath(file: string): string {
+  const path = relative(process.cwd(), file)
+  return path.startsWith('..') ? file : path
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false
+}

@@ -1,0 +1,108 @@
+import { linkVariable } from '../lifecycle/scope.ts'
+import type { Problem } from './problem.ts'
+import type { Manifest, ManifestApp, ManifestOverride } from './schema.ts'
+import { similar, show } from './schema-problems.ts'
+import { parseSize } from './units.ts'
+import type { Path, YamlDocument } from './yaml-document.ts'
+
+const minMemory = 16 * 1024 ** 2
+
+/** What a schema cannot see: names that point at other apps and environments, and keys that contradict each other. */
+export function referenceProblems(manifest: Manifest, document: YamlDocument): Problem[] {
+  const problems: Problem[] = []
+  const add = (path: Path, message: string, part: 'key' | 'value' = 'value'): void => {
+    problems.push({ path, ...document.locate(path, part), message })
+  }
+  const apps = Object.keys(manifest.apps)
+  const environments = manifest.environments && [...new Set(['production', ...Object.keys(manifest.environments)])]
+
+  for (const [name, app] of Object.entries(manifest.apps)) {
+    checkApp({ name, app, path: ['apps', name], apps, add })
+    if (app.source !== undefined && app.image !== undefined) add(['apps', name, 'image'], `${show(['apps', name])} has both \`source\` and \`image\`: write one of them`, 'key')
+    for (const [environment, override] of Object.entries(app.environments ?? {})) {
+      const path = ['apps', name, 'environments', environment]
+      if (environments && !environments.includes(environment)) add(path, notThere({ what: 'environment', name: environment, at: path, valid: environments }), 'key')
+      checkApp({ name, app: override, base: app, path, apps, add })
+    }
+  }
+  problems.push(...databaseCycles(manifest, document))
+  return problems
+}
+
+interface AppCheck {
+  readonly name: string
+  readonly app: ManifestApp | ManifestOverride
+  /** The app that an environment's keys are merged over. */
+  readonly base?: ManifestApp
+  readonly path: Path
+  readonly apps: readonly string[]
+  add(path: Path, message: string, part?: 'key' | 'value'): void
+}
+
+function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
+  app.uses?.forEach((other, index) => {
+    const at = [...path, 'uses', index]
+    if (other === name) add(at, `${show(at)} is the app itself`)
+    else if (!apps.includes(other)) add(at, notThere({ what: 'app', name: other, at, valid: apps.filter((one) => one !== name) }))
+    else if (app.uses?.indexOf(other) !== index) add(at, `${show(at)} stands twice: "${other}"`)
+  })
+  if (typeof app.database === 'object') {
+    const at = [...path, 'database', 'from']
+    if (app.database.from === name) add(at, `${show(at)} is the app itself: write \`database: postgres\``)
+    else if (!apps.includes(app.database.from)) add(at, notThere({ what: 'app', name: app.database.from, at, valid: apps.filter((one) => one !== name) }))
+  }
+  if (app.memory !== undefined && parseSize(app.memory) < minMemory) {
+    const number = /^\d+$/.test(String(app.memory))
+    add([...path, 'memory'], `${show([...path, 'memory'])} is ${JSON.stringify(app.memory)}${number ? ' bytes' : ''}: write at least 16Mi${number ? `, such as ${app.memory}Mi` : ''}`)
+  }
+  const merged = { ...base, ...app }
+  if (typeof merged.scale === 'object' && merged.scale.max !== undefined && merged.scale.max < (merged.scale.min ?? 1) && app.scale !== undefined) {
+    add([...path, 'scale', 'max'], `${show([...path, 'scale', 'max'])} is ${merged.scale.max}, less than min (${merged.scale.min ?? 1})`)
+  }
+  for (const [variable, owner] of platformVariables(merged)) {
+    if (app.env && Object.hasOwn(app.env, variable)) add([...path, 'env', variable], `${show([...path, 'env', variable])} is set by Pilot because of \`${owner}\`: remove one of them`, 'key')
+    const secret = app.secrets?.indexOf(variable) ?? -1
+    if (secret >= 0) add([...path, 'secrets', secret], `${show([...path, 'secrets', secret])} is ${variable}, which Pilot sets because of \`${owner}\`: remove one of them`)
+  }
+  app.secrets?.forEach((secret, index) => {
+    const at = [...path, 'secrets', index]
+    if (app.secrets?.indexOf(secret) !== index) add(at, `${show(at)} stands twice: ${secret}`)
+    else if ((app.env && Object.hasOwn(app.env, secret)) || (base?.env && Object.hasOwn(base.env, secret))) add(at, `${show(at)} is ${secret}, which also stands in \`env\`: a value that stands here is no secret`)
+  })
+}
+
+/** Variables that Pilot sets, and the key that makes it so. */
+function platformVariables(app: ManifestApp | ManifestOverride): [variable: string, owner: string][] {
+  return [
+    ['PORT', 'port'],
+    ...(app.database === undefined ? [] : [['DATABASE_URL', 'database'] as [string, string]]),
+    ...(app.uses ?? []).map((other): [string, string] => [linkVariable(other), `uses: [${other}]`]),
+  ]
+}
+
+function databaseCycles(manifest: Manifest, document: YamlDocument): Problem[] {
+  const problems: Problem[] = []
+  const from = (name: string): string | undefined => {
+    const database = Object.hasOwn(manifest.apps, name) ? manifest.apps[name]?.database : undefined
+    return typeof database === 'object' ? database.from : undefined
+  }
+  for (const [name, app] of Object.entries(manifest.apps)) {
+    if (typeof app.database !== 'object') continue
+    const path = ['apps', name, 'database', 'from']
+    const owner = app.database.from
+    if (owner === name || !Object.hasOwn(manifest.apps, owner)) continue
+    const chain = [name, owner]
+    for (let next = from(owner); next !== undefined && !chain.includes(next); next = from(next)) chain.push(next)
+    const last = from(chain.at(-1) as string)
+    if (last === name) problems.push({ path, ...document.locate(path), message: `${show(path)} goes round in a circle: ${[...chain, name].join(' → ')}` })
+    else if (last === undefined && manifest.apps[chain.at(-1) as string]?.database === undefined) {
+      problems.push({ path, ...document.locate(path), message: `${show(path)} is "${owner}", which has no database: write \`database: postgres\` at \`apps.${chain.at(-1)}\`` })
+    }
+  }
+  return problems
+}
+
+function notThere({ what, name, at, valid }: { what: string; name: string; at: Path; valid: readonly string[] }): string {
+  const near = similar(name, valid)
+  return `${show(at)} is "${name}", and there is no such ${what}: ${near ? `did you mean "${near}"?` : valid.length > 0 ? `there ${valid.length === 1 ? 'is' : 'are'} ${valid.join(', ')}` : `this is the only ${what}`}`
+}

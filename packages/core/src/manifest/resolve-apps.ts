@@ -1,0 +1,137 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import type { AppDefinition } from '../lifecycle/app-definition.ts'
+import type { HealthCheck } from '../provider/compute.ts'
+import { commandWords } from './command-words.ts'
+import type { Project } from './load-project.ts'
+import { similar } from './schema-problems.ts'
+import { nameRule, type Manifest, type ManifestApp } from './schema.ts'
+import { parseDuration, parseSize } from './units.ts'
+
+/** What holds where the manifest says nothing. */
+export const defaults = {
+  memory: '512Mi',
+  cpu: 1,
+  health: { path: '/', acceptBelow: 500, intervalMs: 1000, timeoutMs: 5000, graceMs: 60_000 } satisfies HealthCheck,
+} as const
+
+export interface ResolveOptions {
+  readonly project: Project
+  readonly environment: string
+  /** Names of apps; default: all. */
+  readonly only?: readonly string[]
+  /** `--trust`: code from Git may run without isolation. */
+  readonly trust?: boolean
+}
+
+/**
+ * The apps of a project for one environment: overrides merged, defaults filled in. Throws NOT_FOUND for an app and USAGE for
+ * an environment that the manifest does not have, each with what was probably meant.
+ */
+export function resolveApps({ project, environment, only, trust = false }: ResolveOptions): AppDefinition[] {
+  checkEnvironment(project.manifest, environment)
+  const names = project.apps.map(({ name }) => name)
+  for (const name of only ?? []) if (!names.includes(name)) throw noSuchApp(project, name, names)
+  return project.apps
+    .filter(({ name }) => !only || only.includes(name))
+    .map(({ name, source }) => defineFrom({ project, name, environment, trusted: trust || source.type !== 'git' }))
+}
+
+/** One app with its environment's keys merged over it, still as the manifest writes it. */
+export function mergedApp({ manifest, name, environment }: { manifest: Manifest; name: string; environment: string }): Omit<ManifestApp, 'environments'> {
+  const { environments, ...base } = manifest.apps[name] as ManifestApp
+  const override = (environments && lookUp(environments, environment)) ?? {}
+  // A domain can belong to one environment only: what stands at the app is production's.
+  const { domains, ...rest } = base
+  const merged: Record<string, unknown> = { ...rest, ...(domains && environment === 'production' ? { domains } : {}) }
+  for (const [key, value] of Object.entries(override)) merged[key] = isMap(value) && isMap(merged[key]) && mergesByKey.has(key) ? { ...merged[key], ...value } : value
+  return merged
+}
+
+/** The platform and protection that the manifest writes for an environment. */
+export function environmentSettings({ manifest }: Pick<Project, 'manifest'>, environment: string): { readonly platform?: string | undefined; readonly protected?: boolean | undefined } {
+  return (manifest.environments && lookUp(manifest.environments, environment)) ?? {}
+}
+
+const mergesByKey = new Set(['env', 'processes', 'cron', 'volumes', 'hooks', 'scale', 'static'])
+
+function defineFrom({ project, name, environment, trusted }: { project: Project; name: string; environment: string; trusted: boolean }): AppDefinition {
+  const app = mergedApp({ manifest: project.manifest, name, environment })
+  const build = typeof app.build === 'string' ? { dockerfile: app.build } : app.build
+  return {
+    app: { project: project.name, app: name, environment },
+    ...(app.target === undefined ? {} : { target: app.target }),
+    ...(build?.dockerfile === undefined ? {} : { build: build.dockerfile.replace(/^(?:\.\/)+/, '') }),
+    buildArgs: asWritten({ project, name, environment, key: ['build', 'args'], values: build?.args }),
+    ...(app.command === undefined ? {} : { command: typeof app.command === 'string' ? commandWords(app.command) : app.command }),
+    ...(app.port === undefined ? {} : { port: app.port }),
+    health: healthOf(app.health),
+    memoryBytes: parseSize(app.memory ?? defaults.memory),
+    cpu: app.cpu ?? defaults.cpu,
+    instances: (typeof app.scale === 'number' ? app.scale : app.scale?.min) ?? 1,
+    ...(app.database === undefined ? {} : { database: typeof app.database === 'object' ? { from: app.database.from } : { own: true as const } }),
+    uses: app.uses ?? [],
+    env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
+    secrets: app.secrets ?? [],
+    domains: app.domains ?? [],
+    trusted,
+  }
+}
+
+function healthOf(health: ManifestApp['health']): HealthCheck {
+  if (health === undefined) return defaults.health
+  const { path, interval, timeout, grace } = typeof health === 'string' ? { path: health } : health
+  return {
+    path,
+    acceptBelow: 400,
+    intervalMs: interval === undefined ? defaults.health.intervalMs : parseDuration(interval),
+    timeoutMs: timeout === undefined ? defaults.health.timeoutMs : parseDuration(timeout),
+    graceMs: grace === undefined ? defaults.health.graceMs : parseDuration(grace),
+  }
+}
+
+interface ValuesOf {
+  readonly project: Project
+  readonly name: string
+  readonly environment: string
+  readonly key: readonly string[]
+  readonly values: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/** Values as text. A number or boolean becomes what the file says (`1.10`, `0x1F`, `True`), not what YAML makes of it. */
+function asWritten({ project, name, environment, key, values = {} }: ValuesOf): Record<string, string> {
+  const overridden = (project.manifest.apps[name]?.environments && lookUpName(project.manifest.apps[name].environments, environment)) as string | undefined
+  return Object.fromEntries(
+    Object.entries(values).map(([variable, value]) => {
+      if (typeof value === 'string') return [variable, value]
+      const own = overridden === undefined ? undefined : project.written(['apps', name, 'environments', overridden, ...key, variable])
+      return [variable, own ?? project.written(['apps', name, ...key, variable]) ?? String(value)]
+    }),
+  )
+}
+
+/** `preview` also stands for `preview-1`, `preview-2`, … */
+function lookUp<T>(table: Readonly<Record<string, T>>, environment: string): T | undefined {
+  const name = lookUpName(table, environment)
+  return name === undefined ? undefined : table[name]
+}
+
+function lookUpName(table: Readonly<Record<string, unknown>>, environment: string): string | undefined {
+  return [environment, environment.replace(/-\d+$/, '')].find((name) => Object.hasOwn(table, name))
+}
+
+function checkEnvironment(manifest: Manifest, environment: string): void {
+  if (!nameRule.test(environment)) throw new PilotError('USAGE', `"${environment}" cannot be the name of an environment`, { suggestion: 'Use a-z, 0-9 and -, at most 40 characters.' })
+  if (!manifest.environments || environment === 'production' || lookUpName(manifest.environments, environment) !== undefined) return
+  const known = [...new Set(['production', ...Object.keys(manifest.environments)])]
+  const near = similar(environment, known)
+  throw new PilotError('USAGE', `The manifest has no environment "${environment}"`, { suggestion: near ? `Did you mean ${near}?` : `It has ${known.join(', ')}. Add it below \`environments\` to use it.` })
+}
+
+function noSuchApp(project: Project, name: string, names: readonly string[]): PilotError {
+  const near = similar(name, names)
+  return new PilotError('NOT_FOUND', `Project ${project.name} has no app "${name}"`, { suggestion: near ? `Did you mean ${near}?` : `It has ${names.join(', ')}.` })
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

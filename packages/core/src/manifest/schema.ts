@@ -1,0 +1,202 @@
+import * as z from 'zod'
+
+/**
+ * The manifest, key by key. `describe` texts stand in the published JSON Schema and in editors; `error` texts complete the
+ * sentence "write …" and are the valid forms that an error names. No transforms here: `resolveApps` turns text into numbers.
+ */
+const write = (valid: string) => ({ error: valid })
+
+export const nameRule = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
+export const variableRule = /^[A-Za-z_][A-Za-z0-9_]*$/
+export const sizeRule = /^(?:0|[1-9]\d*)(?:\.\d+)?(?:Ki|Mi|Gi|k|K|M|G)?$/
+export const durationRule = /^\d+(?:\.\d+)?(?:ms|s|m)$/
+const hostRule = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/
+const cronRule = /^(?:@(?:hourly|daily|weekly|monthly|yearly|annually|midnight)|\S+(?:\s+\S+){4})$/
+
+const name = z.string(write('a name of a-z, 0-9 and -, at most 40 characters')).regex(nameRule, write('a name of a-z, 0-9 and -, at most 40 characters'))
+const variable = z.string(write('a variable name such as LOG_LEVEL')).regex(variableRule, write('a variable name such as LOG_LEVEL'))
+const text = (valid: string) => z.string(write(valid)).min(1, write(valid))
+const path = text('a path')
+const shell = text('a command such as npm run worker')
+const values = (what: string) => z.record(variable, z.union([z.string(), z.number(), z.boolean()], write('text, a number, true or false')), write(what))
+const relative = z
+  .string(write('a path inside the source'))
+  .min(1, write('a path inside the source'))
+  .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))/, write('a path inside the source, without a leading / and without ..'))
+const duration = z.string(write('a duration such as 500ms, 30s or 2m')).regex(durationRule, write('a duration such as 500ms, 30s or 2m'))
+const count = (valid: string) => z.int(write(valid)).min(0, write(valid)).max(100, write(valid))
+
+const build = z
+  .union([
+    relative,
+    z.strictObject(
+      {
+        dockerfile: relative.optional().describe('The Dockerfile, relative to the source. Default: Dockerfile.'),
+        args: values('build arguments such as { VERSION: "3" }').optional().describe('Build arguments. They stay readable in the image: never secrets.'),
+      },
+      write('a Dockerfile, buildpack, or { dockerfile, args }'),
+    ),
+  ], write('a Dockerfile such as deploy/Dockerfile, buildpack, or { dockerfile, args }'))
+  .describe('How the source becomes something that runs: the path of a Dockerfile, or `buildpack`. Default: detected.')
+
+const health = z
+  .union([
+    z.string(write('a path such as /healthz')).regex(/^\/[^\s]*$/, write('a path that begins with /, such as /healthz')),
+    z.strictObject(
+      {
+        path: z.string(write('a path such as /healthz')).regex(/^\/[^\s]*$/, write('a path that begins with /, such as /healthz')).describe('What is asked; any answer below 400 is healthy.'),
+        interval: duration.optional().describe('Time between two checks. Default: 1s.'),
+        timeout: duration.optional().describe('How long one answer may take. Default: 5s.'),
+        grace: duration.optional().describe('How long the app may take to become healthy in all. Default: 60s.'),
+      },
+      write('a path such as /healthz, or { path, interval, timeout, grace }'),
+    ),
+  ], write('a path such as /healthz, or { path, interval, timeout, grace }'))
+  .describe('The path that says whether the app works: healthy below 400, within 60 seconds. Default: any answer below 500 on /.')
+
+const scale = z
+  .union([
+    count('a number of instances from 0 to 100'),
+    z.strictObject(
+      {
+        min: count('a number of instances from 0 to 100').optional().describe('Instances that always run. Default: 1.'),
+        max: count('a number of instances from 1 to 100').min(1, write('a number of instances from 1 to 100')).optional().describe('The most that load may start. Default: min.'),
+      },
+      write('a number, or { min: 1, max: 3 }'),
+    ),
+  ], write('a number, or { min: 1, max: 3 }'))
+  .describe('How many instances run.')
+
+const database = z
+  .union([
+    z.literal('postgres'),
+    z.literal(true),
+    z.strictObject({ from: name.describe('The app whose database is shared.') }, write('postgres, true, or { from: other-app }')),
+  ], write('postgres, true, or { from: other-app }'))
+  .describe('A PostgreSQL database and a user of its own, given as DATABASE_URL; or { from: other-app }: that app\'s database, with a user of its own.')
+
+/** What may differ between environments. */
+const shape = {
+  build: build.optional(),
+  command: z
+    .union([shell, z.array(text('a word of the command'), write('a list of words')).min(1, write('a list of words'))], write('a command such as node server.js, or a list of words'))
+    .optional()
+    .describe('What starts the app, instead of what the image or package.json says. A list is run as it is, without a shell.'),
+  target: z
+    .enum(['container', 'process', 'function', 'static', 'vm'], write('container, process, function, static or vm'))
+    .optional()
+    .describe('How the app runs. Default: detected.'),
+  port: z
+    .int(write('a port from 1 to 65535'))
+    .min(1, write('a port from 1 to 65535'))
+    .max(65_535, write('a port from 1 to 65535'))
+    .optional()
+    .describe('The port that the app listens on. Default: the only EXPOSE of the image, else 8080. The app finds it in $PORT.'),
+  health: health.optional(),
+  memory: z
+    .union([z.string(write('a size such as 512Mi or 1Gi')).regex(sizeRule, write('a size such as 512Mi or 1Gi')), z.int(write('a size such as 512Mi or 1Gi')).positive(write('a size such as 512Mi or 1Gi'))], write('a size such as 512Mi or 1Gi'))
+    .optional()
+    .describe('Memory limit of one instance: a number of bytes or with Ki, Mi, Gi. Default: 512Mi. At least 16Mi.'),
+  cpu: z.number(write('a number of cores such as 0.25 or 2')).min(0.01, write('a number of cores from 0.01 to 64')).max(64, write('a number of cores from 0.01 to 64')).optional().describe('Cores of one instance. Default: 1.'),
+  scale: scale.optional(),
+  release: shell.optional().describe('Runs once per release before traffic moves, with the environment of the app: migrations.'),
+  processes: z.record(name, shell, write('commands by name, such as { worker: npm run worker }')).optional().describe('More commands that run beside the app, with its source and environment and without traffic.'),
+  cron: z
+    .record(
+      name,
+      z.strictObject(
+        {
+          schedule: z.string(write('five cron fields such as "0 6 * * *"')).regex(cronRule, write('five cron fields such as "0 6 * * *", or @daily')).describe('Five cron fields in UTC, or @hourly, @daily, @weekly, @monthly, @yearly.'),
+          run: shell.describe('The command.'),
+        },
+        write('{ schedule: "0 6 * * *", run: npm run report }'),
+      ),
+      write('jobs by name'),
+    )
+    .optional()
+    .describe('Commands that run on a schedule.'),
+  database: database.optional(),
+  volumes: z
+    .record(name, z.string(write('an absolute path such as /var/lib/app')).regex(/^\/[^/\s]/, write('an absolute path such as /var/lib/app')), write('paths by name, such as { data: /var/lib/app }'))
+    .optional()
+    .describe('Folders that outlive deployments, by name.'),
+  uses: z.array(name, write('a list of apps of this project, such as [mailer]')).optional().describe('Apps of this project that this one calls: opens the path and gives MAILER_URL for `mailer`. Nothing else is reachable.'),
+  env: values('values by name, such as { LOG_LEVEL: info }').optional().describe('Variables of the app. `env set` overrides them. Never secrets.'),
+  secrets: z.array(variable, write('a list of names such as [JWT_KEY]')).optional().describe('Names of variables whose values come from `secret set`. `up` names those without a value.'),
+  domains: z
+    .array(z.string(write('a host name such as auth.acme.dev')).regex(hostRule, write('a host name in lower case such as auth.acme.dev, without https:// and path')), write('a list of host names such as [auth.acme.dev]'))
+    .optional()
+    .describe('Host names of production. Another environment writes its own below `environments`.'),
+  hooks: z
+    .strictObject(
+      Object.fromEntries(['build', 'deploy', 'release', 'rollback', 'destroy'].flatMap((phase) => (['before', 'after'] as const).map((when) => [`${when}-${phase}`, shell.optional().describe(`Runs ${when} ${phase}, in the folder of the manifest.`)]))) as Record<`${'before' | 'after'}-${'build' | 'deploy' | 'release' | 'rollback' | 'destroy'}`, z.ZodOptional<z.ZodString>>,
+      write('commands by hook, such as { after-release: ./notify.sh }'),
+    )
+    .optional()
+    .describe('Commands around the phases.'),
+  static: z
+    .strictObject(
+      {
+        output: relative.optional().describe('The folder with the finished files, relative to the source. Default: the source itself, or dist when there is a command.'),
+        command: shell.optional().describe('Builds the site.'),
+        spa: z.boolean(write('true or false')).optional().describe('Whether unknown paths answer with index.html.'),
+      },
+      write('{ output: dist, command: npm run build, spa: true }'),
+    )
+    .optional()
+    .describe('A site of files, without a process.'),
+  route: z.string(write('a path such as /api')).regex(/^\/[^\s]*$/, write('a path that begins with /, such as /api')).optional().describe('The part of a shared host that this app answers. Apps of a project that have a route share one host.'),
+}
+
+const override = z.strictObject(shape, write('keys of an app'))
+
+const app = z.strictObject(
+  {
+    source: z
+      .union([
+        path,
+        z.strictObject(
+          {
+            git: text('an address such as https://github.com/acme/auth.git').describe('The address of a repository.'),
+            ref: text('a branch, tag or commit').optional().describe('Branch, tag or commit. Default: the default branch.'),
+            path: relative.optional().describe('A folder in the repository.'),
+          },
+          write('a folder such as ./auth, or { git, ref, path }'),
+        ),
+      ], write('a folder such as ./auth, or { git, ref, path }'))
+      .optional()
+      .describe('Where the source is: a folder relative to the manifest, or a Git repository. Default: the folder of the manifest.'),
+    image: text('an image such as ghcr.io/acme/auth@sha256:…').regex(/^[^\s]+$/, write('an image such as ghcr.io/acme/auth@sha256:…')).optional().describe('A finished image instead of a source.'),
+    ...shape,
+    environments: z.record(name, override, write('keys by environment, such as { preview: { scale: 1 } }')).optional().describe('What differs in an environment. Maps (env, processes, …) merge by key, all else replaces.'),
+  },
+  write('keys of an app, such as { source: ./auth }'),
+)
+
+export const manifestSchema = z
+  .strictObject(
+    {
+      project: name.describe('The name of the project, part of addresses: a-z, 0-9 and -, at most 40 characters.'),
+      environments: z
+        .record(
+          name,
+          z.strictObject(
+            {
+              platform: name.optional().describe('The platform that this environment lives on. Default: the only one there is.'),
+              protected: z.boolean(write('true or false')).optional().describe('Whether release, rollback, env and destroy want the name typed. Default: true for production on a cloud.'),
+            },
+            write('{ platform: acme-aws, protected: true }'),
+          ),
+          write('environments by name'),
+        )
+        .optional()
+        .describe('Environments, and where each lives. `preview` also stands for preview-1, preview-2, …'),
+      apps: z.record(name, app, write('apps by name, such as { web: { source: . } }')).refine((apps) => Object.keys(apps).length > 0, write('at least one app')).describe('The apps of the project, by name.'),
+    },
+    write('a map with project and apps'),
+  )
+  .describe('pilot.yaml: what a project consists of and how its apps run.')
+
+export type Manifest = z.output<typeof manifestSchema>
+export type ManifestApp = z.output<typeof app>
+export type ManifestOverride = z.output<typeof override>
