@@ -18,3 +18,7 @@ export {
 } from './supervisor/client.ts'
 export type { RestartPolicy, ServiceSpec } from './supervisor/spec.ts'
 export type { ServiceExit, ServiceStatus } from './supervisor/status.ts'
+export { edgeMetrics, edgeService, edgeState, ensureEdge, openRequests, putLink, putRoute, readLink, readRoute, removeLink, removeRoute } from './edge/client.ts'
+export type { EdgeState } from './edge/edge.ts'
+export { latencyBounds, type DeploymentMetrics, type EdgeMetrics } from './edge/metrics.ts'
+export type { Link, Route, RouteWeight, Upstream } from './edge/routes.ts'

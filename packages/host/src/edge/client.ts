@@ -1,0 +1,148 @@
+import { rmSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { join } from 'node:path'
+import { PilotError } from '@pilot/core/errors'
+import { hasErrno, readJson, replaceJson } from '../home/files.ts'
+import type { Home } from '../home/home.ts'
+import { reservePort } from '../home/ports.ts'
+import { hostProgram } from '../programs.ts'
+import { putService, serviceStatus, waitForService } from '../supervisor/client.ts'
+import { keyedHash, serviceKey } from '../supervisor/seal.ts'
+import { addressKey } from '../supervisor/held-sockets.ts'
+import { controlSockets } from './control.ts'
+import type { EdgeState } from './edge.ts'
+import { problemOfLink, problemOfRoute, type Link, type Route, type Stored } from './routes.ts'
+import type { EdgeMetrics } from './metrics.ts'
+
+export const edgeService = 'edge'
+
+/** Makes sure that the edge of the home runs and answers. Returns the shared port. */
+export async function ensureEdge(home: Home, { timeoutMs = 20_000 }: { timeoutMs?: number } = {}): Promise<{ readonly port: number }> {
+  const port = await reservePort(home, 'edge')
+  const { command, args } = hostProgram('edge')
+  const revision = await putService(home, {
+    name: edgeService,
+    command,
+    args: [...args, home.dir, String(port)],
+    logFile: join(home.paths.logs, 'edge.log'),
+    holdsSockets: true,
+    overlap: true,
+    stopTimeoutMs: 30_000,
+    order: 40,
+  })
+  await waitForService(home, edgeService, { revision, timeoutMs, ready: async (status) => (await ask<EdgeState>(home, 'GET', '/state').catch(() => undefined))?.pid === status.process?.pid })
+  return { port }
+}
+
+/** Says where an app is reached; returns when the running edge routes so. Throws PORT_TAKEN when its port cannot be opened. */
+export async function putRoute(home: Home, route: Route): Promise<void> {
+  const problem = problemOfRoute(route)
+  if (problem !== undefined) throw new PilotError('INTERNAL', `The route ${route.id} cannot be used: ${problem}.`)
+  const stored = await put(home, join(home.paths.routes, `${route.id}.json`), route)
+  const states = await apply(home, { ensure: true })
+  for (const state of states) {
+    if (state.leaving) continue
+    if (state.routes[route.id] !== stored.revision) throw notApplied(`route ${route.id}`, state)
+    const why = route.port === undefined ? undefined : state.problems[addressKey({ host: '127.0.0.1', port: route.port })]
+    if (why !== undefined) throw new PilotError('PORT_TAKEN', `Port ${route.port} of ${route.app.app} cannot be opened.`, { reason: why, details: { port: route.port } })
+  }
+}
+
+/** As `putRoute`. A listener that cannot be opened yet (its network is not there) is an error too, and is tried again in the background. */
+export async function putLink(home: Home, link: Link): Promise<void> {
+  const problem = problemOfLink(link)
+  if (problem !== undefined) throw new PilotError('INTERNAL', `The link ${link.id} cannot be used: ${problem}.`)
+  const stored = await put(home, join(home.paths.links, `${link.id}.json`), link)
+  const states = await apply(home, { ensure: true })
+  for (const state of states) {
+    if (state.leaving) continue
+    if (state.links[link.id] !== stored.revision) throw notApplied(`link ${link.id}`, state)
+    const why = state.problems[addressKey(link.listen)]
+    if (why !== undefined) throw new PilotError('PORT_TAKEN', `${link.listen.host}:${link.listen.port} cannot be opened for ${link.id}.`, { reason: why, details: { ...link.listen } })
+  }
+}
+
+/** Absent is success. */
+export async function removeRoute(home: Home, id: string): Promise<void> {
+  rmSync(join(home.paths.routes, `${id}.json`), { force: true })
+  await apply(home)
+}
+
+/** Absent is success. */
+export async function removeLink(home: Home, id: string): Promise<void> {
+  rmSync(join(home.paths.links, `${id}.json`), { force: true })
+  await apply(home)
+}
+
+export async function readRoute(home: Home, id: string): Promise<Route | undefined> {
+  return await readJson<Route>(join(home.paths.routes, `${id}.json`))
+}
+
+export async function readLink(home: Home, id: string): Promise<Link | undefined> {
+  return await readJson<Link>(join(home.paths.links, `${id}.json`))
+}
+
+/** Requests and upgraded connections that these deployments of the route still have, over every edge that serves or leaves. */
+export async function openRequests(home: Home, { route, deployments }: { route: string; deployments: readonly string[] }): Promise<number> {
+  const query = new URLSearchParams([['route', route], ...deployments.map((deployment): [string, string] => ['deployment', deployment])])
+  const answers = await askAll<{ open: number }>(home, 'GET', `/open?${query}`)
+  return answers.reduce((sum, { open }) => sum + open, 0)
+}
+
+/** Undefined when no edge runs. */
+export async function edgeMetrics(home: Home): Promise<EdgeMetrics | undefined> {
+  return await ask<EdgeMetrics>(home, 'GET', '/metrics').catch(notRunning)
+}
+
+/** What the running edge has applied; undefined when none runs. */
+export async function edgeState(home: Home): Promise<EdgeState | undefined> {
+  return await ask<EdgeState>(home, 'GET', '/state').catch(notRunning)
+}
+
+async function put<T extends { readonly id: string }>(home: Home, path: string, value: T): Promise<Stored<T>> {
+  const stored = { ...value, revision: keyedHash(serviceKey(home.paths), value) }
+  if ((await readJson<Stored<T>>(path).catch(() => undefined))?.revision !== stored.revision) replaceJson(path, stored, { durable: true })
+  return stored
+}
+
+/** Every edge that runs reads its files again. */
+async function apply(home: Home, { ensure = false }: { ensure?: boolean } = {}): Promise<readonly EdgeState[]> {
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const states = await askAll<EdgeState>(home, 'POST', '/reload')
+    if (!ensure || states.some((state) => !state.leaving)) return states
+    await ensureEdge(home)
+    if (performance.now() > deadline) throw new PilotError('TIMED_OUT', 'The edge does not answer.', { suggestion: `See its log: ${join(home.paths.logs, 'edge.log')}`, details: { status: serviceStatus(home, edgeService) } })
+  }
+}
+
+function notApplied(what: string, state: EdgeState): PilotError {
+  return new PilotError('INTERNAL', `The edge did not apply the ${what}.`, { details: { problems: state.problems } })
+}
+
+async function askAll<T>(home: Home, method: string, path: string): Promise<readonly T[]> {
+  const answers = await Promise.all(controlSockets(home).map((socketPath) => ask<T>(home, method, path, socketPath).catch(notRunning)))
+  return answers.filter((answer) => answer !== undefined)
+}
+
+function notRunning(error: unknown): undefined {
+  if (hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE')) return undefined
+  throw error
+}
+
+async function ask<T>(home: Home, method: string, path: string, socketPath: string = home.paths.edgeSocket): Promise<T> {
+  return await new Promise((resolve, reject) => {
+    const request = httpRequest({ socketPath, method, path, agent: false, timeout: 10_000 }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text) as T)
+        else reject(new PilotError('INTERNAL', `The edge answered ${response.statusCode} to ${method} ${path}.`, { reason: text }))
+      })
+    })
+    request.on('timeout', () => request.destroy(new PilotError('TIMED_OUT', `The edge did not answer ${method} ${path} within 10 s.`)))
+    request.on('error', reject)
+    request.end()
+  })
+}

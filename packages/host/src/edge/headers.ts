@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http'
+
+/** RFC 9110, 7.6.1: meant for one connection only. `te` survives as `trailers`; upgrades are handled elsewhere. */
+const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+
+/** What clients may not tell an app about themselves: the edge says it. */
+const ours = new Set(['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip'])
+
+/** The headers for the upstream, as a flat list of names and values in their order and spelling. */
+export function requestHeaders(request: IncomingMessage, { host, keep = [] }: { host: string; keep?: readonly string[] }): string[] {
+  const dropped = connectionNames(request.headers.connection)
+  const headers: string[] = ['host', host]
+  const { rawHeaders } = request
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    const lower = name.toLowerCase()
+    // Node has answered `100-continue` already.
+    if (lower === 'host' || lower === 'expect' || ours.has(lower)) continue
+    if ((hopByHop.has(lower) || dropped?.has(lower) === true) && !keep.includes(lower)) continue
+    headers.push(name, rawHeaders[i + 1] as string)
+  }
+  if (/\btrailers\b/i.test(String(request.headers.te ?? ''))) headers.push('te', 'trailers')
+  const address = clientAddress(request)
+  headers.push('x-forwarded-for', address, 'x-forwarded-host', host, 'x-forwarded-proto', 'http', 'forwarded', `for=${address.includes(':') ? `"[${address}]"` : address};host="${host.replaceAll(/["\\]/g, '')}";proto=http`)
+  return headers
+}
+
+/** The headers for the client, from the list of buffers or strings that the parser gives. */
+export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {
+  let dropped: ReadonlySet<string> | undefined
+  for (let i = 0; i < raw.length; i += 2) if (text(raw[i]).toLowerCase() === 'connection') dropped = connectionNames(text(raw[i + 1]))
+  const headers: string[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = text(raw[i])
+    const lower = name.toLowerCase()
+    if ((hopByHop.has(lower) && lower !== 'trailer') || dropped?.has(lower) === true) continue
+    headers.push(name, text(raw[i + 1]))
+  }
+  return headers
+}
+
+/** The address of the peer, IPv4 in its own form also when it came over an IPv6 socket. */
+export function clientAddress({ socket }: Pick<IncomingMessage, 'socket'>): string {
+  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+}
+
+function connectionNames(value: string | undefined): ReadonlySet<string> | undefined {
+  if (value === undefined || value === 'keep-alive' || value === 'close') return undefined
+  return new Set(value.toLowerCase().split(',').map((name) => name.trim()))
+}
+
+const text = (value: Buffer | string | undefined): string => (typeof value === 'string' ? value : (value?.toString('latin1') ?? ''))

@@ -1,0 +1,174 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PassThrough } from 'node:stream'
+import { Client, type Dispatcher } from 'undici'
+import { requestHeaders, responseHeaders } from './headers.ts'
+import { answerPage } from './pages.ts'
+import { chooseTarget, chooseUpstream, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'
+
+type Controller = Dispatcher.DispatchController
+
+/** Passes one request on to a deployment of the route. */
+export function proxyRequest({ request, response, host, path, active }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute }): void {
+  const target = chooseTarget(active)
+  if (target === undefined) return answerPage(response, { status: 503, title: `${active.route.app.app} is stopped`, text: 'This app does not run at the moment.' })
+  new Exchange({ request, response, host, path, active, target }).start()
+}
+
+/** Methods that may be sent again when nobody knows whether the first time was heard. */
+const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/**
+ * One request and its answer. Handed to undici's `dispatch` as its handler: the answer's bytes go straight from the parser
+ * to the client's socket, with pause and resume instead of a stream in between.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #host: string
+  readonly #path: string
+  readonly #active: ActiveRoute
+  readonly #target: Target
+  readonly #startedAt = performance.now()
+  readonly #tried: ActiveUpstream[] = []
+  #upstream: ActiveUpstream | undefined
+  #controller: Controller | undefined
+  #body: PassThrough | undefined
+  #bodyless = true
+  #fresh: Client | undefined
+  #answering = false
+  #over = false
+
+  constructor({ request, response, host, path, active, target }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute; target: Target }) {
+    this.#request = request
+    this.#response = response
+    this.#host = host
+    this.#path = path
+    this.#active = active
+    this.#target = target
+  }
+
+  start(): void {
+    const { counters } = this.#target
+    counters.requests++
+    counters.open++
+    this.#response.once('close', () => this.#onClose())
+    this.#bodyless = !hasBody(this.#request)
+    if (!this.#bodyless) {
+      // undici destroys the body that it was given when the upstream breaks; the client's socket must survive for the answer.
+      this.#body = new PassThrough()
+      this.#request.pipe(this.#body)
+      this.#request.once('error', () => this.#body?.destroy())
+      this.#request.once('aborted', () => this.#body?.destroy(new Error('the client went away')))
+    }
+    this.#send()
+  }
+
+  #send({ fresh = false }: { fresh?: boolean } = {}): void {
+    const upstream = chooseUpstream(this.#target, fresh ? [] : this.#tried) ?? this.#target.upstreams[0]
+    if (upstream === undefined) return this.#fail(502, 'no instance')
+    this.#release()
+    this.#upstream = upstream
+    this.#tried.push(upstream)
+    upstream.open++
+    if (fresh) this.#fresh = new Client(upstream.origin, { ...('socket' in upstream.address ? { socketPath: upstream.address.socket } : {}), pipelining: 0, connect: { timeout: 10_000 }, headersTimeout: 300_000, bodyTimeout: 0 })
+    const dispatcher = this.#fresh ?? upstream.pool
+    dispatcher.dispatch(
+      {
+        method: this.#request.method as Dispatcher.HttpMethod,
+        path: this.#path,
+        headers: requestHeaders(this.#request, { host: this.#host }),
+        body: this.#body ?? null,
+      },
+      this,
+    )
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new Error('the client went away'))
+  }
+
+  onResponseStart(controller: Controller, status: number, _headers: unknown, statusText?: string): void {
+    // Interim answers (103) stay between app and edge.
+    if (status < 200) return
+    this.#answering = true
+    this.#target.counters.answered(status, performance.now() - this.#startedAt)
+    const headers = responseHeaders((controller.rawHeaders ?? []) as readonly (Buffer | string)[])
+    if (statusText === undefined || statusText === '') this.#response.writeHead(status, headers)
+    else this.#response.writeHead(status, statusText, headers)
+    // The head goes out now: an event stream may stay silent for a long time.
+    this.#response.flushHeaders()
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    if (this.#response.write(chunk)) return
+    controller.pause()
+    this.#response.once('drain', () => controller.resume())
+  }
+
+  onResponseEnd(controller: Controller): void {
+    const trailers = controller.rawTrailers as readonly Buffer[] | null | undefined
+    if (trailers != null && trailers.length > 0 && this.#response.hasHeader('trailer')) this.#response.addTrailers(pairs(trailers))
+    this.#response.end()
+    // The client may still be sending what nobody reads any more.
+    if (!this.#bodyless && !this.#request.complete) this.#drainRequest()
+  }
+
+  onResponseError(_controller: Controller | null, error: Error): void {
+    if (this.#over) return
+    // Half an answer must not look like a whole one.
+    if (this.#answering) return void this.#response.destroy()
+    if (this.#mayRepeat(error)) return this.#send({ fresh: this.#tried.length >= this.#target.upstreams.length })
+    const { code } = error as NodeJS.ErrnoException
+    this.#fail(code === 'UND_ERR_HEADERS_TIMEOUT' ? 504 : 502, code ?? error.message)
+  }
+
+  /** Another instance when one refuses the connection; once more on a fresh connection when a kept one turned out to be dead. */
+  #mayRepeat(error: Error): boolean {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (this.#fresh !== undefined || !this.#bodyless) return false
+    const neverConnected = code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'UND_ERR_CONNECT_TIMEOUT'
+    if (neverConnected) return this.#tried.length < this.#target.upstreams.length
+    return repeatable.has(this.#request.method ?? '') && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE')
+  }
+
+  #fail(status: 502 | 504, why: string): void {
+    this.#target.counters.failures++
+    this.#target.counters.answered(status, performance.now() - this.#startedAt)
+    this.#response.setHeader('pilot-edge', why)
+    if (!this.#bodyless && !this.#request.complete) {
+      this.#response.shouldKeepAlive = false
+      this.#drainRequest()
+    }
+    const text = status === 504 ? 'The app did not answer in time.' : 'The app did not accept the request.'
+    answerPage(this.#response, { status, title: `${this.#active.route.app.app} does not answer`, text })
+  }
+
+  #drainRequest(): void {
+    this.#request.unpipe()
+    this.#request.resume()
+  }
+
+  #onClose(): void {
+    this.#over = true
+    this.#target.counters.open--
+    if (!this.#response.writableFinished) {
+      this.#target.counters.aborted++
+      this.#controller?.abort(new Error('the client went away'))
+      this.#body?.destroy()
+    }
+    this.#release()
+    void this.#fresh?.close().catch(() => {})
+  }
+
+  #release(): void {
+    if (this.#upstream !== undefined) this.#upstream.open--
+    this.#upstream = undefined
+  }
+}
+
+const hasBody = (request: IncomingMessage): boolean => request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] !== undefined && request.headers['content-length'] !== '0')
+
+function pairs(raw: readonly Buffer[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, i) => [String(raw[2 * i]?.toString('latin1')), String(raw[2 * i + 1]?.toString('latin1'))])
+}

@@ -1,0 +1,110 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { clientAddress } from './headers.ts'
+import type { Metrics } from './metrics.ts'
+import { answerPage } from './pages.ts'
+import { proxyRequest } from './proxy.ts'
+import type { ActiveRoute, Table } from './table.ts'
+import { proxyUpgrade, refuseUpgrade } from './upgrade.ts'
+
+/** How a listener finds the route: by the request's host, or always the same one. */
+export type Routing = { readonly by: 'host' } | { readonly by: 'route'; readonly id: string; readonly allows?: (address: string) => boolean }
+
+/** A client that sends a body may pause this long. */
+const bodyPauseMs = 120_000
+
+/** An HTTP listener of the edge, not listening yet. */
+export function createEdgeServer({ table, metrics, routing, isLeaving }: { table: Table; metrics: Metrics; routing: Routing; isLeaving(): boolean }): Server {
+  const server = createServer({
+    // Node's parser is strict: it refuses a request with both Content-Length and Transfer-Encoding, differing lengths, and bare line feeds.
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    maxHeaderSize: 32 * 1024,
+    headersTimeout: 20_000,
+    // An upload may take as long as it likes, as long as it moves.
+    requestTimeout: 0,
+    keepAliveTimeout: 65_000,
+    connectionsCheckingInterval: 5_000,
+    noDelay: true,
+    highWaterMark: 64 * 1024,
+    ...({ shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() !== 'h2c' } as object),
+  })
+  server.maxHeadersCount = 200
+
+  server.on('request', (request, response) => {
+    const place = placeOf(request)
+    if (isLeaving()) response.shouldKeepAlive = false
+    if (place === undefined) {
+      response.shouldKeepAlive = false
+      return answerPage(response, { status: 400, title: 'Bad request', text: 'The request names no single valid host.' })
+    }
+    if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return answerPage(response, { status: 403, title: 'Not allowed', text: 'This address may not use this path.' })
+    const active = find(place.host)
+    if (active === undefined) {
+      metrics.unknownHost()
+      return answerPage(response, { status: 404, title: 'No such app', text: `No app of this Pilot home answers to ${place.host}.` })
+    }
+    if (!request.complete) limitPauses(request)
+    proxyRequest({ request, response, host: place.authority, path: place.path, active })
+  })
+
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const place = placeOf(request)
+    if (place === undefined) return refuseUpgrade(socket, 400)
+    if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return refuseUpgrade(socket, 403)
+    const active = find(place.host)
+    if (active === undefined) return refuseUpgrade(socket, 404)
+    proxyUpgrade({ request, socket, head, host: place.authority, path: place.path, active })
+  })
+
+  // What cannot be parsed gets an answer and the end of the connection, whatever else was pipelined behind it.
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  })
+
+  function find(host: string): ActiveRoute | undefined {
+    return routing.by === 'route' ? table.byId(routing.id) : table.byHost(host)
+  }
+
+  return server
+}
+
+/** Which host and path the request is for; undefined when it does not say so in exactly one way. */
+function placeOf(request: IncomingMessage): { readonly host: string; readonly authority: string; readonly path: string } | undefined {
+  let authority = request.headers.host
+  let path = request.url ?? '/'
+  if (countHosts(request) > 1) return undefined
+  if (!path.startsWith('/')) {
+    // `OPTIONS *`, or the absolute form, whose authority wins over the Host header (RFC 9112, 3.2.2).
+    if (path === '*') path = '/'
+    else {
+      const absolute = /^https?:\/\/([^/?#]+)([^#]*)$/i.exec(path)
+      if (absolute === null) return undefined
+      authority = absolute[1]
+      path = absolute[2]?.startsWith('/') === true ? absolute[2] : `/${absolute[2] ?? ''}`
+    }
+  }
+  if (authority === undefined || !/^(\[[0-9a-f:.]+\]|[^\s:/?#@[\]\\]+)(:\d{1,5})?$/i.test(authority)) return undefined
+  const host = authority.replace(/:\d+$/, '').toLowerCase().replace(/\.$/, '')
+  return { host, authority, path }
+}
+
+function countHosts({ rawHeaders }: IncomingMessage): number {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts
+}
+
+/** Ends a connection whose client has stopped in the middle of a body. */
+function limitPauses(request: IncomingMessage): void {
+  if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return
+  const { socket } = request
+  socket.setTimeout(bodyPauseMs, () => socket.destroy())
+  request.once('close', () => socket.setTimeout(0))
+  request.once('end', () => socket.setTimeout(0))
+}

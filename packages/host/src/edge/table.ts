@@ -1,0 +1,138 @@
+import { Pool } from 'undici'
+import type { Counters, Metrics } from './metrics.ts'
+import type { EdgeConfig, Link, Route, Stored, Upstream } from './routes.ts'
+
+/** A route as requests use it. Replaced as a whole by the next revision; pools of upstreams that stay are carried over. */
+export interface ActiveRoute {
+  readonly route: Stored<Route>
+  readonly targets: readonly Target[]
+}
+
+export interface Target {
+  readonly deployment: string
+  readonly percent: number
+  readonly counters: Counters
+  readonly upstreams: readonly ActiveUpstream[]
+  /** State of the smooth weighted choice. */
+  credit: number
+}
+
+export interface ActiveUpstream {
+  readonly address: Upstream
+  readonly origin: string
+  /** Connections of this app only: apps never share any. */
+  readonly pool: Pool
+  open: number
+}
+
+export interface Table {
+  byHost(host: string): ActiveRoute | undefined
+  byId(id: string): ActiveRoute | undefined
+  links(): ReadonlyMap<string, Stored<Link>>
+  routes(): Iterable<ActiveRoute>
+  apply(config: EdgeConfig): void
+  close(): Promise<void>
+}
+
+export function createTable(metrics: Metrics): Table {
+  let routes = new Map<string, ActiveRoute>()
+  let hosts = new Map<string, ActiveRoute>()
+  let links: ReadonlyMap<string, Stored<Link>> = new Map()
+
+  function apply(config: EdgeConfig): void {
+    const kept = new Map<string, Stored<Link>>(config.links)
+    const next = new Map<string, ActiveRoute>()
+    for (const [id, stored] of config.routes) next.set(id, activate(stored, routes.get(id), metrics))
+    // A file that is there but cannot be read changes nothing.
+    for (const file of config.broken.keys()) {
+      const id = file.slice(0, -'.json'.length)
+      const route = routes.get(id)
+      const link = links.get(id)
+      if (route !== undefined && !next.has(id)) next.set(id, route)
+      if (link !== undefined && !kept.has(id)) kept.set(id, link)
+    }
+    const used = new Set([...next.values()].flatMap(upstreamsOf))
+    const unused = [...routes.values()].flatMap(upstreamsOf).filter((upstream) => !used.has(upstream))
+    routes = next
+    links = kept
+    hosts = new Map([...next.values()].flatMap((active) => active.route.hosts.map((host) => [host, active] as const)))
+    // Requests under way finish; nothing new arrives there.
+    for (const upstream of new Set(unused)) void upstream.pool.close().catch(() => {})
+    metrics.prune((route, deployment) => {
+      const active = next.get(route)
+      return active !== undefined && (deployment === undefined || active.targets.some((target) => target.deployment === deployment))
+    })
+  }
+
+  return {
+    byHost: (host) => hosts.get(host),
+    byId: (id) => routes.get(id),
+    links: () => links,
+    routes: () => routes.values(),
+    apply,
+    async close() {
+      await Promise.all([...routes.values()].flatMap(upstreamsOf).map((upstream) => upstream.pool.close().catch(() => {})))
+    },
+  }
+}
+
+/** The next target in the smooth weighted order (as nginx does it): 10 % is exactly every tenth request. */
+export function chooseTarget({ targets }: ActiveRoute): Target | undefined {
+  const [only] = targets
+  if (targets.length <= 1) return only
+  let total = 0
+  let best: Target | undefined
+  for (const target of targets) {
+    target.credit += target.percent
+    total += target.percent
+    if (best === undefined || target.credit > best.credit) best = target
+  }
+  if (best !== undefined) best.credit -= total
+  return best
+}
+
+/** The instance with the fewest requests under way, but for those that were tried. */
+export function chooseUpstream({ upstreams }: Target, tried: readonly ActiveUpstream[]): ActiveUpstream | undefined {
+  let best: ActiveUpstream | undefined
+  for (const upstream of upstreams) if (!tried.includes(upstream) && (best === undefined || upstream.open < best.open)) best = upstream
+  return best
+}
+
+const upstreamsOf = (active: ActiveRoute): ActiveUpstream[] => active.targets.flatMap((target) => target.upstreams)
+
+function activate(stored: Stored<Route>, before: ActiveRoute | undefined, metrics: Metrics): ActiveRoute {
+  if (before?.route.revision === stored.revision) return before
+  const known = new Map(before === undefined ? [] : upstreamsOf(before).map((upstream) => [keyOf(upstream.address), upstream]))
+  const weights = stored.stopped === true ? [] : stored.weights.filter((weight) => weight.percent > 0 && weight.upstreams.length > 0)
+  return {
+    route: stored,
+    targets: weights.map(({ deployment, percent, upstreams }) => ({
+      deployment,
+      percent,
+      credit: 0,
+      counters: metrics.of(stored.id, deployment),
+      upstreams: upstreams.map((address) => known.get(keyOf(address)) ?? connectTo(address)),
+    })),
+  }
+}
+
+function connectTo(address: Upstream): ActiveUpstream {
+  const origin = originOf(address)
+  const pool = new Pool(origin, {
+    ...('socket' in address ? { socketPath: address.socket } : {}),
+    pipelining: 1,
+    connect: { timeout: 10_000 },
+    keepAliveTimeout: 4_000,
+    // An answer may take minutes to begin; once it flows it may pause for ever (server-sent events).
+    headersTimeout: 300_000,
+    bodyTimeout: 0,
+    maxHeaderSize: 64 * 1024,
+    // The server checks lengths; a mismatch must break the connection, not this process.
+    strictContentLength: true,
+  })
+  return { address, origin, pool, open: 0 }
+}
+
+export const originOf = (address: Upstream): string => ('socket' in address ? 'http://localhost' : `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`)
+
+const keyOf = (address: Upstream): string => ('socket' in address ? address.socket : `${address.host} ${address.port}`)
