@@ -22,3 +22,7 @@ export { edgeMetrics, edgeService, edgeState, ensureEdge, openRequests, putLink,
 export type { EdgeState } from './edge/edge.ts'
 export { latencyBounds, type DeploymentMetrics, type EdgeMetrics } from './edge/metrics.ts'
 export type { Link, Route, RouteWeight, Upstream } from './edge/routes.ts'
+export { initCluster, openCluster, postgresServiceName, postgresServiceSpec, type Cluster, type ClusterName } from './postgres/cluster.ts'
+export { connectAsSuperuser, ensurePostgres, stopPostgres, waitForPostgres } from './postgres/run.ts'
+export { canReach, ensureSystemUser, findUser, postgresUser, type SystemUser } from './postgres/system-user.ts'
+export { serviceMemory, type ServiceMemory } from './processes.ts'
