@@ -1,10 +1,10 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PilotError } from '../errors/pilot-error.ts'
 import { secretRef, type SecretRef } from '../provider/value.ts'
-import { errorCode, guarded, readIfThere, replaceFile } from '../store/durable-file.ts'
+import { errorCode, guarded, readIfThere, removeFolder, replaceFile } from '../store/durable-file.ts'
 import { numberedFiles, type NumberedFiles } from '../store/numbered-files.ts'
-import { keyedHash, open, seal, type SealKey } from './seal.ts'
+import { keyedHash, seal, unseal, type SealKey } from './seal.ts'
 import { decodePart, encodePart, secretNameParts } from './secret-name.ts'
 import type { SecretStore } from './secret-store.ts'
 
@@ -46,7 +46,7 @@ export function createFileSecretStore({ dir, key, name: storeName = 'file' }: Fi
       const box = store === storeName ? await versionsOf(name).read(version) : undefined
       if (box === undefined) throw new PilotError('NOT_FOUND', `There is no version ${version} of the secret ${name} in the store ${store}`, { suggestion: 'Set it again with `secret set`.', details: { store, name, version } })
       try {
-        return open(key, box, contextOf(name, version))
+        return unseal(key, box, contextOf(name, version))
       } catch (error) {
         throw new PilotError('SECRET_UNREADABLE', `Version ${version} of the secret ${name} cannot be decrypted`, { reason: (error as PilotError).reason ?? String(error), details: { store, name, version } })
       }
@@ -71,7 +71,7 @@ export function createFileSecretStore({ dir, key, name: storeName = 'file' }: Fi
 
     async purge(prefix) {
       const folder = folderOf(prefix)
-      await guarded(folder, () => rm(folder, { recursive: true, force: true }))
+      await removeFolder(folder)
     },
 
     fingerprint: async (value) => keyedHash(key, value),

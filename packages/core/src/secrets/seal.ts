@@ -19,7 +19,7 @@ export function seal(key: SealKey, text: string, context = ''): SealedBox {
 }
 
 /** Throws SECRET_UNREADABLE when the box was made with another key or context, or was damaged. */
-export function open(key: SealKey, box: SealedBox, context = ''): string {
+export function unseal(key: SealKey, box: SealedBox, context = ''): string {
   const [version, id, encoded] = box.trim().split('.')
   if (version !== prefix || id === undefined || encoded === undefined) throw unreadable('it is not in the form that Pilot writes')
   if (id !== keyId(key)) throw unreadable('it was encrypted with another key')

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { link, mkdir, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isPilotError, PilotError } from '../errors/pilot-error.ts'
 
@@ -49,6 +50,31 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
+/** One short synchronous call, so that the listing is a single look: an interleaved one could miss names that move on. Absent is empty. */
+export function listNames(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw convert(error, folder)
+  }
+}
+
+/** Deletes a folder in one step: it vanishes under its name at once, whatever happens while its files go. */
+export async function removeFolder(path: string): Promise<void> {
+  await guarded(path, async () => {
+    const hidden = join(dirname(path), `${temporaryPrefix}removed-${randomBytes(8).toString('hex')}`)
+    try {
+      await rename(path, hidden)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return
+      throw error
+    }
+    await syncFolder(dirname(path))
+    await rm(hidden, { recursive: true, force: true })
+  })
+}
+
 /** Creates the folder and its parents; each is durable when this returns. */
 export async function ensureFolder(path: string): Promise<void> {
   await guarded(path, async () => {
@@ -69,11 +95,11 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Removes what killed writers left behind; an hour is longer than any write. */
 export async function removeStaleTemporaries(folder: string, olderThanMs = 3_600_000): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
+  for (const name of listNames(folder)) {
     if (!name.startsWith(temporaryPrefix)) continue
     const path = join(folder, name)
     const age = await stat(path).then((found) => Date.now() - found.mtimeMs, () => 0)
-    if (age > olderThanMs) await unlink(path).catch(() => {})
+    if (age > olderThanMs) await rm(path, { recursive: true, force: true }).catch(() => {})
   }
 }
 

@@ -1,7 +1,7 @@
-import { copyFile, readdir, rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PilotError } from '../errors/pilot-error.ts'
-import { errorCode, guarded } from './durable-file.ts'
+import { isPilotError, PilotError } from '../errors/pilot-error.ts'
+import { listNames, removeFolder, removeStaleTemporaries, replaceFile } from './durable-file.ts'
 import { journalFiles } from './journal-files.ts'
 import { checkFence, leaseFiles } from './lease-files.ts'
 import { numberedFiles } from './numbered-files.ts'
@@ -40,10 +40,10 @@ export function createFileStore({ dir, migrations }: FileStoreOptions): Store {
       return known
     },
     async scopes() {
-      const apps = (await below(join(dir, 'app'), 3)).map((parts) => ['app', ...parts])
+      const apps = below(join(dir, 'app'), 3).map((parts) => ['app', ...parts])
       const found: ScopeName[] = []
       for (const parts of [['platform'], ...apps]) {
-        if (await holdsAnything(join(dir, ...parts))) found.push(parts.join('/'))
+        if (holdsAnything(join(dir, ...parts))) found.push(parts.join('/'))
       }
       return found
     },
@@ -61,14 +61,7 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
     name,
     lease,
 
-    async readState() {
-      for (;;) {
-        const version = states.newest()
-        if (version === undefined) return undefined
-        const text = await states.read(version)
-        if (text !== undefined) return parse(version, text).state
-      }
-    },
+    readState,
     async writeState(state, fence) {
       await check(fence)
       const newest = states.newest()
@@ -100,7 +93,7 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
 
     async remove(fence) {
       await check(fence)
-      const state = await this.readState()
+      const state = await readState()
       if (state !== undefined && state.resources.length > 0) {
         throw new PilotError('BLOCKED', `The state of ${name} still holds ${state.resources.length} resources`, {
           suggestion: 'Destroy what it holds first.',
@@ -108,10 +101,20 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
         })
       }
       // The lease stays: a token that was given out once must never be given out again.
-      await guarded(folder, async () => {
-        for (const part of ['records', 'journal', 'state']) await rm(join(folder, part), { recursive: true, force: true })
-      })
+      // State last: until it is gone, the scope is there and can be removed again.
+      for (const part of ['records', 'journal', 'state']) await removeFolder(join(folder, part))
+      await removeStaleTemporaries(folder)
     },
+  }
+
+  async function readState(): Promise<State | undefined> {
+    for (;;) {
+      const version = states.newest()
+      if (version === undefined) return undefined
+      const text = await states.read(version)
+      // Pruned between the look and the read: there is a newer one.
+      if (text !== undefined) return parse(version, text).state
+    }
   }
 
   function parse(version: number, text: string): { readonly state: State; readonly storedFormat: number } {
@@ -122,11 +125,21 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
   }
 
   // What an older Pilot wrote stays beside the history, whatever the pruning does, so that going back is possible.
+  // A damaged newest state is no obstacle: writing an earlier version again is how one goes on.
   async function keepCopyOfOlderFormat(version: number): Promise<void> {
     const text = await states.read(version)
     if (text === undefined) return
-    const { storedFormat } = parse(version, text)
-    if (storedFormat < stateFormat) await guarded(states.path(version), () => copyFile(states.path(version), `${states.path(version)}.format-${storedFormat}`))
+    const storedFormat = formatOf(version, text)
+    if (storedFormat < stateFormat) await replaceFile(`${states.path(version)}.format-${storedFormat}`, text)
+  }
+
+  function formatOf(version: number, text: string): number {
+    try {
+      return parse(version, text).storedFormat
+    } catch (error) {
+      if (isPilotError(error) && error.code === 'STATE_CORRUPT') return stateFormat
+      throw error
+    }
   }
 
   async function writtenAt(version: number): Promise<string | undefined> {
@@ -140,31 +153,15 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
   }
 }
 
-/** Folders exactly `depth` levels below. */
-async function below(folder: string, depth: number): Promise<readonly (readonly string[])[]> {
+/** Names of folders exactly `depth` levels below. */
+function below(folder: string, depth: number): readonly (readonly string[])[] {
   if (depth === 0) return [[]]
-  const found: (readonly string[])[] = []
-  for (const name of (await namesIn(folder)).sort()) {
-    for (const rest of await below(join(folder, name), depth - 1)) found.push([name, ...rest])
-  }
-  return found
+  return visible(folder).flatMap((name) => below(join(folder, name), depth - 1).map((rest) => [name, ...rest]))
 }
 
-async function holdsAnything(folder: string): Promise<boolean> {
-  for (const part of ['state', 'journal']) {
-    if ((await namesIn(join(folder, part))).some((name) => !name.startsWith('.'))) return true
-  }
-  for (const type of await namesIn(join(folder, 'records'))) {
-    if ((await namesIn(join(folder, 'records', type))).some((name) => !name.startsWith('.'))) return true
-  }
-  return false
+function holdsAnything(folder: string): boolean {
+  const types = visible(join(folder, 'records')).map((type) => join('records', type))
+  return ['state', 'journal', ...types].some((part) => visible(join(folder, part)).length > 0)
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await guarded(folder, () => readdir(folder))
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode((error as Error).cause) === 'ENOTDIR') return []
-    throw error
-  }
-}
+const visible = (folder: string) => listNames(folder).filter((name) => !name.startsWith('.')).sort()

@@ -1,8 +1,7 @@
-import { readdirSync } from 'node:fs'
 import { open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { createExclusive, ensureFolder, errorCode, guarded, readIfThere, syncFolder } from './durable-file.ts'
+import { createExclusive, ensureFolder, guarded, listNames, readIfThere, syncFolder } from './durable-file.ts'
 import { corrupt } from './state-format.ts'
 import type { Fence, JournalEntry } from './store.ts'
 
@@ -110,14 +109,7 @@ interface Segment {
 const segmentName = (token: number, segment: number) => `${String(token).padStart(8, '0')}-${String(segment).padStart(4, '0')}.jsonl`
 
 function segments(folder: string): readonly Segment[] {
-  let names: string[]
-  try {
-    names = readdirSync(folder)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return []
-    throw error
-  }
-  return names
+  return listNames(folder)
     .flatMap((name) => {
       const match = /^(\d{8,})-(\d{4,})\.jsonl$/.exec(name)
       return match === null ? [] : [{ name, token: Number(match[1]), segment: Number(match[2]) }]

@@ -109,7 +109,7 @@ function heldLease({ store, record, ttlMs, clock, takenAt }: { store: ScopeStore
         pauseMs = ttlMs / 3
       } catch (error) {
         // Unreachable storage: try again soon, and give up when nobody could know any more that this owner lives.
-        if (clock.monotonicMs() - provenAt > ttlMs) lose(error)
+        if (clock.monotonicMs() - provenAt > ttlMs) lose(unrenewed(error))
         pauseMs = ttlMs / 10
       }
     }
@@ -118,7 +118,10 @@ function heldLease({ store, record, ttlMs, clock, takenAt }: { store: ScopeStore
   async function checkpoint(): Promise<void> {
     throwIfLost()
     if (clock.monotonicMs() - provenAt > ttlMs / 2) await renew()
-    else if (!isOurs(await store.lease.read())) lose()
+    else {
+      const stored = await store.lease.read()
+      if (!isOurs(stored)) lose(leaseLost(store.name, stored))
+    }
     throwIfLost()
   }
 
@@ -130,7 +133,7 @@ function heldLease({ store, record, ttlMs, clock, takenAt }: { store: ScopeStore
     if (!(await store.lease.swap(current, next))) {
       const stored = await store.lease.read()
       // The answer to an earlier swap may have been lost on the way although it was stored.
-      if (!isOurs(stored)) return lose(undefined, stored)
+      if (!isOurs(stored)) return lose(leaseLost(store.name, stored))
       current = stored!
       return
     }
@@ -154,9 +157,12 @@ function heldLease({ store, record, ttlMs, clock, takenAt }: { store: ScopeStore
     return stored?.token === record.token && stored.holder?.id === record.holder!.id
   }
 
-  function lose(cause?: unknown, stored?: LeaseRecord): void {
-    if (stopped.signal.aborted || lost.signal.aborted) return
-    lost.abort(cause === undefined ? leaseLost(store.name, stored) : new PilotError('LEASE_LOST', `The lease of ${store.name} could not be renewed for ${ttlMs} ms`, { reason: (cause as Error).message, cause }))
+  function lose(error: PilotError): void {
+    if (!stopped.signal.aborted && !lost.signal.aborted) lost.abort(error)
+  }
+
+  function unrenewed(cause: unknown): PilotError {
+    return new PilotError('LEASE_LOST', `The lease of ${store.name} could not be renewed for ${ttlMs} ms`, { reason: cause instanceof Error ? cause.message : String(cause), cause })
   }
 
   function throwIfLost(): void {

@@ -1,7 +1,6 @@
-import { readdirSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createExclusive, errorCode, readIfThere, removeStaleTemporaries } from './durable-file.ts'
+import { createExclusive, listNames, readIfThere, removeStaleTemporaries } from './durable-file.ts'
 
 /**
  * A folder of `00000001.json`, `00000002.json`, …: a register with compare-and-set across processes. The newest file is
@@ -23,7 +22,6 @@ export function numberedFiles({ folder, extension, keep = Infinity }: { folder: 
   const pattern = new RegExp(`^(\\d{8,})\\.${extension}$`)
   const path = (number: number) => join(folder, `${String(number).padStart(8, '0')}.${extension}`)
 
-  // One short synchronous call, so that the listing is a single look: an interleaved one could miss names that move on.
   const numbers = () => listNames(folder).flatMap((name) => Number(pattern.exec(name)?.[1] ?? NaN) || []).sort((a, b) => a - b)
   const newest = () => numbers().at(-1)
 
@@ -46,14 +44,5 @@ export function numberedFiles({ folder, extension, keep = Infinity }: { folder: 
       if (number % 16 === 0) await removeStaleTemporaries(folder)
       return true
     },
-  }
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return []
-    throw error
   }
 }

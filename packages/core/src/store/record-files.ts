@@ -1,8 +1,7 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
-import { createExclusive, errorCode, readIfThere } from './durable-file.ts'
+import { createExclusive, listNames, readIfThere } from './durable-file.ts'
 import { checkRecordId, compareIds } from './scope-name.ts'
 import { corrupt } from './state-format.ts'
 import type { RecordType } from './store.ts'
@@ -32,11 +31,7 @@ export function recordFiles({ folder }: { folder: string }): RecordFiles {
       throw new PilotError('NAME_TAKEN', `The ${type} ${id} exists already with other content`, { suggestion: 'Records are never changed: write a new one under another id.', details: { type, id } })
     },
     async list<T>(type: RecordType) {
-      const names = await readdir(join(folder, type)).catch((error: unknown) => {
-        if (errorCode(error) === 'ENOENT') return []
-        throw error
-      })
-      const ids = names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length))
+      const ids = listNames(join(folder, type)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length))
       const found: { id: string; record: T }[] = []
       for (const id of ids.sort(compareIds)) {
         const record = await get<T>(type, id)

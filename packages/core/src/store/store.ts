@@ -113,7 +113,7 @@ export interface ResourceState {
  */
 export type JournalEntry = { readonly at: string; readonly seq: number } & (
   | { readonly type: 'intent'; readonly action: 'create' | 'update' | 'delete'; readonly resource: IntentResource; /** Of an update: the fields that differ. */ readonly changed?: readonly string[] }
-  | { readonly type: 'accepted'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly id: string; readonly operation?: string }
+  | { readonly type: 'accepted'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly id: string; readonly operation?: string; /** It was found with our marks; it may hold data. */ readonly adopted?: true }
   | { readonly type: 'settled'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update'; readonly outputs: Readonly<Record<string, unknown>> }
   | { readonly type: 'failed'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly reason: string; readonly certain: boolean }
   | { readonly type: 'deleted'; readonly key: string; readonly generation: number }
