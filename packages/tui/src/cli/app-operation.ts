@@ -1,0 +1,25 @@
+import type { OperationRequest } from '@pilot/server/contract'
+import type { CommandContext } from './context.ts'
+import { runOperation, type OperationResult } from './operation.ts'
+import { announce, chooseApp, resolveProject, appTarget, type AppTarget } from './target.ts'
+import { confirmProtected } from './protect.ts'
+import { cleanLine } from './text/clean.ts'
+
+type AppAction = Extract<OperationRequest, { app: unknown }>
+/** Distributes over the actions: what each needs beyond the app. */
+type Rest<T> = T extends unknown ? Omit<T, 'app' | 'platform' | 'requestId'> : never
+
+/** An operation on one app: finds it, announces it, asks where the environment is protected, runs it and prints the URL. */
+export async function runAppOperation(context: CommandContext, { app, request, yes, protect = false }: { app: string | undefined; request: Rest<AppAction>; yes: boolean; protect?: boolean }): Promise<OperationResult & { target: AppTarget }> {
+  const project = await resolveProject(context)
+  const target = appTarget(project, await chooseApp(context, project, app))
+  await announce(context, { ...target.params, platform: target.query.platform })
+  if (protect) await confirmProtected(context, { project, yes, what: request.action })
+  const result = await runOperation(context, { ...request, app: target.params, ...target.query } as OperationRequest)
+  return { ...result, target }
+}
+
+/** The URL alone on stdout, as every command prints it that ends with something released. */
+export function printUrl(context: CommandContext, { outcome, url }: OperationResult): void {
+  if (outcome === 'done' && url !== undefined) context.output.result(cleanLine(url))
+}

@@ -1,0 +1,79 @@
+import type { CommandContext } from './context.ts'
+
+/** What one command is, as data: help, reference, parsing and running all read it. */
+export interface CommandDefinition {
+  /** As typed: `up`, `env set`. */
+  readonly name: string
+  /** One line, as in the list of commands. */
+  readonly summary: string
+  /** What is good to know beyond the summary; short paragraphs. */
+  readonly description?: readonly string[]
+  readonly arguments?: readonly ArgumentDefinition[]
+  readonly options?: readonly OptionDefinition[]
+  /** Which of the shared options do nothing here; help leaves them out. */
+  readonly without?: readonly GlobalName[]
+  /** At least one. `run` is what follows `pilot`. */
+  readonly examples: readonly Example[]
+  /** `operation`: changes something; `--json` prints events, one per line. `query`: `--json` prints one document. */
+  readonly type: 'query' | 'operation'
+  readonly needsServer: boolean
+  /** Resolves to the exit code; undefined is 0. Throws PilotError. */
+  run(context: CommandContext, input: CommandInput): Promise<number | void>
+}
+
+export interface ArgumentDefinition {
+  /** `[APP]`, `<FILE>`, `[KEY=VALUE...]`. */
+  readonly name: string
+  readonly summary: string
+}
+
+export interface OptionDefinition {
+  /** In commander's form: `-n, --lines <count>`. */
+  readonly flags: string
+  readonly summary: string
+  /** May be given several times: the value is a list. */
+  readonly repeats?: boolean
+  readonly choices?: readonly string[]
+}
+
+export interface Example {
+  readonly run: string
+  readonly summary: string
+}
+
+export interface CommandInput {
+  readonly args: readonly string[]
+  readonly options: Options
+}
+
+export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
+
+export type GlobalName = 'app' | 'dir' | 'project' | 'environment' | 'platform'
+
+export function defineCommand(definition: CommandDefinition): CommandDefinition {
+  return definition
+}
+
+/** Whether a flag was given. */
+export const flag = (options: Options, name: string): boolean => options[name] === true
+
+/** The value of an option that takes one. */
+export function value(options: Options, name: string): string | undefined {
+  const given = options[name]
+  return typeof given === 'string' ? given : undefined
+}
+
+export function values(options: Options, name: string): readonly string[] {
+  const given = options[name]
+  return Array.isArray(given) ? (given as readonly string[]) : []
+}
+
+/** Options that several commands share, word for word. */
+export const common = {
+  yes: { flags: '-y, --yes', summary: 'Agree to what would be asked.' },
+  plan: { flags: '--plan', summary: 'Show what would happen and change nothing.' },
+  stage: { flags: '--stage', summary: 'Keep the change for the next `up` instead of releasing it now.' },
+  detach: { flags: '--detach', summary: 'Return as soon as the job is queued; `jobs` shows it.' },
+} as const satisfies Record<string, OptionDefinition>
+
+export const appArgument: ArgumentDefinition = { name: '[APP]', summary: 'The app; not needed when the project has one.' }

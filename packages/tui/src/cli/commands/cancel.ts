@@ -1,0 +1,41 @@
+import { PilotError } from '@pilot/core/errors'
+import type { Job } from '@pilot/server/contract'
+import { defineCommand } from '../command.ts'
+import type { CommandContext } from '../context.ts'
+import { watchOperation } from '../operation.ts'
+import { findTarget } from '../target.ts'
+
+export const cancel = defineCommand({
+  name: 'cancel',
+  summary: 'Cancel a job that is queued or runs',
+  description: ['What waits never starts; what runs ends at its next step and is cleaned up. The release that has the traffic keeps it. The command waits for that end.'],
+  arguments: [{ name: '[JOB]', summary: 'As `jobs` lists it; not needed when one is under way.' }],
+  without: ['platform'],
+  examples: [
+    { run: 'cancel', summary: 'the only one that is under way' },
+    { run: 'cancel 01J9ZK3M', summary: 'a certain one' },
+  ],
+  type: 'operation',
+  needsServer: true,
+  async run(context, { args }) {
+    const id = args[0] ?? (await theOnlyOne(context))
+    const client = await context.client()
+    const operation = await client.request('cancelOperation', { params: { id }, signal: context.signal })
+    const { outcome } = await watchOperation(context, operation.id)
+    if (outcome === 'cancelled') return 0
+    if (outcome === 'done') context.say('It was done before it could be cancelled.')
+    return outcome === 'detached' ? 130 : 1
+  },
+})
+
+async function theOnlyOne(context: CommandContext): Promise<string> {
+  const target = await findTarget(context, undefined)
+  const client = await context.client()
+  const [running, queued] = await Promise.all([client.request('jobs', { query: { ...target, state: 'running' } }), client.request('jobs', { query: { ...target, state: 'queued' } })])
+  const operations = [...Map.groupBy([...running.jobs, ...queued.jobs], (job) => job.operation)]
+  if (operations.length === 0) throw new PilotError('NOT_FOUND', 'Nothing is under way.', { suggestion: '`jobs` lists what was.' })
+  if (operations.length === 1) return operations[0]![0]
+  return await context.ask.select({ message: 'Which job?', options: operations.map(([value, jobs]) => ({ value, hint: titleOf(jobs) })), flag: 'cancel JOB' })
+}
+
+const titleOf = (jobs: readonly Job[]): string => `${jobs[0]!.action} ${jobs.map(({ app, platform }) => app?.app ?? platform).join(', ')}`

@@ -1,0 +1,121 @@
+import { PilotError } from '@pilot/core/errors'
+import type { AppView, OperationRequest } from '@pilot/server/contract'
+import { common, defineCommand, flag, value, type CommandInput } from '../command.ts'
+import type { CommandContext } from '../context.ts'
+import { runOperation } from '../operation.ts'
+import { announce, appTarget, findProject, type ProjectTarget } from '../target.ts'
+import { cleanLine } from '../text/clean.ts'
+
+export const destroy = defineCommand({
+  name: 'destroy',
+  summary: 'Delete an app, a project or a whole platform',
+  description: [
+    'Shows what goes and asks. Data (databases, volumes, backups) goes only with --delete-data or when its name is typed; what is kept is listed at the end, with its place and cost.',
+    'Beside APP or --project, --platform says where; alone it is what goes.',
+  ],
+  arguments: [{ name: '[APP]', summary: 'The app that goes.' }],
+  options: [
+    { flags: '-p <name>', summary: 'The project of the app.' },
+    { flags: '--project [name]', summary: 'All apps of the project; default: that of this folder.' },
+    { flags: '--platform <name>', summary: 'The platform with everything on it.' },
+    { flags: '--delete-data', summary: 'Databases, volumes and backups go too.' },
+    common.yes,
+  ],
+  examples: [
+    { run: 'destroy api', summary: 'one app; its database stays' },
+    { run: 'destroy --project --delete-data --yes', summary: 'the whole project with its data, without asking' },
+    { run: 'destroy --platform local', summary: 'everything on this machine' },
+  ],
+  type: 'operation',
+  needsServer: true,
+  async run(context, input) {
+    const what = await subjectOf(context, input)
+    const deleteData = flag(input.options, 'deleteData')
+    await announce(context, { ...what.place, platform: what.place.platform })
+    showWhatGoes(context, what, deleteData)
+    const data = await agree(context, what, { yes: flag(input.options, 'yes'), deleteData })
+    const result = await runOperation(context, { ...what.request, deleteData: data } as OperationRequest)
+    if (result.outcome === 'done') showKept(context, result.operation?.jobs.map((job) => job.result) ?? [])
+    return result.exit
+  },
+})
+
+interface Subject {
+  readonly title: string
+  /** What must be typed where data goes. */
+  readonly name: string
+  readonly request: Extract<OperationRequest, { deleteData?: boolean }>
+  readonly place: { readonly project?: string; readonly environment?: string; readonly platform?: string | undefined; readonly app?: string }
+  readonly apps: readonly AppView[]
+}
+
+async function subjectOf(context: CommandContext, { args, options }: CommandInput): Promise<Subject> {
+  const app = args[0] ?? context.globals.app
+  const wholeProject = options['project']
+  const platform = value(options, 'platform')
+  if (app !== undefined && wholeProject === true) throw new PilotError('USAGE', `Either the app ${app} or the whole project, not both.`)
+  const scoped = withProject(context, value(options, 'p') ?? (typeof wholeProject === 'string' ? wholeProject : undefined))
+
+  if (app !== undefined) {
+    const project = await projectOf(scoped)
+    const target = appTarget(project, app)
+    const view = await (await context.client()).request('app', { ...target, signal: context.signal })
+    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view] }
+  }
+  if (wholeProject !== undefined) {
+    const project = await projectOf(scoped)
+    const { environment } = context.globals
+    const apps = await appsOf(context, { project: project.project, ...(environment === undefined ? {} : { environment }) })
+    const place = { project: project.project, ...(environment === undefined ? {} : { environment }), ...(platform === undefined ? {} : { platform }) }
+    return { title: `project ${project.project}${environment === undefined ? ', all environments' : `, ${environment}`}`, name: project.project, request: { action: 'destroy-project', ...place }, place, apps }
+  }
+  if (platform !== undefined) return { title: `platform ${platform}`, name: platform, request: { action: 'destroy-platform', platform }, place: { platform }, apps: await appsOf(context, { platform }) }
+  throw await nothingNamed(context)
+}
+
+/** The same context with another project addressed. */
+function withProject(context: CommandContext, project: string | undefined): CommandContext {
+  if (project === undefined) return context
+  return Object.assign(Object.create(context) as CommandContext, { globals: { ...context.globals, project } })
+}
+
+async function projectOf(context: CommandContext): Promise<ProjectTarget> {
+  const project = await findProject(context)
+  if (project === undefined) throw new PilotError('MANIFEST_MISSING', `There is no pilot.yaml in ${context.cwd} or above it.`, { suggestion: 'Name the project: `destroy APP -p PROJECT` or `destroy --project NAME`.' })
+  return project
+}
+
+const appsOf = async (context: CommandContext, query: { project?: string; environment?: string; platform?: string }): Promise<readonly AppView[]> => (await (await context.client()).request('status', { query, signal: context.signal })).apps
+
+async function nothingNamed(context: CommandContext): Promise<PilotError> {
+  const running = await context.runningConnection()
+  const status = await running?.client.request('status', { signal: context.signal })
+  const apps = (status?.apps ?? []).map((app) => `  destroy ${app.status.app.app} -p ${app.status.app.project} -e ${app.status.app.environment}`)
+  const projects = [...new Set(status?.apps.map((app) => app.status.app.project))].map((name) => `  destroy --project ${name}`)
+  const platforms = (status?.platforms ?? []).map(({ name }) => `  destroy --platform ${name}`)
+  const known = [...apps, ...projects, ...platforms].map((line) => line.replace('  destroy', `  ${context.form} destroy`))
+  return new PilotError('USAGE', 'Nothing is named that should go: an app, --project or --platform NAME.', { suggestion: known.length === 0 ? 'There is nothing to destroy.' : `One of these:\n${known.map(cleanLine).join('\n')}` })
+}
+
+function showWhatGoes({ output, say }: CommandContext, { title, apps }: Subject, deleteData: boolean): void {
+  const { err } = output
+  say(`${err.bad('Destroys')} ${cleanLine(title)}`)
+  for (const { status, platform } of apps) output.progress(`  ${err.bad('-')} ${cleanLine(`${status.app.project}/${status.app.app}`)}, ${cleanLine(status.app.environment)} on ${cleanLine(platform)}${status.url === undefined ? '' : `, ${cleanLine(status.url)}`}`)
+  output.progress(deleteData ? `  ${err.bad('-')} their databases, volumes and backups` : `  ${err.dim('=')} databases, volumes and backups are kept`)
+}
+
+/** Resolves to whether data goes too. `--yes` agrees to what was asked for on the command line, never to more. */
+async function agree(context: CommandContext, { title, name }: Subject, { yes, deleteData }: { yes: boolean; deleteData: boolean }): Promise<boolean> {
+  if (yes) return deleteData
+  const agreed = deleteData ? await context.ask.typed({ message: `${title} goes with all its data; that cannot be undone.`, expected: name, flag: '--yes' }) : await context.ask.confirm({ message: `Destroy ${title}?`, flag: '--yes' })
+  if (!agreed) throw new PilotError('CANCELLED', 'Nothing was destroyed.', { suggestion: 'Run the command again when you are ready.' })
+  return deleteData
+}
+
+/** What stays and where, with what it costs: results of the jobs, shaped as core's DestroyResult. */
+function showKept(context: CommandContext, results: readonly (Readonly<Record<string, unknown>> | undefined)[]): void {
+  const kept = results.flatMap((result) => (Array.isArray(result?.['kept']) ? (result['kept'] as { key: string; title: string; monthlyCost?: number }[]) : []))
+  if (kept.length === 0) return context.say('Nothing is left.')
+  context.say('Kept:')
+  for (const { title, monthlyCost } of kept) context.say(`  ${cleanLine(title)}${monthlyCost === undefined ? '' : `, $${monthlyCost.toFixed(2)} a month`}`)
+}

@@ -1,0 +1,45 @@
+import { PilotError } from '@pilot/core/errors'
+import type { LogLine } from '@pilot/core'
+import { appArgument, defineCommand, flag, value } from '../command.ts'
+import { resolveApp } from '../target.ts'
+import { cleanLine, safeJson } from '../text/clean.ts'
+import type { Style } from '../text/style.ts'
+
+export const logs = defineCommand({
+  name: 'logs',
+  summary: 'Print the log of an app',
+  description: ['With --json one line of JSON per line of the log. Control characters that an app wrote are left out, so that a log cannot act on your terminal.'],
+  arguments: [appArgument],
+  options: [
+    { flags: '-f, --follow', summary: 'Go on with what comes, until Ctrl-C.' },
+    { flags: '-n, --lines <count>', summary: 'How many lines before now; default: 100.' },
+    { flags: '--deployment <id>', summary: 'Only of one deployment.' },
+    { flags: '--timestamps', summary: 'Begin each line with its time.' },
+  ],
+  examples: [
+    { run: 'logs -f', summary: 'the newest 100 lines and all that follow' },
+    { run: 'logs api -n 1000 | grep ERROR', summary: 'search the newest 1000' },
+  ],
+  type: 'query',
+  needsServer: true,
+  async run(context, { args, options }) {
+    const tail = Number(value(options, 'lines') ?? 100)
+    if (!Number.isInteger(tail) || tail < 0 || tail > 10_000) throw new PilotError('USAGE', `--lines wants a whole number from 0 to 10000, not ${value(options, 'lines')}.`)
+    const follow = flag(options, 'follow')
+    const deployment = value(options, 'deployment')
+    const { params, query } = await resolveApp(context, args[0])
+    const client = await context.client()
+    const { output } = context
+    const instances = new Set<string>()
+    for await (const line of client.logs(params, { ...query, tail, follow, signal: context.signal, ...(deployment === undefined ? {} : { deployment }) })) {
+      instances.add(line.instance)
+      await output.raw(output.json ? `${safeJson(line)}\n` : `${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), several: instances.size > 1 })}\n`)
+    }
+  },
+})
+
+export function logText({ instance, stream, at, text }: LogLine, { style, timestamps, several }: { style: Style; timestamps: boolean; several: boolean }): string {
+  const head = [...(timestamps && at !== undefined ? [at] : []), ...(several ? [cleanLine(instance)] : [])].join(' ')
+  const body = cleanLine(text)
+  return `${head === '' ? '' : `${style.dim(head)} `}${stream === 'pilot' ? style.accent(body) : body}`
+}

@@ -1,0 +1,56 @@
+import type { Deployments, Releases } from '@pilot/server/contract'
+import { appArgument, defineCommand, value } from '../command.ts'
+import { resolveApp } from '../target.ts'
+import { cleanLine } from '../text/clean.ts'
+import type { Style } from '../text/style.ts'
+import { ago } from '../text/units.ts'
+
+export const releases = defineCommand({
+  name: 'releases',
+  summary: 'List the releases and deployments of an app',
+  description: ['v12 is a deployment: an artifact with one version of the configuration. Every release gives the traffic to one; a rollback is a new release of an older deployment.'],
+  arguments: [appArgument],
+  options: [{ flags: '-n, --limit <count>', summary: 'How many; default: 20.' }],
+  examples: [
+    { run: 'releases', summary: 'the newest 20' },
+    { run: 'releases api --json', summary: 'with every field, for a program' },
+  ],
+  type: 'query',
+  needsServer: true,
+  async run(context, { args, options }) {
+    const { params, query } = await resolveApp(context, args[0])
+    const client = await context.client()
+    const limit = Number(value(options, 'limit') ?? 20)
+    const [released, deployed] = await Promise.all([
+      client.request('releases', { params, query: { ...query, limit }, signal: context.signal }),
+      client.request('deployments', { params, query: { ...query, limit }, signal: context.signal }),
+    ])
+    const staged = deployed.deployments.filter(({ id }) => !released.releases.some(({ deployment }) => deployment === id))
+    context.output.document({ ...released, staged })
+    context.output.result(await releasesText(released, staged, context.output.out, Date.now()))
+  },
+})
+
+export async function releasesText({ releases, deployments, current }: Releases, staged: Deployments['deployments'], style: Style, now: number): Promise<string> {
+  if (releases.length === 0 && staged.length === 0) return 'Nothing was released yet; `up` does it.'
+  const { table } = await import('../text/table.ts')
+  const rows = releases.map((release) => {
+    const deployment = deployments.find(({ id }) => id === release.deployment)
+    return [
+      `${release.number === current ? style.ok('*') : ' '} ${release.number}`,
+      deployment === undefined ? release.deployment : `v${deployment.number}`,
+      release.kind,
+      ago(release.at, now),
+      cleanLine(release.by),
+      commitText(deployment?.source),
+    ]
+  })
+  const more = staged.map((deployment) => ['  -', `v${deployment.number}`, 'not released', ago(deployment.createdAt, now), cleanLine(deployment.by), commitText(deployment.source)])
+  return table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], [...more, ...rows], { heading: style.dim })
+}
+
+function commitText(source: { readonly commit?: string; readonly message?: string; readonly dirty?: boolean } | undefined): string {
+  if (source?.commit === undefined) return ''
+  const message = cleanLine((source.message ?? '').split('\n')[0]!)
+  return `${source.commit.slice(0, 7)}${source.dirty === true ? '+changes' : ''} ${message.length > 50 ? `${message.slice(0, 49)}…` : message}`.trimEnd()
+}

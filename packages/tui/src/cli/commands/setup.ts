@@ -1,0 +1,116 @@
+import { PilotError } from '@pilot/core/errors'
+import type { PlatformPlan, Provider } from '@pilot/server/contract'
+import { common, defineCommand, flag, value, values, type Options } from '../command.ts'
+import type { CommandContext } from '../context.ts'
+import { printFindings } from '../findings.ts'
+import { runOperation } from '../operation.ts'
+import { cleanLine } from '../text/clean.ts'
+import type { Style } from '../text/style.ts'
+import { plural } from '../text/units.ts'
+
+export const setup = defineCommand({
+  name: 'setup',
+  summary: 'Create a platform, or list the providers',
+  description: ['Checks what is needed, shows what it creates and what that costs in a month, and then creates it. Run again it goes on where it stopped, and changes nothing that is as it should be.', 'Without a provider it lists those that are installed, third-party ones included.'],
+  arguments: [{ name: '[PROVIDER]', summary: '`local`, or another that is installed.' }],
+  options: [
+    { flags: '--name <name>', summary: 'The platform\'s name; default: the provider\'s.' },
+    { flags: '--runtime <runtime>', summary: 'local: run apps in Docker or as processes; default: Docker where it answers.', choices: ['docker', 'process'] },
+    { flags: '--set <key=value>', summary: 'Any other setting of the provider; may be repeated.', repeats: true },
+    common.plan,
+    common.yes,
+  ],
+  without: ['app', 'project', 'environment', 'platform'],
+  examples: [
+    { run: 'setup', summary: 'which providers there are' },
+    { run: 'setup local --plan', summary: 'what would be created on this machine' },
+    { run: 'setup local --runtime process', summary: 'without Docker' },
+  ],
+  type: 'operation',
+  needsServer: true,
+  async run(context, { args, options }) {
+    const provider = args[0]
+    if (provider === undefined) return await listProviders(context)
+    const client = await context.client()
+    const name = value(options, 'name')
+    const request = { provider, settings: settingsOf(options), ...(name === undefined ? {} : { name }) }
+    const plan = await client.request('planPlatform', { body: request, signal: context.signal, timeoutMs: 120_000 })
+    if (flag(options, 'plan')) return showPlan(context, plan)
+
+    const { output } = context
+    const creates = plan.changes.filter(({ action }) => action !== 'keep')
+    printFindings(plan.findings.filter(({ status }) => status !== 'ok'), { style: output.err, form: context.form, print: output.progress })
+    if (creates.length > 0) output.progress(planText(plan, output.err))
+    // What costs money or is open to the internet is created only after a yes; this machine costs nothing.
+    if (plan.monthly > 0 || creates.some(({ exposure }) => exposure?.some(({ to }) => to === 'internet'))) await agree(context, plan, flag(options, 'yes'))
+    const result = await runOperation(context, { action: 'setup', ...request, ...(plan.hash === undefined ? {} : { plan: plan.hash }) })
+    if (result.outcome === 'done') context.say(`Platform ${plan.platform.name} is ready. \`up DIR\` deploys a folder to it.`)
+    return result.exit
+  },
+})
+
+async function listProviders(context: CommandContext): Promise<number> {
+  const { providers } = await (await context.client()).request('providers', { query: { check: true }, signal: context.signal, timeoutMs: 60_000 })
+  context.output.document({ providers })
+  context.output.result(await providersText(providers, context.output.out))
+  context.say('`setup PROVIDER` creates a platform.')
+  return 0
+}
+
+async function providersText(providers: readonly Provider[], style: Style): Promise<string> {
+  const { table } = await import('../text/table.ts')
+  return table(
+    ['PROVIDER', 'WHAT IT IS', 'PACKAGE', 'STATE'],
+    providers.map(({ name, title, package: from, version, unusable, findings }) => [cleanLine(name), cleanLine(title), `${cleanLine(from)} ${cleanLine(version)}`, unusable !== undefined ? style.bad(cleanLine(unusable)) : stateText(findings, style)]),
+    { heading: style.dim },
+  )
+}
+
+function stateText(findings: Provider['findings'], style: Style): string {
+  if (findings === undefined) return ''
+  const problems = findings.filter(({ status }) => status === 'problem').length
+  return problems === 0 ? style.ok('ready') : style.warn(`${plural(problems, 'problem')}; see doctor`)
+}
+
+function showPlan(context: CommandContext, plan: PlatformPlan): number {
+  context.output.document(plan)
+  printFindings(plan.findings.filter(({ status }) => status !== 'ok'), { style: context.output.err, form: context.form, print: context.output.progress })
+  context.output.result(planText(plan, context.output.out))
+  return 0
+}
+
+export function planText({ platform, changes, monthly }: PlatformPlan, style: Style): string {
+  const shown = changes.filter(({ action }) => action !== 'keep')
+  if (shown.length === 0) return `Platform ${cleanLine(platform.name)} is as it should be: nothing to do.`
+  const mark = { create: style.ok('+'), adopt: style.ok('+'), update: style.warn('~'), replace: style.warn('±'), delete: style.bad('-'), keep: ' ' }
+  const width = Math.max(...shown.map(({ key }) => key.length))
+  const lines = shown.map((change) => {
+    const cost = change.monthly === undefined ? (change.unpriced === undefined ? '' : `price unknown: ${cleanLine(change.unpriced)}`) : change.monthly === 0 ? '' : money(change.monthly)
+    const open = (change.exposure ?? []).filter(({ to }) => to !== 'machine').map(({ what, to }) => `${cleanLine(what)} is open to the ${to}`)
+    return `  ${mark[change.action]} ${cleanLine(change.key).padEnd(width)}  ${[cleanLine(change.kind), cost, ...open, cleanLine(change.reason ?? '')].filter((part) => part !== '').join('  ')}`.trimEnd()
+  })
+  const unpriced = shown.filter((change) => change.unpriced !== undefined).length
+  const sum = monthly === 0 ? 'Costs nothing' : `${money(monthly)} a month`
+  return [`Platform ${style.strong(cleanLine(platform.name))} (${cleanLine(platform.provider)}): ${plural(shown.length, 'change')}`, ...lines, `${sum}${unpriced > 0 ? `, and ${plural(unpriced, 'resource')} without a price` : ''}.`].join('\n')
+}
+
+async function agree(context: CommandContext, plan: PlatformPlan, yes: boolean): Promise<void> {
+  if (yes) return
+  const agreed = await context.ask.confirm({ message: `Create this for about ${money(plan.monthly)} a month?`, flag: '--yes' })
+  if (!agreed) throw new PilotError('CANCELLED', 'Nothing was created.', { suggestion: 'Run the command again when you are ready.' })
+}
+
+function settingsOf(options: Options): Record<string, unknown> {
+  const runtime = value(options, 'runtime')
+  return { ...Object.fromEntries(values(options, 'set').map(settingOf)), ...(runtime === undefined ? {} : { runtime }) }
+}
+
+/** `key=value`; true, false and numbers are taken as such, everything else as text. */
+function settingOf(text: string): [string, unknown] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new PilotError('USAGE', `--set ${text} is not of the form KEY=VALUE.`)
+  const written = text.slice(at + 1)
+  return [text.slice(0, at), written === 'true' ? true : written === 'false' ? false : /^-?\d+(\.\d+)?$/.test(written) ? Number(written) : written]
+}
+
+const money = (usd: number): string => `$${usd.toFixed(2)}`

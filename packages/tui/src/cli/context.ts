@@ -1,0 +1,83 @@
+import { resolve } from 'node:path'
+import { PilotError } from '@pilot/core/errors'
+import type { Client } from '@pilot/server/client'
+import { connect, connectIfRunning, type Connection } from '../client/connect.ts'
+import type { Globals } from './globals.ts'
+import { invokedAs, withInvocation } from './invocation.ts'
+import type { Output } from './output.ts'
+import { createAsker, type Asker } from './prompt.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What every command gets. Nothing here is loaded or connected before a command asks for it. */
+export interface CommandContext extends AsyncDisposable {
+  readonly terminal: Terminal
+  readonly output: Output
+  readonly globals: Globals
+  readonly ask: Asker
+  /** How this user starts Pilot. */
+  readonly form: string
+  /** The folder the command acts in: `-C`, else where the user is. */
+  readonly cwd: string
+  /** Fires when the user interrupts and nothing else handles it. */
+  readonly signal: AbortSignal
+  /** Progress for people, with commands in backticks written as this user types them. */
+  say(line: string): void
+  /** A command as this user types it, to be shown alone. */
+  typed(command: string): string
+  /** The server of the home, started if need be. */
+  client(): Promise<Client>
+  connection(): Promise<Connection>
+  /** The server of the home, only if it runs. */
+  runningConnection(): Promise<Connection | undefined>
+  /** While the returned object lives, Ctrl-C calls the handler instead of ending the command. */
+  onInterrupt(handler: () => void): Disposable
+  /** Rejects with CANCELLED when Ctrl-C ends the command. */
+  readonly interrupted: Promise<never>
+}
+
+export function createContext({ terminal, globals, output }: { terminal: Terminal; globals: Globals; output: Output }): CommandContext {
+  const form = invokedAs(terminal.env)
+  const abort = new AbortController()
+  const handlers: (() => void)[] = []
+  const { promise: interrupted, reject } = Promise.withResolvers<never>()
+  interrupted.catch(() => {})
+  const stopListening = terminal.onInterrupt(() => {
+    const handler = handlers.at(-1)
+    if (handler !== undefined) return handler()
+    const error = new PilotError('CANCELLED', 'Interrupted.', { suggestion: 'Run the command again when you are ready.' })
+    abort.abort(error)
+    reject(error)
+  })
+  const say = (line: string) => output.progress(withInvocation(line, form))
+
+  let connection: Promise<Connection> | undefined
+  const context: CommandContext = {
+    terminal,
+    output,
+    globals,
+    form,
+    ask: createAsker(terminal, { onAsk: () => {} }),
+    cwd: resolve(terminal.cwd, globals.dir ?? '.'),
+    signal: abort.signal,
+    interrupted,
+    say,
+    typed: (command) => `${form} ${command}`,
+    connection: () => (connection ??= connect({ env: terminal.env, say, signal: abort.signal })),
+    client: async () => (await context.connection()).client,
+    async runningConnection() {
+      const found = await (connection ?? connectIfRunning(terminal.env, abort.signal))
+      if (found !== undefined) connection = Promise.resolve(found)
+      return found
+    },
+    onInterrupt(handler) {
+      handlers.push(handler)
+      return { [Symbol.dispose]: () => void handlers.splice(handlers.indexOf(handler), 1) }
+    },
+    async [Symbol.asyncDispose]() {
+      stopListening()
+      const open = await connection?.catch(() => undefined)
+      open?.client.close()
+    },
+  }
+  return context
+}

@@ -1,0 +1,44 @@
+import { once } from 'node:events'
+import type { PilotEvent } from '@pilot/core'
+import { safeJson } from './text/clean.ts'
+import type { Style } from './text/style.ts'
+import { styleOf, type Terminal } from './terminal.ts'
+
+/** Results go to stdout, progress to stderr. Nothing else in the commands writes. */
+export interface Output {
+  readonly json: boolean
+  readonly quiet: boolean
+  /** For text on stdout and on stderr. */
+  readonly out: Style
+  readonly err: Style
+  /** A result for people; with `--json` nothing. */
+  result(text: string): void
+  /** The result of a query for programs; without `--json` nothing. */
+  document(value: unknown): void
+  /** One line of an operation for programs; without `--json` nothing. */
+  event(event: PilotEvent | Readonly<Record<string, unknown>>): void
+  /** A line of progress for people; nothing with `--json` or `--quiet`. */
+  progress(line: string): void
+  /** What must be seen also with `--quiet`: errors and warnings. */
+  error(text: string): void
+  /** Text as it is, to stdout: a log. Resolves when the reader can take more. */
+  raw(text: string): Promise<void>
+}
+
+export function createOutput(terminal: Terminal, { json, quiet }: { json: boolean; quiet: boolean }): Output {
+  const line = (stream: 'stdout' | 'stderr', text: string) => void terminal[stream].write(text.endsWith('\n') ? text : `${text}\n`)
+  return {
+    json,
+    quiet,
+    out: styleOf(terminal, 'stdout'),
+    err: styleOf(terminal, 'stderr'),
+    result: (text) => (json ? undefined : line('stdout', text)),
+    document: (value) => (json ? line('stdout', safeJson(value, 2)) : undefined),
+    event: (event) => (json ? line('stdout', safeJson(event)) : undefined),
+    progress: (text) => (json || quiet ? undefined : line('stderr', text)),
+    error: (text) => line('stderr', text),
+    async raw(text) {
+      if (!terminal.stdout.write(text) && !terminal.stdout.destroyed) await Promise.race([once(terminal.stdout, 'drain'), once(terminal.stdout, 'close')])
+    },
+  }
+}

@@ -1,0 +1,58 @@
+import type { AppView, StatusView } from '@pilot/server/contract'
+import { cleanLine } from './text/clean.ts'
+import type { Style } from './text/style.ts'
+import { ago, bytes, duration, plural } from './text/units.ts'
+
+interface StatusTextOptions {
+  readonly style: Style
+  readonly form: string
+  readonly now: number
+}
+
+/**
+ * What runs where, for people:
+ *
+ *     shop · production · local
+ *       APP  STATE  VERSION  SINCE          MEMORY  URL
+ *       api  live   v3       2 minutes ago  64 MB   http://api.shop.localhost:4110
+ */
+export async function statusText({ platforms, apps, jobs }: StatusView, { style, form, now }: StatusTextOptions): Promise<string> {
+  const { table } = await import('./text/table.ts')
+  const sections = [...Map.groupBy(apps, placeOf)].map(([place, members]) => {
+    const rows = members.map((app) => [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(app), cleanLine(app.status.url ?? '')])
+    return `${style.strong(place)}\n${indent(table(['APP', 'STATE', 'VERSION', 'RELEASED', 'MEMORY', 'URL'], rows, { heading: style.dim }))}`
+  })
+  const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
+  const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)
+  return [...(sections.length === 0 ? [nothing(platforms.length, form)] : sections), ...joined(working), ...joined(unwell)].join('\n\n')
+}
+
+const joined = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [lines.join('\n')])
+
+function nothing(platforms: number, form: string): string {
+  const first = `Nothing is deployed yet. \`${form} up DIR\` deploys a folder.`
+  return platforms === 0 ? `${first}\nThere is no platform yet; the first \`up\` creates one on this machine.` : first
+}
+
+const placeOf = ({ status, platform }: AppView): string => cleanLine(`${status.app.project} · ${status.app.environment} · ${platform}`)
+
+function stateText({ status, job }: AppView, style: Style): string {
+  const doing = job === undefined ? '' : ` (${job.action} ${job.state})`
+  const { instances } = status
+  const counted = instances.length > 1 ? ` ${instances.filter(({ state }) => state === 'running').length}/${instances.length}` : ''
+  if (status.state === 'live') return `${style.ok('live')}${counted}${doing}`
+  if (status.state === 'unhealthy') return `${style.bad('unhealthy')}${counted}${doing}`
+  return `${style.warn(status.state)}${doing}`
+}
+
+const version = ({ status }: AppView): string => (status.deployment === undefined ? '' : `v${status.deployment.number}`)
+const since = ({ status }: AppView, now: number): string => (status.release === undefined ? '' : ago(status.release.at, now))
+
+function memory({ status: { instances } }: AppView): string {
+  const known = instances.flatMap(({ memoryBytes }) => memoryBytes ?? [])
+  return known.length === 0 ? '' : bytes(known.reduce((sum, count) => sum + count, 0))
+}
+
+const indent = (text: string): string => text.replace(/^/gm, '  ')
+
+export const summaryOf = ({ apps }: StatusView): string => plural(apps.length, 'app')

@@ -1,0 +1,111 @@
+import { PilotError } from '@pilot/core/errors'
+import type { CommandContext } from './context.ts'
+import { findProjectFolder } from './project.ts'
+import { cleanLine } from './text/clean.ts'
+
+/** What a command acts on: one app in one environment, on a platform where it was named. */
+export interface AppTarget {
+  readonly params: { readonly project: string; readonly app: string; readonly environment: string }
+  readonly query: { readonly platform?: string }
+}
+
+/** A project as it is addressed: by `-p`, or by the manifest that is nearest upwards. */
+export interface ProjectTarget {
+  readonly project: string
+  readonly environment: string
+  readonly platform?: string
+  /** Names of its apps: of the manifest, else those that the server knows. */
+  readonly apps: readonly string[]
+  /** Where the manifest is. */
+  readonly folder?: string
+}
+
+/** The project that is addressed, or undefined: no `-p` and no manifest. */
+export async function findProject(context: CommandContext): Promise<ProjectTarget | undefined> {
+  const { globals } = context
+  const folder = findProjectFolder(context.cwd)
+  if (globals.project === undefined && folder === undefined) return undefined
+  const environment = globals.environment ?? 'production'
+  const platform = globals.platform
+  if (folder !== undefined) {
+    const { readProject } = await import('./load-project.ts')
+    const read = await readProject(folder)
+    if (globals.project === undefined || globals.project === read.name) {
+      const place = platform ?? read.platformOf(environment)
+      return { project: read.name, environment, apps: read.apps, folder, ...(place === undefined ? {} : { platform: place }) }
+    }
+  }
+  const project = globals.project!
+  const status = await (await context.client()).request('status', { query: { project, environment }, signal: context.signal })
+  const apps = [...new Set(status.apps.map((app) => app.status.app.app))]
+  return { project, environment, apps, ...(platform === undefined ? {} : { platform }) }
+}
+
+export async function resolveProject(context: CommandContext): Promise<ProjectTarget> {
+  const found = await findProject(context)
+  if (found !== undefined) return found
+  const known = await knownProjects(context)
+  throw new PilotError('MANIFEST_MISSING', `There is no pilot.yaml in ${context.cwd} or above it.`, {
+    suggestion: known.length === 0 ? 'Go to the folder of your project, or write a manifest with `init`.' : `Go to the folder of your project, or name it with -p: ${known.map(cleanLine).join(', ')}.`,
+  })
+}
+
+/** The one app that a command is about. Several and none named: asks; without a terminal lists them (exit code 2). */
+export async function resolveApp(context: CommandContext, given: string | undefined): Promise<AppTarget> {
+  const project = await resolveProject(context)
+  return appTarget(project, await chooseApp(context, project, given))
+}
+
+export async function chooseApp(context: CommandContext, { project, apps }: ProjectTarget, given: string | undefined): Promise<string> {
+  const named = oneName(context, given)
+  if (named !== undefined) {
+    if (apps.length > 0 && !apps.includes(named)) {
+      const { closest } = await import('./closest.ts')
+      const near = closest(named, apps)
+      throw new PilotError('NOT_FOUND', `Project ${project} has no app ${named}.`, { suggestion: `${near === undefined ? '' : `Did you mean ${near}? `}Its apps: ${apps.join(', ')}.` })
+    }
+    return named
+  }
+  if (apps.length === 1) return apps[0]!
+  if (apps.length === 0) throw new PilotError('NOT_FOUND', `Nothing of project ${project} is known here.`, { suggestion: '`status` lists what is.' })
+  return await context.ask.select({ message: `Which app of ${project}?`, options: apps.map((value) => ({ value })), flag: '--app NAME' })
+}
+
+/** For lists: what narrows them down, as far as the user said; never an error. */
+export async function findTarget(context: CommandContext, given: string | undefined): Promise<{ project?: string; environment?: string; app?: string }> {
+  const app = oneName(context, given)
+  const project = await findProject(context)
+  return { ...(project === undefined ? {} : { project: project.project }), ...(context.globals.environment === undefined ? {} : { environment: context.globals.environment }), ...(app === undefined ? {} : { app }) }
+}
+
+export function appTarget({ project, environment, platform }: ProjectTarget, app: string): AppTarget {
+  return { params: { project, app, environment }, query: platform === undefined ? {} : { platform } }
+}
+
+function oneName({ globals }: CommandContext, given: string | undefined): string | undefined {
+  if (given !== undefined && globals.app !== undefined && given !== globals.app) throw new PilotError('USAGE', `Two apps are named: ${given} and, with --app, ${globals.app}.`, { suggestion: 'Name one.' })
+  return given ?? globals.app
+}
+
+async function knownProjects(context: CommandContext): Promise<string[]> {
+  const running = await context.runningConnection()
+  const status = await running?.client.request('status', { signal: context.signal })
+  return [...new Set(status?.apps.map((app) => app.status.app.project))].toSorted()
+}
+
+/**
+ * What every command prints first that changes something. The platform is asked for where neither the command nor the
+ * manifest names it.
+ */
+export async function announce(context: CommandContext, { project, environment, platform, app }: { project?: string; environment?: string; platform?: string | undefined; app?: string }): Promise<void> {
+  if (context.output.json || context.output.quiet) return
+  const { err } = context.output
+  const named = platform ?? (await onlyPlatform(context))
+  const parts = [...(project === undefined ? [] : [`project ${err.strong(project)}`]), ...(app === undefined ? [] : [`app ${err.strong(app)}`]), ...(environment === undefined ? [] : [`environment ${err.strong(environment)}`]), ...(named === undefined ? [] : [`platform ${err.strong(named)}`])]
+  context.output.progress(parts.join(` ${err.symbol.dot} `))
+}
+
+async function onlyPlatform(context: CommandContext): Promise<string | undefined> {
+  const { platforms } = await (await context.client()).request('platforms', { signal: context.signal })
+  return platforms.length === 1 ? platforms[0]!.name : undefined
+}
