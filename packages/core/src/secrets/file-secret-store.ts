@@ -70,7 +70,7 @@ export function createFileSecretStore({ dir, key, name: storeName = 'file' }: Fi
     },
 
     async purge(prefix) {
-      const folder = folderOf(prefix)
+      const folder = folderOf(prefix.replace(/\/$/, ''))
       await removeFolder(folder)
     },
 
@@ -95,9 +95,9 @@ export function createFileSecretStore({ dir, key, name: storeName = 'file' }: Fi
     return text === undefined ? 0 : Number(text)
   }
 
-  /** The prefix itself, if it is a name, and every name below it. An empty prefix is everything. */
+  /** The prefix itself, if it is a name, and every name below it; a `/` at its end changes nothing. An empty prefix is everything. */
   async function namesBelow(prefix: string): Promise<readonly string[]> {
-    const parts = prefix === '' ? [] : secretNameParts(prefix)
+    const parts = prefix === '' ? [] : secretNameParts(prefix.replace(/\/$/, ''))
     return (await walk(join(dir, ...parts.map(encodePart)), parts)).sort()
   }
 
