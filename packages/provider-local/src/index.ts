@@ -1,1 +1,1 @@
-export {}
+export { local as default } from './provider.ts'

@@ -1,0 +1,72 @@
+import { PilotError } from '@pilot/core'
+
+const keptLines = 20
+
+/** Passes lines on and keeps the last ones for the error. Chunks may end anywhere. */
+export function createBuildOutput(log: (line: string) => void): { write(text: string): void; end(): void; readonly last: readonly string[] } {
+  const last: string[] = []
+  let rest = ''
+  const emit = (line: string): void => {
+    const clean = line.replace(/\r/g, '').replaceAll(/\u001b\[[0-9;]*[A-Za-z]/g, '').trimEnd()
+    if (clean === '') return
+    last.push(clean)
+    if (last.length > keptLines) last.shift()
+    log(clean)
+  }
+  return {
+    last,
+    write(text) {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      lines.forEach(emit)
+    },
+    end() {
+      if (rest) emit(rest)
+      rest = ''
+    },
+  }
+}
+
+/** Why an image build failed, from what builder and output say. */
+export function imageBuildError({ title, text, log, cause }: { title: string; text: string; log: readonly string[]; cause?: unknown }): PilotError {
+  const all = [text, ...log].join('\n')
+  const details = { log }
+  const image = baseImage(all)
+  if (image) {
+    return new PilotError('BUILD_FAILED', `${title}: the base image ${image} cannot be had`, {
+      reason: firstLine(text),
+      suggestion: 'Check its name and tag, that this machine reaches the registry, and `docker login` if it is private.',
+      details: { ...details, image },
+      cause,
+    })
+  }
+  if (/no space left on device/i.test(all)) return new PilotError('DISK_FULL', `${title}: the disk is full`, { reason: firstLine(text), suggestion: 'Free some space, for example with `docker builder prune` and `docker image prune`.', details, cause })
+  const code = /returned a non-zero code: (\d+)|exit code: (\d+)/.exec(all)
+  const exitCode = code ? Number(code[1] ?? code[2]) : undefined
+  return new PilotError('BUILD_FAILED', `The build of ${title} failed`, {
+    reason: exitCode === undefined ? firstLine(text) : `exit code ${exitCode}: ${commandOf(all) ?? firstLine(text)}`,
+    details: { ...details, ...(exitCode === undefined ? {} : { exitCode }) },
+    cause,
+  })
+}
+
+/** The image that could not be pulled, in the words of the engine, of BuildKit and of registries. */
+function baseImage(text: string): string | undefined {
+  const patterns = [
+    /pull access denied for ([^\s,]+)/,
+    /manifest for (\S+) not found/,
+    /failed to resolve source metadata for (\S+?):? /,
+    /(?:docker\.io\/)?(\S+): failed to (?:do request|resolve|authorize)/,
+    /Error response from daemon: (\S+): not found/,
+  ]
+  for (const pattern of patterns) {
+    const found = pattern.exec(text)?.[1]
+    if (found) return found.replace(/^docker\.io\/(library\/)?/, '').replace(/:$/, '')
+  }
+  const registry = /Get "?https?:\/\/([^/"]+)\/v2\/(\S*?)(?:\/manifests\/([^"\s:]+))?"?: /.exec(text)
+  if (!registry) return undefined
+  return /Step \d+\/\d+ : FROM (?:--platform=\S+ )?(\S+)/.exec(text)?.[1] ?? `of ${registry[1]}`
+}
+
+const commandOf = (text: string): string | undefined => /The command '(?:\/bin\/sh -c )?([^']+)' returned|process "(?:\/bin\/sh -c )?([^"]+)" did not complete/.exec(text)?.slice(1).find(Boolean)
+const firstLine = (text: string): string => text.trim().split('\n').find((line) => line.trim() !== '') ?? 'no reason given'

@@ -1,0 +1,71 @@
+import { ref, type Compute, type DeploymentSpec, type Input, type LinkSpec } from '@pilot/core'
+import type { Home } from '@pilot/host'
+import type { Engine } from '../engine/engine.ts'
+import { routeId } from '../ownership.ts'
+import { containerLogs } from './container-logs.ts'
+import { containerStatus } from './container-status.ts'
+import { keys } from './keys.ts'
+import { createDrain, trafficBlueprint } from './traffic.ts'
+
+/** Where the manifest and the image say nothing. */
+const defaultPort = 8080
+
+/** Apps as containers: a network per app, a container per instance, the edge in front. */
+export function containerCompute({ engine, home, platformId }: { engine: () => Promise<Engine>; home: Home; platformId: string }): Compute {
+  return {
+    app({ app }) {
+      const network = ref(keys.network)
+      return {
+        resources: [{ key: keys.network, kind: 'local/docker-network', inputs: { project: app.project, app: app.app } }],
+        outputs: { network: network.output('name'), listenHost: network.output('listenHost'), callHost: network.output('callHost'), allowFrom: network.output('allowFrom') },
+      }
+    },
+
+    deployment(spec) {
+      const instances = Array.from({ length: spec.instances }, (_, index) => keys.container(spec.deployment, index))
+      return {
+        resources: instances.map((key) => ({ key, kind: 'local/docker-container', inputs: containerInputs(spec) })),
+        outputs: {
+          ...(instances[0] ? { address: ref(instances[0]).output('address') } : {}),
+          upstreams: instances.map((key) => ({ host: ref(key).output('host'), port: ref<number>(key).output('port') })),
+        },
+      }
+    },
+
+    traffic: (spec) => trafficBlueprint(platformId, spec),
+
+    link({ to, appOutputs }: LinkSpec) {
+      const key = keys.link(to.app)
+      return {
+        resources: [{ key, kind: 'local/link', inputs: { ...linkAddresses(appOutputs), to: { route: routeId(platformId, to) } } }],
+        outputs: { url: ref(key).output('url') },
+      }
+    },
+
+    drain: createDrain(home, platformId),
+    status: (call) => containerStatus({ engine, platformId }, call),
+    logs: (call) => containerLogs({ engine, platformId }, call),
+  }
+}
+
+/** Where the edge listens for the containers of an app, as its network tells. */
+export function linkAddresses({ listenHost, callHost, allowFrom }: LinkSpec['appOutputs']): { listenHost: Input<string>; callHost: Input<string>; allowFrom: Input<string[]> } {
+  return { listenHost, callHost, allowFrom } as { listenHost: Input<string>; callHost: Input<string>; allowFrom: Input<string[]> }
+}
+
+function containerInputs({ app, deployment, artifact, command, env, port, memoryBytes, cpu, health, appOutputs }: DeploymentSpec) {
+  const declared = artifact.ports ?? []
+  return {
+    app: { ...app },
+    deployment,
+    image: artifact.digest,
+    ...(command ? { command: [...command] } : {}),
+    env: { ...env },
+    network: appOutputs['network'] as Input<string>,
+    port: port ?? (declared.length === 1 ? declared[0]! : defaultPort),
+    memoryBytes,
+    cpu,
+    health: { ...health },
+    running: true,
+  }
+}
