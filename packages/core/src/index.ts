@@ -86,3 +86,24 @@ export { gitFacts } from './source/git.ts'
 export { listSource, type ListOptions, type SourceEntry, type SourceListing } from './source/list-source.ts'
 export { openPackedSource, type OpenOptions } from './source/open-packed-source.ts'
 export { packSource, type LocalSource } from './source/pack-source.ts'
+export {
+  createEngine,
+  planGraph,
+  resolveValue,
+  resourceName,
+  resourceToken,
+  type ApplyOptions,
+  type ApplyResult,
+  type Change,
+  type DestroyOptions,
+  type DestroyScopeResult,
+  type Engine,
+  type EngineLease,
+  type EngineOptions,
+  type Foreign,
+  type Outputs,
+  type Plan,
+  type PlanInput,
+  type PlanStep,
+  type RetryPolicy,
+} from './graph/index.ts'

@@ -179,6 +179,8 @@ export interface Listed {
   readonly title: string
   /** Kept on purpose (a final snapshot): listed, never swept. */
   readonly retained?: boolean
+  /** Something is attached to it or stored in it: it is never deleted as the duplicate of another one. */
+  readonly inUse?: boolean
 }
 
 export type Cost = { readonly monthly: number; readonly currency: 'USD'; readonly basis: string } | { readonly unpriced: string }

@@ -1,0 +1,124 @@
+import { PilotError, isPilotError, toPilotError } from '../errors/pilot-error.ts'
+import { resourceName, resourceToken } from './identity.ts'
+import type { AnyKind, Call, ListCall, Listed } from '../provider/kind.ts'
+import type { SecretStore } from '../secrets/secret-store.ts'
+import type { Clock } from '../store/clock.ts'
+import type { ResourceState } from '../store/store.ts'
+import { isRefusal, withRetries, type RetryPolicy } from './retry.ts'
+import type { Gate } from './schedule.ts'
+
+/** What every call to a handler needs; made once per engine. */
+export interface CallContext {
+  readonly platformId: string
+  readonly scope: string
+  readonly secrets: SecretStore
+  readonly checkpoint: () => Promise<void>
+  readonly gate: Gate
+  readonly clock: Clock
+  readonly policy: RetryPolicy
+  /** Fires when the user cancels or the lease is lost. */
+  readonly signal: AbortSignal
+  /** How long a call that changes something may go on after a cancel, so that its answer can be journaled. */
+  readonly cancelGraceMs: number
+  readonly log: (line: string) => void
+}
+
+export interface CallOptions {
+  readonly kind: AnyKind
+  readonly resource: Pick<ResourceState, 'key' | 'generation'>
+  /** For messages: `create`, `read`. */
+  readonly what: string
+  /** Changes something: is not broken off at once by a cancel. */
+  readonly mutates: boolean
+  /** Whether it may be sent again after a broken connection. */
+  readonly isRepeatable: boolean
+  /** Secrets that were opened for it: kept out of log and errors. */
+  readonly opened?: ReadonlySet<string>
+}
+
+/** One call of a handler, within its deadline and the engine's width, repeated as the retry policy says. */
+export function callHandler<T>(context: CallContext, options: CallOptions, run: (call: Call) => Promise<T>): Promise<T> {
+  const { kind, resource, what, mutates, isRepeatable, opened = new Set() } = options
+  const owner = { platformId: context.platformId, scope: context.scope, key: resource.key, generation: resource.generation }
+  const redact = redactor(opened)
+  let isSent = false
+  const once = () =>
+    context.gate.run(async () => {
+      throwIfStopped(context.signal)
+      isSent = true
+      return withDeadline({ context, title: `${what} of ${resource.key} (${kind.kind})`, timeoutMs: callTimeoutMs(kind), mutates }, (signal) =>
+        run({ owner, name: resourceName(owner), token: resourceToken(owner), signal, checkpoint: context.checkpoint, log: (line) => context.log(redact(line)) }),
+      )
+    })
+  return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable }).catch((error: unknown) => {
+    const clean = redactError(error, redact)
+    if (!isSent) notSent.add(clean as object)
+    throw clean
+  })
+}
+
+const notSent = new WeakSet<object>()
+
+/** Whether it is certain that the call changed nothing: the provider refused it, or it was stopped before it was sent. */
+export const isWithoutEffect = (error: unknown): boolean => isRefusal(error) || (typeof error === 'object' && error !== null && notSent.has(error))
+
+export function listKind(context: CallContext, kind: AnyKind): Promise<readonly Listed[]> {
+  const once = () =>
+    context.gate.run(() =>
+      withDeadline({ context, title: `list of ${kind.kind}`, timeoutMs: callTimeoutMs(kind), mutates: false }, (signal) => kind.list({ platformId: context.platformId, signal } satisfies ListCall)),
+    )
+  return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable: true })
+}
+
+export const callTimeoutMs = (kind: AnyKind): number => kind.callTimeoutMs ?? 60_000
+export const settleTimeoutMs = (kind: AnyKind): number => kind.settleTimeoutMs ?? 600_000
+
+export function throwIfStopped(signal: AbortSignal): void {
+  if (signal.aborted) throw stopReason(signal)
+}
+
+/** LEASE_LOST when the lease's signal fired, else CANCELLED. */
+export function stopReason(signal: AbortSignal): PilotError {
+  if (isPilotError(signal.reason) && signal.reason.code === 'LEASE_LOST') return signal.reason
+  return new PilotError('CANCELLED', 'The operation was cancelled', { cause: signal.reason })
+}
+
+/** A handler that ignores its signal is left behind at the deadline: whether it did anything is then unknown. */
+async function withDeadline<T>({ context, title, timeoutMs, mutates }: { context: CallContext; title: string; timeoutMs: number; mutates: boolean }, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const { signal } = controller
+  const timers = [setTimeout(() => controller.abort(new PilotError('TIMED_OUT', `The ${title} timed out after ${timeoutMs} ms`)), timeoutMs)]
+  const cancel = () => {
+    const reason = stopReason(context.signal)
+    if (mutates && reason.code === 'CANCELLED') timers.push(setTimeout(() => controller.abort(reason), context.cancelGraceMs))
+    else controller.abort(reason)
+  }
+  if (context.signal.aborted) cancel()
+  else context.signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      if (signal.aborted) reject(signal.reason)
+      else run(signal).then(resolve, (error: unknown) => reject(signal.aborted ? signal.reason : error))
+    })
+  } finally {
+    for (const timer of timers) clearTimeout(timer)
+    context.signal.removeEventListener('abort', cancel)
+  }
+}
+
+function redactor(opened: ReadonlySet<string>): (text: string) => string {
+  return (text) => {
+    let clean = text
+    for (const secret of opened) if (secret.length >= 3) clean = clean.replaceAll(secret, '[secret]')
+    return clean
+  }
+}
+
+function redactError(error: unknown, redact: (text: string) => string): unknown {
+  const { code, message, reason, suggestion, details } = toPilotError(error)
+  const text = JSON.stringify([message, reason, suggestion, details])
+  if (text === redact(text)) return error
+  // The original is not kept as the cause: it carries the secret.
+  return new PilotError(code, redact(message), { suggestion: redact(suggestion), ...(reason === undefined ? {} : { reason: redact(reason) }) })
+}

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto'
+import type { Ownership } from '../provider/kind.ts'
+
+/**
+ * The name that a provider is asked to create a resource under: `pilot-<readable part of the key>-<hash>`, at most 40
+ * characters of [a-z0-9-]. The hash is the first 12 hexadecimal digits of SHA-256 over (platformId, scope, key, generation),
+ * so equal owners give equal names on every machine and different ones differ, however much of the key was cut off.
+ */
+export function resourceName(owner: Ownership): string {
+  const hash = ownerHash('name', owner).slice(0, 12)
+  const readable = owner.key
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, nameLength - 'pilot--'.length - hash.length)
+    .replaceAll(/^-+|-+$/g, '')
+  return readable === '' ? `pilot-${hash}` : `pilot-${readable}-${hash}`
+}
+
+/** The idempotency token of an owner: 32 hexadecimal digits of SHA-256 over the same four facts. */
+export const resourceToken = (owner: Ownership): string => ownerHash('token', owner).slice(0, 32)
+
+const nameLength = 40
+
+function ownerHash(purpose: string, { platformId, scope, key, generation }: Ownership): string {
+  return createHash('sha256').update(JSON.stringify([purpose, platformId, scope, key, generation])).digest('hex')
+}

@@ -1,0 +1,38 @@
+import type { Graph } from '../provider/graph.ts'
+import type { SecretRef } from '../provider/value.ts'
+import type { SecretStore } from '../secrets/secret-store.ts'
+import type { Live } from './diff.ts'
+import type { EngineContext } from './engine.ts'
+import { orderGraph, type OrderedGraph } from './graph.ts'
+import { outputContext, readLive } from './live.ts'
+import { planGraph, type Plan } from './plan.ts'
+import { secretsIn } from './resolve.ts'
+import { adoptExisting, settleUnknown } from './unknown.ts'
+
+export interface Prepared {
+  readonly plan: Plan
+  readonly graph: OrderedGraph
+  readonly live: ReadonlyMap<string, Live | 'absent'>
+  readonly secretHash: (secret: SecretRef) => string
+}
+
+/** Everything that planning needs to know, and the plan. */
+export async function preparePlan(context: EngineContext, { desired, refresh }: { desired: Graph; refresh: boolean }): Promise<Prepared> {
+  const { recorded, kinds } = context
+  const graph = orderGraph(desired, kinds)
+  const secretHash = await hashSecrets(context.secrets, desired)
+  await settleUnknown(context, { wanted: graph.resources, projection: outputContext(recorded, secretHash) })
+  const adopted = refresh ? await adoptExisting(context, { wanted: graph.resources }) : []
+  const live = refresh ? await readLive(context, recorded, kinds) : new Map<string, Live | 'absent'>()
+  const plan = planGraph({ desired, recorded, live, kinds, adopted: new Set(adopted), secretHash })
+  return { plan, graph, live, secretHash }
+}
+
+/** Keyed hashes of every secret that the graph refers to. Throws NOT_FOUND for one that is not there. */
+async function hashSecrets(secrets: SecretStore, desired: Graph): Promise<(secret: SecretRef) => string> {
+  const references = new Map(secretsIn(desired.map(({ inputs }) => inputs)).map((secret) => [nameOf(secret), secret]))
+  const hashes = new Map(await Promise.all([...references].map(async ([name, secret]) => [name, await secrets.fingerprint(await secrets.get(secret))] as const)))
+  return (secret) => hashes.get(nameOf(secret)) ?? ''
+}
+
+const nameOf = ({ $secret: { store, name, version } }: SecretRef) => `${store}/${name}@${version}`
