@@ -15,7 +15,7 @@ export const deploy = defineCommand({
   ],
   examples: [
     { run: 'deploy api', summary: 'stage what `build` made last' },
-    { run: 'release api', summary: 'and then give it the traffic' },
+    { run: 'deploy api --build b41f', summary: 'a certain build' },
   ],
   type: 'operation',
   needsServer: true,
