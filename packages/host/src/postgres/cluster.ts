@@ -43,9 +43,9 @@ export async function openCluster(home: Home, name: ClusterName): Promise<Cluste
  * the middle: it works in a folder of its own and renames it when it is whole. Returns whether it made them.
  */
 export async function initCluster(home: Home, { cluster, password }: { cluster: Cluster; password: string }): Promise<boolean> {
-  await mkdir(home.paths.postgres, { recursive: true, mode: 0o711 })
+  await passableFolder(home.paths.postgres, cluster.user)
   await ownFolder(cluster.folder, cluster.user)
-  await mkdir(join(cluster.socketDir, '..'), { recursive: true, mode: cluster.user === undefined ? 0o700 : 0o711 })
+  await passableFolder(join(cluster.socketDir, '..'), cluster.user)
   await ownFolder(cluster.socketDir, cluster.user)
   if (await isInitialised(cluster)) return false
   return await withFileLock(
@@ -136,6 +136,12 @@ async function initdb({ cluster, work, password }: { cluster: Cluster; work: str
   // Whoever connects has a password: no replication, no other address.
   const rules = ['local all all scram-sha-256', 'host all all 127.0.0.1/32 scram-sha-256', '']
   await writeFile(join(data, 'pg_hba.conf'), rules.join('\n'))
+}
+
+/** A folder that the user of the cluster can pass through but not list, whatever the umask of this process is. */
+async function passableFolder(folder: string, user: SystemUser | undefined): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (user !== undefined) await chmod(folder, 0o711)
 }
 
 /** A folder of 0700 that belongs to the user; refuses what is not a folder of ours. */
