@@ -1,1 +1,8 @@
-export {}
+export { createApi } from './api/app.ts'
+export { openApiDocument } from './api/openapi.ts'
+export type { DatabaseAddress } from './db/database.ts'
+export { databaseVersion } from './db/migrations.ts'
+export { homeDatabase } from './home-database.ts'
+export { openLog, silentLog, type Log } from './log.ts'
+export { startServer, type PilotServer, type ServerOptions } from './server.ts'
+export { version } from './version.ts'

@@ -27,6 +27,7 @@ export async function* readEvents<E extends { readonly seq: number }>({ path, af
     for await (const line of linesOf(response)) {
       // A stream that began "from now on" learns its place from the first comment, so that a reconnect misses nothing.
       if (line.startsWith(': at ') && last === undefined) last = Number(line.slice(5))
+      if (line === ': end') return
       if (!line.startsWith('data:')) continue
       const event = JSON.parse(line.slice(5)) as E
       if (last !== undefined && event.seq <= last) continue

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { AppStatus, DeploymentRecord, InstanceStatus, LogLine, ReleaseRecord } from '@pilot/core'
 import { jobSchema, type Job } from './operations.ts'
 import { platformSchema, type Platform } from './platforms.ts'
-import { appIdentitySchema, errorBodySchema, timeSchema } from './shared.ts'
+import { appIdentitySchema, timeSchema } from './shared.ts'
 
 /** Records come out of the store as they were written: their shape is core's, and newer fields pass through. */
 const recordOf = <T>(shape: Record<string, z.ZodType>, id: string): z.ZodType<T> => z.looseObject(shape).meta({ id }) as unknown as z.ZodType<T>
@@ -15,6 +15,7 @@ export const deploymentRecordSchema = recordOf<DeploymentRecord>(
   { id: z.string(), number: z.number().int(), app: appIdentitySchema, build: z.string(), target: z.string(), configuration: z.number().int(), createdAt: timeSchema, by: z.string() },
   'Deployment',
 )
+const instanceSchema = recordOf<InstanceStatus>({ deployment: z.string(), instance: z.string(), state: z.string() }, 'Instance')
 const appStatusSchema = recordOf<AppStatus>(
   {
     app: appIdentitySchema,
@@ -23,11 +24,10 @@ const appStatusSchema = recordOf<AppStatus>(
     deployment: deploymentRecordSchema.optional(),
     url: z.string().optional(),
     fallbackUrl: z.string().optional(),
-    problem: errorBodySchema.optional(),
+    instances: z.array(instanceSchema),
   },
   'AppStatus',
 )
-const instanceSchema = recordOf<InstanceStatus>({ deployment: z.string(), instance: z.string(), state: z.string() }, 'Instance')
 
 /** From core's table: what may be done now, and why not where not. */
 export const allowedActionsSchema = z.record(z.string(), z.object({ allowed: z.boolean(), reason: z.string().optional() }))
@@ -37,12 +37,11 @@ export interface AppView {
   readonly status: AppStatus
   readonly platform: string
   readonly actions: AllowedActions
-  readonly instances: readonly InstanceStatus[]
   /** The job that runs or waits for this app. */
   readonly job?: Job
 }
 export const appViewSchema = z
-  .object({ status: appStatusSchema, platform: z.string(), actions: allowedActionsSchema, instances: z.array(instanceSchema), job: jobSchema.optional() })
+  .object({ status: appStatusSchema, platform: z.string(), actions: allowedActionsSchema, job: jobSchema.optional() })
   .meta({ id: 'App' }) as unknown as z.ZodType<AppView>
 
 export interface StatusView {
@@ -74,7 +73,8 @@ export const envSchema = z
         key: z.string(),
         source: z.enum(['manifest', 'env set', 'secret', 'platform']),
         value: z.string().optional().describe('Never for secrets.'),
-        from: z.string().optional().describe('Platform values: where the value comes from.'),
+        from: z.string().optional().describe('Of platform values: `database`, or the app whose address it is.'),
+        hides: z.array(z.string()).optional().describe('Sources that hold a value of the same name underneath.'),
       }),
     ),
   })

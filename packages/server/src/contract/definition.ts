@@ -43,5 +43,5 @@ export const sourceRecordSchema = as<SourceRecord>()(
 export const appWithSourceSchema = z.object({ definition: appDefinitionSchema, source: sourceRecordSchema })
 export type AppWithSource = z.infer<typeof appWithSourceSchema>
 
-export const sourceHeldSchema = z.object({ digest: digestSchema, bytes: z.number().int().describe('Of the uncompressed tar.') })
+export const sourceHeldSchema = z.object({ digest: digestSchema, bytes: z.number().int().describe('Of the gzipped tar.') })
 export type SourceHeld = z.infer<typeof sourceHeldSchema>

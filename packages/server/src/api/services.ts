@@ -1,0 +1,18 @@
+import type { Database } from '../db/database.ts'
+import type { Notifications } from '../db/notifications.ts'
+import type { Info } from '../contract/server.ts'
+import type { Providers } from '../providers/installed.ts'
+import type { Platforms } from '../wiring.ts'
+
+/** What the handlers work with: made once by `server.ts`. */
+export interface Services {
+  readonly db: Database
+  readonly notifications: Notifications
+  readonly home: { readonly dir: string; readonly logs: string; readonly sources: string }
+  readonly serverId: string
+  readonly platforms: Platforms
+  readonly providers: Providers
+  /** What does not change while the server runs. */
+  readonly facts: Pick<Info, 'version' | 'databaseVersion' | 'browser' | 'startedAt'>
+  shutdown(options: { readonly wait: boolean }): void
+}

@@ -1,0 +1,39 @@
+import { errorBody, toPilotError } from '@pilot/core'
+
+const encoder = new TextEncoder()
+
+/**
+ * An answer that is written while it is made. Stops making when the client goes away. An error in the middle ends it with
+ * what `onError` says, or breaks the connection.
+ */
+export function streamAnswer({ headers, make, signal, onError }: { headers: Readonly<Record<string, string>>; make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>; signal: AbortSignal; onError?: (error: unknown) => string }): Response {
+  const gone = new AbortController()
+  const both = AbortSignal.any([signal, gone.signal])
+  const iterator = make(both)[Symbol.asyncIterator]()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await iterator.next()
+        if (done === true) controller.close()
+        else controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value)
+      } catch (error) {
+        if (onError === undefined || both.aborted) return controller.error(error)
+        controller.enqueue(encoder.encode(onError(error)))
+        controller.close()
+      }
+    },
+    async cancel() {
+      gone.abort()
+      await iterator.return?.()
+    },
+  })
+  return new Response(body, { headers: { 'cache-control': 'no-store', 'x-accel-buffering': 'no', ...headers } })
+}
+
+export const eventHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }
+export const lineHeaders = { 'content-type': 'application/x-ndjson; charset=utf-8' }
+
+/** One server-sent event. */
+export const eventText = (id: number, data: unknown): string => `id: ${id}\ndata: ${JSON.stringify(data)}\n\n`
+
+export const errorLine = (error: unknown): string => `${JSON.stringify({ error: errorBody(toPilotError(error)) })}\n`

@@ -1,0 +1,109 @@
+import { sql } from 'kysely'
+import { PilotError } from '@pilot/core'
+import type { Database, Tx } from './database.ts'
+
+/**
+ * The schema, step by step. A step expands only (adds tables, nullable columns, indexes), so that the version before still
+ * works beside this one; what is no longer needed is dropped one version later. Steps are never edited after a release.
+ */
+const steps: readonly { readonly name: string; readonly up: string }[] = [
+  {
+    name: 'operations, jobs and events',
+    up: `
+      create table operations (
+        id text primary key,
+        request_id text unique,
+        action text not null,
+        platform text not null,
+        project text,
+        environment text,
+        apps jsonb not null,
+        by text not null,
+        state text not null,
+        created_at timestamptz not null default now(),
+        started_at timestamptz,
+        finished_at timestamptz,
+        url text,
+        error jsonb
+      );
+      create table jobs (
+        id text primary key,
+        operation text not null references operations(id) on delete cascade,
+        queue_no bigint generated always as identity unique,
+        action text not null,
+        platform text not null,
+        scope text not null,
+        project text,
+        environment text,
+        app text,
+        payload jsonb not null,
+        payload_version int not null,
+        state text not null,
+        attempt int not null default 0,
+        runner jsonb,
+        after jsonb not null,
+        heartbeat_at timestamptz,
+        cancel_requested_by text,
+        result jsonb,
+        error jsonb,
+        created_at timestamptz not null default now(),
+        started_at timestamptz,
+        finished_at timestamptz
+      );
+      create index jobs_operation on jobs (operation);
+      create index jobs_unfinished on jobs (platform, scope, queue_no) where state in ('queued', 'running');
+      create index jobs_app on jobs (project, environment, app, queue_no desc);
+      create table streams (name text primary key, last bigint not null);
+      create table events (
+        stream text not null,
+        seq bigint not null,
+        at timestamptz not null,
+        operation text,
+        body jsonb not null,
+        primary key (stream, seq)
+      );
+      create table phase_durations (
+        id bigint generated always as identity primary key,
+        project text not null,
+        environment text not null,
+        app text not null,
+        phase text not null,
+        ms int not null,
+        at timestamptz not null default now()
+      );
+      create index phase_durations_app on phase_durations (project, environment, app, phase, id desc);
+    `,
+  },
+]
+
+export const databaseVersion = steps.length
+
+/**
+ * Brings the database to this version; several processes may call it at once. A database of a newer Pilot is refused
+ * untouched (STATE_NEWER). `to` stops earlier, for tests.
+ */
+export async function migrate(db: Database, { to = steps.length }: { to?: number } = {}): Promise<number> {
+  return db.transaction().execute(async (tx) => {
+    await sql`select pg_advisory_xact_lock(hashtext('pilot migrations'))`.execute(tx)
+    const version = await versionOf(tx)
+    if (version > steps.length) {
+      throw new PilotError('STATE_NEWER', `The control database has version ${version}; this Pilot knows ${steps.length}.`, { details: { database: version, known: steps.length } })
+    }
+    for (const [index, { name, up }] of steps.entries()) {
+      if (index < version || index >= to) continue
+      await sql.raw(up).execute(tx)
+      await sql`insert into pilot_migrations (version, name) values (${index + 1}, ${name})`.execute(tx)
+    }
+    return Math.max(version, to)
+  })
+}
+
+async function versionOf(tx: Tx): Promise<number> {
+  const { rows } = await sql<{ found: string | null }>`select to_regclass('pilot_migrations')::text as found`.execute(tx)
+  if (rows[0]?.found == null) {
+    await sql`create table pilot_migrations (version int primary key, name text not null, at timestamptz not null default now())`.execute(tx)
+    return 0
+  }
+  const { rows: newest } = await sql<{ version: number | null }>`select max(version) as version from pilot_migrations`.execute(tx)
+  return newest[0]?.version ?? 0
+}

@@ -1,0 +1,93 @@
+import type { ColumnType, Generated } from 'kysely'
+import type { ErrorBody, HostIdentity, ProcessIdentity } from '@pilot/core'
+import type { JobState, Operation } from '../contract/operations.ts'
+
+/**
+ * What the control plane keeps in PostgreSQL: users' requests, jobs, events. Losing it loses history, not resources: those are
+ * in the platform's own store. Written by `migrations.ts`; this file only says it to the compiler.
+ */
+export interface Tables {
+  operations: OperationTable
+  jobs: JobTable
+  streams: StreamTable
+  events: EventTable
+  phase_durations: PhaseDurationTable
+}
+
+/** jsonb: parsed when read, text when written. */
+type JsonColumn<T> = ColumnType<T, string, string>
+/** timestamptz: ISO 8601 when read (see `database.ts`); written as text or by `now()`. */
+type Time = ColumnType<string, string | undefined, string>
+type MaybeTime = ColumnType<string | null, string | null | undefined, string | null>
+
+export interface OperationTable {
+  id: string
+  request_id: string | null
+  action: string
+  platform: string
+  project: string | null
+  environment: string | null
+  apps: JsonColumn<readonly string[]>
+  by: string
+  state: Operation['state']
+  created_at: Time
+  started_at: MaybeTime
+  finished_at: MaybeTime
+  url: string | null
+  error: JsonColumn<ErrorBody> | null
+}
+
+export interface JobTable {
+  id: string
+  operation: string
+  /** Jobs of one scope run in this order. */
+  queue_no: Generated<number>
+  action: string
+  platform: string
+  scope: string
+  project: string | null
+  environment: string | null
+  app: string | null
+  payload: JsonColumn<unknown>
+  payload_version: number
+  state: JobState
+  /** Raised by every claim: the fencing token of what the runner writes. */
+  attempt: Generated<number>
+  /** Who has it. */
+  runner: JsonColumn<RunnerIdentity> | null
+  after: JsonColumn<readonly string[]>
+  heartbeat_at: MaybeTime
+  cancel_requested_by: string | null
+  result: JsonColumn<Record<string, unknown>> | null
+  error: JsonColumn<ErrorBody> | null
+  created_at: Time
+  started_at: MaybeTime
+  finished_at: MaybeTime
+}
+
+/** A runner is one process. */
+export type RunnerIdentity = ProcessIdentity & HostIdentity
+
+/** One row per stream: its lock gives out the sequence, so numbers become visible in their order. */
+export interface StreamTable {
+  name: string
+  last: number
+}
+
+export interface EventTable {
+  stream: string
+  seq: number
+  at: string
+  operation: string | null
+  body: JsonColumn<Record<string, unknown>>
+}
+
+export interface PhaseDurationTable {
+  id: Generated<number>
+  project: string
+  environment: string
+  app: string
+  phase: string
+  ms: number
+  at: Time
+}

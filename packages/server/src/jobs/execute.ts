@@ -1,0 +1,148 @@
+import {
+  build,
+  configure,
+  deploy,
+  destroyApp,
+  destroyPlatform,
+  forgetPlatform,
+  openPackedSource,
+  PilotError,
+  platformScope,
+  push,
+  release,
+  restart,
+  rollback,
+  appScope,
+  appTitle,
+  start,
+  stop,
+  up,
+  type AppIdentity,
+  type BuildRecord,
+  type LifecycleContext,
+  type PackedSource,
+} from '@pilot/core'
+import type { Database } from '../db/database.ts'
+import { openLogWriter, operationLogPath } from '../events/log-files.ts'
+import { setUpPlatform } from '../platforms/setup.ts'
+import type { Providers } from '../providers/installed.ts'
+import { sourcePath } from '../sources/upload.ts'
+import { ownerOf, redactorOf, type Platforms } from '../wiring.ts'
+import { recordDuration, usualDurations } from './durations.ts'
+import type { JobPayload } from './plan.ts'
+import type { ClaimedJob } from './queue.ts'
+import { openReporter } from './reporter.ts'
+import type { ExecuteJob } from './runner.ts'
+
+export interface ExecuteOptions {
+  readonly db: Database
+  readonly home: { readonly dir: string; readonly logs: string; readonly sources: string }
+  readonly serverId: string
+  readonly platforms: Platforms
+  readonly providers: Providers
+}
+
+/** An attempt that follows a dead one waits for the lease that the dead one may still hold; a first one does not wait long. */
+const waitForLeaseMs = ({ attempt }: ClaimedJob): number => (attempt > 1 ? 180_000 : 15_000)
+
+/** From a job to the lifecycle: opens its platform, its source, its log and its events, and calls the phase. */
+export function jobExecutor({ db, home, serverId, platforms, providers }: ExecuteOptions): ExecuteJob {
+  return async (job, signal) => {
+    const payload = job.payload as JobPayload
+    const app = appOf(job)
+    const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
+
+    const platform = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, name: job.platform, payload }) : await platforms.open(job.platform)
+    const redactor = await redactorOf(platform.context({ by, ...ownerOf(serverId) }), app)
+    const reporter = openReporter({ db, job, redact: redactor.redact })
+    const log = openLogWriter({ path: operationLogPath(home.logs, job.operation), prefix: await prefixOf(db, job), redact: redactor.redact })
+    const usual = app === undefined ? new Map<string, number>() : await usualDurations(db, app)
+    const durations: Promise<unknown>[] = []
+
+    const context = platform.context({
+      by,
+      ...ownerOf(serverId),
+      signal,
+      waitForLeaseMs: waitForLeaseMs(job),
+      usualMs: (phase) => usual.get(phase),
+      log: (line) => log.line(line),
+      emit(event) {
+        reporter.emit(event)
+        if (event.type === 'phase.finished' && event.outcome === 'done' && app !== undefined) durations.push(recordDuration(db, app, event.phase, event.ms).catch(() => {}))
+      },
+    })
+    if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
+
+    try {
+      const result = await act(payload, context, { openSource: (source) => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source }) })
+      if (payload.action === 'destroy-platform' && (await context.store.scope(platformScope).readState()) === undefined) {
+        await platforms.forget(context.platform.id)
+        await forgetPlatform(home.dir, context.platform.id)
+      }
+      return result
+    } finally {
+      await Promise.all([reporter.flush(), log.flush(), ...durations])
+    }
+  }
+}
+
+interface Sources {
+  openSource(source: { readonly digest: string }): Promise<PackedSource>
+}
+
+/** Which phase of the lifecycle each action is. */
+async function act(payload: JobPayload, context: LifecycleContext, { openSource }: Sources): Promise<Record<string, unknown>> {
+  switch (payload.action) {
+    case 'setup':
+      return { ...(await setUpPlatform.apply(context, payload)) }
+    case 'up': {
+      const { definition, source } = payload.app
+      return { ...(await up(context, { app: definition, source: await openSource(source), release: payload.release, force: payload.force })) }
+    }
+    case 'build': {
+      const { definition, source } = payload.app
+      return { build: await build(context, { app: definition, source: await openSource(source), force: payload.force }) }
+    }
+    case 'deploy': {
+      const { definition } = payload.app
+      const chosen = await findBuild(context, definition.app, payload.app.build)
+      const pushed = await push(context, { app: definition.app, build: chosen })
+      return { deployment: await deploy(context, { app: definition, build: pushed }) }
+    }
+    case 'release':
+      return { release: await release(context, { app: payload.app, ...(payload.deployment === undefined ? {} : { deployment: payload.deployment }) }) }
+    case 'rollback':
+      return { release: await rollback(context, { app: payload.app, ...(payload.to === undefined ? {} : { to: payload.to }) }) }
+    case 'restart':
+      return { release: await restart(context, { app: payload.app }) }
+    case 'start':
+      return { release: await start(context, { app: payload.app }) }
+    case 'stop':
+      return { ...(await stop(context, { app: payload.app })) }
+    case 'configure':
+      return { ...(await configure(context, { app: payload.app, set: payload.set, unset: payload.unset, stage: payload.stage })) }
+    // The values are in the secret store already: the next configuration refers to their newest versions.
+    case 'secret':
+      return { ...(await configure(context, { app: payload.app, set: {}, unset: [], stage: payload.stage })) }
+    case 'destroy-app':
+      return { ...(await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })) }
+    case 'destroy-platform':
+      return { ...(await destroyPlatform(context, { deleteData: payload.deleteData })) }
+  }
+}
+
+async function findBuild({ store }: LifecycleContext, app: AppIdentity, id: string | undefined): Promise<BuildRecord> {
+  const builds = (await store.scope(appScope(app)).listRecords<BuildRecord>('build')).map(({ record }) => record)
+  const found = id === undefined ? builds.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1)).at(-1) : builds.find((record) => record.id === id)
+  if (found !== undefined) return found
+  throw new PilotError('NOT_FOUND', id === undefined ? `${appTitle(app)} has no build yet` : `${appTitle(app)} has no build ${id}`, { suggestion: 'Build it with `build`, or use `up`.' })
+}
+
+/** With several apps in one log, each line says whose it is. */
+async function prefixOf(db: Database, { operation, app }: ClaimedJob): Promise<string> {
+  if (app === null) return ''
+  const { apps } = await db.selectFrom('operations').select('apps').where('id', '=', operation).executeTakeFirstOrThrow()
+  return apps.length > 1 ? `${app} | ` : ''
+}
+
+const appOf = ({ project, environment, app }: ClaimedJob): AppIdentity | undefined => (project !== null && environment !== null && app !== null ? { project, environment, app } : undefined)

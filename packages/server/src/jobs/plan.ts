@@ -1,0 +1,91 @@
+import { appScope, platformScope, type AppIdentity } from '@pilot/core'
+import type { OperationInput } from '../contract/operations.ts'
+import { orderApps, type Dependent } from './order.ts'
+
+/** Raised when a payload changes incompatibly: a runner leaves jobs of a newer version to a newer runner. */
+export const payloadVersion = 1
+
+/** What one job does; its payload is plain JSON without any secret. */
+export interface PlannedJob {
+  readonly scope: string
+  readonly app?: AppIdentity
+  readonly payload: JobPayload
+  /** Indexes of jobs of the same operation. */
+  readonly after: readonly number[]
+}
+
+type Request<A extends OperationInput['action']> = Extract<OperationInput, { action: A }>
+type WithApps = Request<'up' | 'build' | 'deploy'>
+type OnApp = Request<'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'configure' | 'secret' | 'destroy-app'>
+
+/** Whose request it is and where it goes stand in the job's row. */
+type WithoutAddress<T> = T extends unknown ? Omit<T, 'requestId' | 'platform'> : never
+
+export type JobPayload =
+  | { readonly action: 'up'; readonly app: Request<'up'>['apps'][number]; readonly release: boolean; readonly force: boolean }
+  | { readonly action: 'build'; readonly app: Request<'build'>['apps'][number]; readonly force: boolean }
+  | { readonly action: 'deploy'; readonly app: Request<'deploy'>['apps'][number] }
+  | WithoutAddress<OnApp>
+  | WithoutAddress<Request<'setup'>>
+  | { readonly action: 'destroy-platform'; readonly deleteData: boolean }
+
+/**
+ * The jobs of an operation, in the order in which they are queued. `existing`: for the destroy of a project, its apps and what
+ * each needs.
+ */
+export function planJobs(input: OperationInput, { existing = [] }: { existing?: readonly (Dependent & { readonly app: AppIdentity })[] } = {}): readonly PlannedJob[] {
+  switch (input.action) {
+    case 'setup': {
+      const { requestId: _, platform: __, ...payload } = input
+      return [{ scope: platformScope, payload, after: [] }]
+    }
+    case 'destroy-platform':
+      return [{ scope: platformScope, payload: { action: input.action, deleteData: input.deleteData }, after: [] }]
+    case 'destroy-project':
+      return destroyJobs(existing, input.deleteData)
+    case 'up':
+    case 'build':
+    case 'deploy':
+      return jobsPerApp(input)
+    default: {
+      const { requestId: _, platform: __, ...payload } = input
+      return [{ scope: appScope(input.app), app: input.app, payload, after: [] }]
+    }
+  }
+}
+
+function jobsPerApp(input: WithApps): readonly PlannedJob[] {
+  const definitions = input.apps.map(({ definition }) => definition)
+  const ordered = orderApps(definitions.map(({ app, uses, database }) => ({ name: app.app, needs: [...uses, ...(database && 'from' in database ? [database.from] : [])] })))
+  return ordered.map(({ name, after }) => {
+    const app = definitions.find((definition) => definition.app.app === name)!.app
+    const indexes = after.map((needed) => ordered.findIndex((candidate) => candidate.name === needed))
+    return { scope: appScope(app), app, payload: payloadFor(input, name), after: input.action === 'build' ? [] : indexes }
+  })
+}
+
+function payloadFor(input: WithApps, name: string): JobPayload {
+  switch (input.action) {
+    case 'up':
+      return { action: 'up', app: input.apps.find(({ definition }) => definition.app.app === name)!, release: input.release, force: input.force }
+    case 'build':
+      return { action: 'build', app: input.apps.find(({ definition }) => definition.app.app === name)!, force: input.force }
+    case 'deploy':
+      return { action: 'deploy', app: input.apps.find(({ definition }) => definition.app.app === name)! }
+  }
+}
+
+/** Those who use others go first. */
+function destroyJobs(apps: readonly (Dependent & { readonly app: AppIdentity })[], deleteData: boolean): readonly PlannedJob[] {
+  const environments = Map.groupBy(apps, ({ app }) => app.environment)
+  return [...environments.values()].reduce<PlannedJob[]>((jobs, group) => {
+    const reversed = orderApps(group).toReversed()
+    const offset = jobs.length
+    const users = (name: string) => reversed.flatMap(({ after }, index) => (after.includes(name) ? [offset + index] : []))
+    const planned = reversed.map(({ name }): PlannedJob => {
+      const { app } = group.find((candidate) => candidate.name === name)!
+      return { scope: appScope(app), app, payload: { action: 'destroy-app', app, deleteData }, after: users(name) }
+    })
+    return [...jobs, ...planned]
+  }, [])
+}

@@ -1,0 +1,78 @@
+import { PilotError, type AnyProvider } from '@pilot/core'
+import { reservePort, tryFileLock, type Home } from '@pilot/host'
+import { browserToken, tokenPath } from './api/access.ts'
+import { createApi } from './api/app.ts'
+import { createHandlers } from './api/handlers/index.ts'
+import type { Services } from './api/services.ts'
+import type { DatabaseAddress } from './db/database.ts'
+import { engineRoom, type EngineRoom } from './engine-room.ts'
+import type { RunnerOptions } from './jobs/runner.ts'
+import { listenOnPort, listenOnSocket } from './listen.ts'
+import type { Log } from './log.ts'
+import { version } from './version.ts'
+
+export interface ServerOptions {
+  readonly home: Home
+  /** Where its database is; `homeDatabase` starts the one of the home. */
+  readonly database: DatabaseAddress
+  readonly log: Log
+  /** `false`: jobs are left to runners of their own (`runner-main.ts`). */
+  readonly runner?: Pick<RunnerOptions, 'concurrency' | 'heartbeatMs' | 'lookMs' | 'silentMs'> | false
+  /** Providers that are already loaded, for tests. */
+  readonly providers?: readonly AnyProvider[]
+}
+
+export interface PilotServer {
+  readonly socketPath: string
+  readonly browser: { readonly port: number; readonly token: string }
+  /** Resolves when the server has stopped, for whatever reason. */
+  readonly stopped: Promise<void>
+  /** Running jobs stop at their next step and are given back; with `wait` they end first. */
+  stop(options?: { readonly wait?: boolean }): Promise<void>
+}
+
+/**
+ * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
+ * one, HOME_UNUSABLE, PORT_TAKEN.
+ */
+export async function startServer({ home, database, log, runner = {}, providers = [] }: ServerOptions): Promise<PilotServer> {
+  const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
+  if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
+  const closing = new AbortController()
+  let room: EngineRoom | undefined
+  try {
+    room = await engineRoom({ home, database, log, providers, runner })
+    const port = await reservePort(home, 'server')
+    const token = await browserToken(home.paths.keys)
+    let stopping: Promise<void> | undefined
+    const { promise: stopped, resolve: hasStopped } = Promise.withResolvers<void>()
+
+    const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
+      (stopping ??= (async () => {
+        log.info('server stops', { wait })
+        await room!.runner?.stop({ wait })
+        closing.abort()
+        await Promise.all([socket.close(), tcp.close()])
+        await room!.close()
+        await lock.release()
+        log.info('server stopped')
+        hasStopped()
+      })())
+
+    const services: Services = {
+      ...room,
+      facts: { version, databaseVersion: room.databaseVersion, startedAt: new Date().toISOString(), browser: { port, tokenFile: tokenPath(home.paths.keys) } },
+      shutdown: (options) => void stop(options),
+    }
+    const handlers = createHandlers(services)
+    const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token } }), port)
+    const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal }), home.paths.serverSocket)
+    log.info('server started', { version, home: home.dir, socket: home.paths.serverSocket, port, memoryBytes: process.memoryUsage.rss() })
+    return { socketPath: home.paths.serverSocket, browser: { port, token }, stopped, stop }
+  } catch (error) {
+    await room?.runner?.stop()
+    await room?.close()
+    await lock.release()
+    throw error
+  }
+}

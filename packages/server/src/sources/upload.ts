@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Transform, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { isPilotError, openPackedSource, PilotError } from '@pilot/core'
+import type { SourceHeld } from '../contract/definition.ts'
+
+/** Larger sources are almost always something that should be ignored. */
+const maxUploadBytes = 1024 ** 3
+
+export const sourcePath = (folder: string, digest: string): string => join(folder, `${digest.replace(':', '-')}.tar.gz`)
+
+export async function hasSource(folder: string, digest: string): Promise<boolean> {
+  return (await stat(sourcePath(folder, digest)).catch(() => undefined)) !== undefined
+}
+
+/**
+ * Keeps a gzipped tar under the SHA-256 of the uncompressed tar. It is read through first, so what stands there is whole, has
+ * that digest and leads nowhere out of itself. The same one twice is one. Throws SOURCE_UNREADABLE, DISK_FULL.
+ */
+export async function putSource({ folder, digest, body, maxBytes = maxUploadBytes, signal }: { folder: string; digest: string; body: Readable; maxBytes?: number; signal?: AbortSignal }): Promise<SourceHeld> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`)
+  const limit = limiter(maxBytes)
+  try {
+    await pipeline(body, limit.stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }), { ...(signal ? { signal } : {}) })
+    await openPackedSource({ tarGzFile: temporary, record: { digest } })
+    await rename(temporary, sourcePath(folder, digest))
+    await flushFolder(folder)
+    return { digest, bytes: limit.seen() }
+  } catch (error) {
+    throw asSourceError(error)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+function limiter(maxBytes: number): { readonly stream: Transform; seen(): number } {
+  let bytes = 0
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.byteLength
+      if (bytes <= maxBytes) done(null, chunk)
+      else done(new PilotError('SOURCE_UNREADABLE', `The source is larger than ${Math.round(maxBytes / 1024 ** 2)} MB`, { suggestion: 'Leave out what the build does not need with .pilotignore.' }))
+    },
+  })
+  return { stream, seen: () => bytes }
+}
+
+function asSourceError(error: unknown): unknown {
+  if (isPilotError(error)) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new PilotError('DISK_FULL', 'There is no space left for the source', { cause: error })
+  return new PilotError('SOURCE_UNREADABLE', 'The source could not be received', { reason: message, suggestion: 'Run the command again.', cause: error })
+}
+
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  await handle.sync().finally(() => handle.close())
+}

@@ -1,0 +1,3 @@
+import manifest from '@pilot/server/package.json' with { type: 'json' }
+
+export const version: string = manifest.version
