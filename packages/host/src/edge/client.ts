@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { request as httpRequest } from 'node:http'
+import { httpRequest } from './node-http.ts'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import { hasErrno, readJson, replaceJson } from '../home/files.ts'

@@ -1,5 +1,5 @@
 import { chmodSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server } from './node-http.ts'
 import { basename, join } from 'node:path'
 import type { Home } from '../home/home.ts'
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough } from 'node:stream'
-import { Client, type Dispatcher } from 'undici'
+import { Client, type Dispatcher } from './pool.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { answerPage } from './pages.ts'
 import { chooseTarget, chooseUpstream, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'

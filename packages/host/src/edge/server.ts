@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from './node-http.ts'
 import type { Duplex } from 'node:stream'
 import { clientAddress } from './headers.ts'
 import type { Metrics } from './metrics.ts'

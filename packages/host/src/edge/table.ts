@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import { Pool } from './pool.ts'
 import type { Counters, Metrics } from './metrics.ts'
 import type { EdgeConfig, Link, Route, Stored, Upstream } from './routes.ts'
 

@@ -1,4 +1,4 @@
-import { request as httpRequest, STATUS_CODES, type IncomingMessage } from 'node:http'
+import { httpRequest, STATUS_CODES, type IncomingMessage } from './node-http.ts'
 import type { Duplex } from 'node:stream'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { chooseTarget, chooseUpstream, type ActiveRoute } from './table.ts'
