@@ -47,7 +47,7 @@ async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
     chunkNames: 'chunks/[name]-[hash]',
     format: 'esm',
     platform: 'node',
-    target: 'node22.12',
+    target: 'node22.19',
     conditions: ['@pilot/source', 'module'],
     external: [...external],
     // Names stay readable in stack traces.

@@ -18,13 +18,13 @@ function environmentForPilot(env) {
   return clean
 }
 
-/** Options that this call of npm was given; those that the user keeps in the environment (a registry, a cache) stay. */
-const ofThisCall = ['prefix', 'global_prefix', 'local_prefix', 'loglevel', 'silent', 'json', 'node_gyp', 'npm_version', 'user_agent', 'noproxy', 'init_module', 'workspace', 'workspaces']
+/** npm exports its whole configuration, with what this workspace sets for itself. How to reach a registry stays. */
+const kept = ['registry', 'cache', 'ca', 'cafile', 'cert', 'key', 'proxy', 'https_proxy', 'noproxy', 'strict_ssl', 'offline', 'prefer_offline', 'userconfig', 'globalconfig']
 
 function isFromNpm(name, env) {
   if (/^npm_(package_|lifecycle_|command$|execpath$|node_execpath$)/.test(name)) return true
   if (name === 'NODE') return env.NODE === env.npm_node_execpath
-  return ofThisCall.includes(name.replace(/^npm_config_/, '')) && name.startsWith('npm_config_')
+  return name.startsWith('npm_config_') && !kept.includes(name.slice('npm_config_'.length))
 }
 
 /** npm puts the folders of commands of this workspace (and of every parent) first. */

@@ -1,9 +1,9 @@
 'use strict'
 
-const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { stateDir } = require('./paths.cjs')
+const { identityOf, isAlive } = require('./process-identity.cjs')
 const { readJson } = require('./stamp.cjs')
 
 const lock = path.join(stateDir, 'lock')
@@ -37,7 +37,7 @@ async function acquire() {
 /** `link` makes the file appear with its content, or fails when there is one. */
 function create(file) {
   const draft = `${file}.${process.pid}`
-  fs.writeFileSync(draft, JSON.stringify({ pid: process.pid, startTime: startTime(process.pid) }))
+  fs.writeFileSync(draft, JSON.stringify(identityOf(process.pid)))
   try {
     fs.linkSync(draft, file)
     return true
@@ -59,25 +59,6 @@ function removeStale(owner) {
     if (now?.pid === owner.pid && now.startTime === owner.startTime) fs.rmSync(lock, { force: true })
   } finally {
     fs.rmSync(takeover, { force: true })
-  }
-}
-
-function isAlive({ pid, startTime: recorded }) {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if (error.code === 'ESRCH') return false
-  }
-  return startTime(pid) === recorded
-}
-
-/** As the system tells it: pids are used again, a pid with its start time is not. */
-function startTime(pid) {
-  try {
-    if (process.platform === 'linux') return fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')[19]
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
-  } catch {
-    return ''
   }
 }
 

@@ -4,10 +4,8 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { modules } = require('./paths.cjs')
 
-/** What Pilot itself runs on. */
-const forPilot = [22, 12]
-/** What runs TypeScript as it is, which our tools and tests are written in. */
-const forTools = [22, 18]
+/** Of the lines that are supported: runs TypeScript as it is, which our tools are written in, and what undici 8 asks for. */
+const oldest = [22, 19]
 
 /** These packages carry Node's own binary and need no install script. */
 const pinned = {
@@ -18,8 +16,8 @@ const pinned = {
 }
 
 /** The Node that runs this script when it is new enough, else the pinned one. */
-function chooseNode(oldest = forPilot) {
-  if (isAtLeast(process.versions.node, oldest)) return process.execPath
+function chooseNode() {
+  if (isAtLeast(process.versions.node)) return process.execPath
   const name = pinned[`${process.platform}-${process.arch}`]
   const file = name && path.join(modules, name, 'bin/node')
   if (file && fs.existsSync(file)) return file
@@ -28,9 +26,10 @@ function chooseNode(oldest = forPilot) {
   })
 }
 
-function isAtLeast(version, [major, minor]) {
+function isAtLeast(version) {
+  const [major, minor] = oldest
   const [a, b] = version.split('.').map(Number)
   return a > major || (a === major && b >= minor)
 }
 
-module.exports = { chooseNode, forPilot, forTools, isAtLeast }
+module.exports = { chooseNode, isAtLeast }

@@ -6,8 +6,9 @@ const { environmentForPilot } = require('./environment.cjs')
 const { dependenciesFingerprint, sourcesFingerprint } = require('./fingerprint.cjs')
 const { agreesWithLockfile, isInstalled } = require('./installed.cjs')
 const { withLock } = require('./lock.cjs')
-const { chooseNode, forTools } = require('./node.cjs')
-const { buildStamp, installStamp, modules, root, stateDir, unfinished } = require('./paths.cjs')
+const { chooseNode } = require('./node.cjs')
+const { buildStamp, installStamp, modules, root, unfinished } = require('./paths.cjs')
+const { identityOf, isAlive } = require('./process-identity.cjs')
 const { readJson, writeJson } = require('./stamp.cjs')
 const { step } = require('./step.cjs')
 
@@ -31,17 +32,25 @@ async function prepare({ build: wantsBuild = true } = {}) {
 async function install() {
   if (!agreesWithLockfile()) {
     const isFresh = !fs.existsSync(modules) || fs.existsSync(unfinished)
-    fs.mkdirSync(stateDir, { recursive: true })
-    fs.writeFileSync(unfinished, '')
+    await endOfOrphan()
+    writeJson(unfinished, {})
     // A first or interrupted installation starts from nothing; a later one changes what differs, under what runs from it.
     const command = isFresh ? ['ci'] : ['install', '--no-save']
     // Install scripts of packages are not run: the one that matters is next, the others only save time.
     const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--loglevel=error', '--no-json', '--include=dev', '--include=optional']
-    await step({ title: isFresh ? 'Installing what Pilot is made of (once)' : 'Installing what changed', log: 'install.log', ...npm([...command, ...quiet]), env: environmentForPilot(process.env) })
+    await step({ title: isFresh ? 'Installing what Pilot is made of (once)' : 'Installing what changed', log: 'install.log', ...npm([...command, ...quiet]), env: environmentForPilot(process.env), started: (pid) => writeJson(unfinished, identityOf(pid)) })
   }
   await linkPostgresLibraries()
   writeJson(installStamp, { fingerprint: dependenciesFingerprint() })
   fs.rmSync(unfinished, { force: true })
+}
+
+/** The npm of a start that was killed may still be at it. */
+async function endOfOrphan() {
+  const npm = readJson(unfinished)
+  if (npm?.pid === undefined) return
+  if (isAlive(npm)) process.stderr.write(`Waiting for an installation that lost its start (process ${npm.pid}).\n`)
+  while (isAlive(npm)) await new Promise((resolve) => setTimeout(resolve, 200))
 }
 
 /** What the install script of PostgreSQL's package does: its tarball lists the links between its libraries instead of carrying them. */
@@ -56,7 +65,7 @@ async function linkPostgresLibraries() {
 async function build() {
   const fingerprint = sourcesFingerprint()
   const nx = path.join(modules, 'nx/dist/bin/nx.js')
-  await step({ title: 'Building', log: 'build.log', command: chooseNode(forTools), args: [nx, 'run-many', '-t', 'build', '--outputStyle=stream'], env: environmentForTools() })
+  await step({ title: 'Building', log: 'build.log', command: chooseNode(), args: [nx, 'run-many', '-t', 'build', '--outputStyle=stream'], env: environmentForTools() })
   writeJson(buildStamp, { fingerprint })
 }
 
@@ -67,7 +76,7 @@ function isBuilt() {
 /** Nx neither keeps a process of its own nor talks to anyone; what it starts finds the Node that it was started with. */
 function environmentForTools() {
   const { FORCE_COLOR: _, ...env } = environmentForPilot(process.env)
-  return { ...env, PATH: [path.dirname(chooseNode(forTools)), env.PATH].join(path.delimiter), NX_DAEMON: 'false', NX_TUI: 'false', NX_NO_CLOUD: 'true', NX_INTERACTIVE: 'false', NO_COLOR: '1' }
+  return { ...env, PATH: [path.dirname(chooseNode()), env.PATH].join(path.delimiter), NX_DAEMON: 'false', NX_TUI: 'false', NX_NO_CLOUD: 'true', NX_INTERACTIVE: 'false', NO_COLOR: '1' }
 }
 
 /** The npm that started us, else the one in the PATH. */

@@ -9,13 +9,14 @@ const { root, stateDir } = require('./paths.cjs')
  * Runs a program with its output in a log file. On standard error stands what runs and for how long: a line that is rewritten
  * in a terminal, else one at the beginning and one at the end. Throws with the end of the log.
  */
-async function step({ title, log, command, args, env }) {
+async function step({ title, log, command, args, env, started }) {
   const file = path.join(stateDir, log)
   fs.mkdirSync(stateDir, { recursive: true })
   const output = fs.openSync(file, 'w')
   const progress = showProgress(title)
   try {
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', output, output] })
+    if (child.pid !== undefined) started?.(child.pid)
     const stop = (signal) => child.kill(signal)
     process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop)
     const end = await new Promise((resolve) => {

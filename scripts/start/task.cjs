@@ -1,7 +1,7 @@
 'use strict'
 
 const path = require('node:path')
-const { chooseNode, forTools } = require('./node.cjs')
+const { chooseNode } = require('./node.cjs')
 const { modules, root } = require('./paths.cjs')
 const { environmentForTools, prepare } = require('./prepare.cjs')
 const { runInstead } = require('./run-instead.cjs')
@@ -25,5 +25,5 @@ async function main() {
   if (task === undefined) throw Object.assign(new Error(name), { help: `Usage: node scripts/run.cjs ${Object.keys(tasks).join('|')}` })
   await prepare({ build: false })
   const [program, ...args] = task
-  await runInstead({ command: chooseNode(forTools), args: [path.join(modules, program), ...args, ...more], env: environmentForTools(), cwd: root })
+  await runInstead({ command: chooseNode(), args: [path.join(modules, program), ...args, ...more], env: environmentForTools(), cwd: root })
 }

@@ -3,7 +3,7 @@
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { chooseNode, forTools } = require('../start/node.cjs')
+const { chooseNode } = require('../start/node.cjs')
 const { modules, root } = require('../start/paths.cjs')
 const { environmentForTools, prepare } = require('../start/prepare.cjs')
 const { summarize } = require('./summary.cjs')
@@ -47,7 +47,7 @@ function runTests({ folders, again }) {
   const projects = folders.map((folder) => JSON.parse(fs.readFileSync(path.join(root, folder, 'package.json'), 'utf8')).name)
   const nx = path.join(modules, 'nx/dist/bin/nx.js')
   const args = [nx, 'run-many', '-t', 'test', '--projects', projects.join(','), '--outputStyle=stream', '--nxBail=false', ...(again ? ['--skipNxCache'] : [])]
-  const child = spawn(chooseNode(forTools), args, { cwd: root, env: environmentForTools(), stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(chooseNode(), args, { cwd: root, env: environmentForTools(), stdio: ['ignore', 'inherit', 'inherit'] })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   return new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)))
 }
