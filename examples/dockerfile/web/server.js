@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 const quotesUrl = process.env.QUOTES_URL
 
 const server = createServer(async (request, response) => {
+  // Healthy means: this process answers. Whether quotes does is said by its own check.
+  if (request.url === '/healthz') return response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
   if (request.url !== '/') return response.writeHead(404, { 'content-type': 'text/plain' }).end('Not found\n')
   try {
     const answer = await fetch(quotesUrl, { signal: AbortSignal.timeout(3_000) })

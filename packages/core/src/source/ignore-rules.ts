@@ -34,6 +34,8 @@ export interface Verdict {
 
 export const usuallyIgnored: readonly string[] = ['node_modules', '.venv', 'venv', '__pycache__', '.DS_Store']
 
+/** Docker sends its Dockerfile even if .dockerignore leaves it out; which one is used may be known only later. */
+const dockerfileRule = /^(?:Dockerfile|Containerfile)(?:\.[^/]*)?$|\.Dockerfile$/i
 const exampleRule = /\.(?:example|sample|template|dist|test)$/
 
 export interface IgnoreOptions {
@@ -95,7 +97,7 @@ export async function ignoreRules({ dir, extraIgnore = [], dockerfile = 'Dockerf
       if (own.ignored) return { verdict: 'prune', broughtBack: false }
       const back = broughtBack || own.unignored
       if (!back && ignoredByGit(path, directory)) return { verdict: directory && trackedFolders.has(path) ? 'look' : 'prune', broughtBack: false }
-      if (docker?.ignores(path) && !always.has(path)) return { verdict: directory && (dockerReincludes || alwaysFolders.has(path)) ? 'look' : 'prune', broughtBack: back }
+      if (docker?.ignores(path) && !always.has(path) && !dockerfileRule.test(name)) return { verdict: directory && (dockerReincludes || alwaysFolders.has(path)) ? 'look' : 'prune', broughtBack: back }
       return { verdict: 'take', broughtBack: back }
     },
   }

@@ -6,7 +6,7 @@ import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, pack, type Header } from 'tar-stream'
-import { PilotError } from '../errors/pilot-error.ts'
+import { isPilotError, PilotError } from '../errors/pilot-error.ts'
 import type { PackedSource } from '../lifecycle/app-definition.ts'
 import type { SourceRecord } from '../lifecycle/records.ts'
 import { formatBytes } from '../manifest/units.ts'
@@ -63,7 +63,7 @@ function retimed(tarGzFile: string, mtime: Date): Readable {
     })
     tar.finalize()
   }
-  copy().catch((error: unknown) => tar.destroy(error as Error))
+  copy().catch((error: unknown) => tar.destroy(damaged(tarGzFile, error) as Error))
   return nodeReadable(tar)
 }
 
@@ -147,6 +147,6 @@ function foreign(reason: string): PilotError {
 }
 
 function damaged(file: string, error: unknown): unknown {
-  if (error instanceof PilotError) return error
+  if (isPilotError(error)) return error
   return new PilotError('SOURCE_UNREADABLE', `The source archive ${posix.basename(file)} cannot be read`, { reason: (error as Error).message, suggestion: 'Send it again.', cause: error })
 }

@@ -55,12 +55,15 @@ export async function addStreamed(tar: Pack, entry: SourceEntry, content: AsyncI
   ended.promise.catch(() => undefined)
   const sink = tar.entry(headerOf(entry), (error) => (error ? ended.reject(error) : ended.resolve()))
   sink.on('error', () => undefined)
+  let missing = entry.size
   for await (const chunk of content) {
+    missing -= chunk.length
     if (sink.write(chunk)) continue
     const drained = Promise.withResolvers<void>()
     sink.once('drain', drained.resolve)
     await Promise.race([drained.promise, ended.promise])
   }
+  if (missing !== 0) throw new Error('It changed while it was read.')
   sink.end(undefined)
   await ended.promise
 }
@@ -72,7 +75,6 @@ async function addEntry({ tar, dir, entry, mtime }: { tar: Pack; dir: string; en
     if (entry.size <= readAtOnce) await addWhole(tar, { ...entry, mtime }, await readFile(file))
     else await addStreamed(tar, { ...entry, mtime }, createReadStream(file, { end: entry.size - 1, highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>)
   } catch (error) {
-    const reason = /size mismatch/i.test((error as Error).message) ? 'It changed while it was read.' : (error as Error).message
-    throw new PilotError('SOURCE_UNREADABLE', `${entry.path} cannot be read`, { reason, cause: error })
+    throw new PilotError('SOURCE_UNREADABLE', `${entry.path} cannot be read`, { reason: (error as Error).message, cause: error })
   }
 }
