@@ -49,21 +49,23 @@ export async function watchOperation(context: CommandContext, id: string, { part
 
   const stop = new AbortController()
   const showLog = followLog(context, { id, renderer, signal: stop.signal })
-  const last = await Promise.race([readToEnd(context, { id, renderer, partOfMore, signal: stop.signal }), leave.promise])
+  const addresses: Addresses = new Map()
+  const last = await Promise.race([readToEnd(context, { id, renderer, addresses, partOfMore, signal: stop.signal }), leave.promise])
   stop.abort()
   await showLog
   renderer[Symbol.dispose]()
   if (last === 'left') return left(context, id)
 
   const operation = await (await context.client()).request('operation', { params: { id } })
-  const main = last.url === undefined ? undefined : { url: last.url, fallbackUrl: renderer.progress.released.find(({ url }) => url === last.url)?.fallbackUrl }
   if (last.outcome !== 'done') showErrors(context, { renderer, error: last.error, cancelled: last.outcome === 'cancelled' })
-  return { exit: exitOf(last), outcome: last.outcome, operation, progress: renderer.progress, ...(main === undefined ? {} : { url: await reachableUrl(main) }) }
+  return { exit: exitOf(last), outcome: last.outcome, operation, progress: renderer.progress, ...(last.url === undefined ? {} : { url: addresses.get(last.url) ?? last.url }) }
 }
 
+/** From the address of an app to the form of it that this machine resolves. */
+type Addresses = Map<string, string>
 type LastEvent = Extract<StreamEvent, { type: 'operation.finished' }>
 
-async function readToEnd(context: CommandContext, { id, renderer, partOfMore, signal }: { id: string; renderer: ProgressRenderer; partOfMore: boolean; signal: AbortSignal }): Promise<LastEvent> {
+async function readToEnd(context: CommandContext, { id, renderer, addresses, partOfMore, signal }: { id: string; renderer: ProgressRenderer; addresses: Addresses; partOfMore: boolean; signal: AbortSignal }): Promise<LastEvent> {
   let after = 0
   for (let lost = false; ; ) {
     try {
@@ -72,8 +74,9 @@ async function readToEnd(context: CommandContext, { id, renderer, partOfMore, si
         if (lost) renderer.note('The server answers again.')
         lost = false
         after = event.seq
-        if (!partOfMore || event.type !== 'operation.finished' || event.outcome !== 'done') context.output.event(await reachable(event, renderer))
-        renderer.event(event)
+        if (event.type === 'app.released') addresses.set(event.url, await reachableUrl(event))
+        if (!partOfMore || event.type !== 'operation.finished' || event.outcome !== 'done') context.output.event(forPrograms(event, addresses))
+        renderer.event(event.type === 'app.released' ? { ...event, url: addresses.get(event.url)! } : event)
         if (event.type === 'operation.finished') return event
       }
       throw new PilotError('SERVER_UNREACHABLE', 'The events of the operation ended without an outcome.')
@@ -86,10 +89,10 @@ async function readToEnd(context: CommandContext, { id, renderer, partOfMore, si
 }
 
 /** Programs get an address that this machine can resolve as `url`, and the one for browsers as `hostUrl`. */
-async function reachable(event: StreamEvent, { progress }: ProgressRenderer): Promise<StreamEvent | Readonly<Record<string, unknown>>> {
-  if (event.type !== 'operation.finished' || event.url === undefined) return event
-  const url = await reachableUrl({ url: event.url, fallbackUrl: progress.released.find((app) => app.url === event.url)?.fallbackUrl })
-  return url === event.url ? event : { ...event, url, hostUrl: event.url }
+function forPrograms(event: StreamEvent, addresses: Addresses): Readonly<Record<string, unknown>> {
+  const { v, seq, at, type, ...rest } = event
+  const address = event.type === 'operation.finished' && event.url !== undefined ? addresses.get(event.url) : undefined
+  return { v, seq, at, type, ...rest, ...(address === undefined || address === (rest as { url?: string }).url ? {} : { url: address, hostUrl: (rest as { url?: string }).url }) }
 }
 
 /** The newest line of build output belongs to what a person sees while it runs; programs find the log by `jobs`. */

@@ -1,5 +1,4 @@
 import { homeFolder } from './home.ts'
-import { memoryOf } from './memory.ts'
 import type { Environment } from '../cli/terminal.ts'
 
 export interface HomeService {
@@ -16,12 +15,11 @@ export interface HomeService {
 
 /** What Pilot keeps running for a home, the supervisor first; read from its files, so that it works without a server. */
 export async function homeServices(env: Environment): Promise<HomeService[]> {
-  const { listServices, openHome, supervisorPid } = await import('@pilot/host')
+  const { listServices, openHome, serviceMemory, supervisorPid } = await import('@pilot/host')
   const home = await openHome(homeFolder(env))
   const supervisor = await supervisorPid(home)
   const listed = listServices(home).map(({ name, status }) => ({ name, state: status?.state ?? 'waiting', pid: status?.process?.pid, since: status?.since, restarts: status?.restarts, problem: status?.problem }))
-  // The children of the supervisor are the other rows.
-  const memory = await memoryOf({ trees: listed.flatMap(({ pid }) => pid ?? []), single: supervisor === undefined ? [] : [supervisor] })
+  const memory = new Map((await serviceMemory(home)).map(({ pid, residentBytes }) => [pid, residentBytes]))
   const rows = [{ name: 'supervisor', state: supervisor === undefined ? 'stopped' : 'running', pid: supervisor }, ...listed]
   return rows.map((row) => ({ ...(definedOnly(row) as unknown as HomeService), ...(row.pid !== undefined && memory.has(row.pid) ? { memoryBytes: memory.get(row.pid)! } : {}) }))
 }

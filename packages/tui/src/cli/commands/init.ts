@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import { common, defineCommand, flag, value } from '../command.ts'
 import { findingLines } from '../findings.ts'
 import { machineFindings } from '../machine.ts'
+import { manifestFile } from '../project.ts'
 
 export const init = defineCommand({
   name: 'init',
@@ -28,6 +30,8 @@ export const init = defineCommand({
     const folder = resolve(context.cwd, args[0] ?? '.')
     if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw new PilotError('USAGE', `There is no folder ${folder}.`, { suggestion: 'Relative paths start in the folder you are in.' })
     const { output } = context
+    const file = join(folder, manifestFile)
+    if (existsSync(file) && !flag(options, 'print')) throw new PilotError('NAME_TAKEN', `${file} is there already.`, { suggestion: 'Change it as you like; `init --print` shows what would be written today.' })
     for (const finding of (await machineFindings(context.terminal.env)).filter(({ status }) => status !== 'ok')) for (const line of findingLines(finding, { style: output.err, form: context.form })) output.progress(line)
 
     const [{ proposeManifest, writeProposal }, { showProposal }] = await Promise.all([import('@pilot/core'), import('../ensure-manifest.ts')])

@@ -11,6 +11,8 @@ export interface LineOptions {
   readonly form: string
   /** Width of the column of app names. */
   readonly nameWidth: number
+  /** Of the operation: only where resources are the work itself do they get lines. */
+  readonly action: string
   /** The live region shows what runs; without one, each beginning gets a line of its own. */
   readonly live: boolean
 }
@@ -18,7 +20,7 @@ export interface LineOptions {
 const phaseWidth = 'release'.length
 
 /** The lines that an event leaves behind for good. */
-export function linesOf(event: PilotEvent, { style, form, nameWidth, live }: LineOptions): readonly string[] {
+export function linesOf(event: PilotEvent, { style, form, nameWidth, live, action }: LineOptions): readonly string[] {
   const { symbol } = style
   const head = (app: string, phase: string) => `${style.strong(cleanLine(app).padEnd(nameWidth))}  ${phase.padEnd(phaseWidth)}`
   switch (event.type) {
@@ -33,9 +35,9 @@ export function linesOf(event: PilotEvent, { style, form, nameWidth, live }: Lin
       return [`${style.bad(symbol.bad)} ${head(event.app, event.phase)}  ${joined(`failed after ${took}`, detail)}`]
     }
     case 'resource': {
-      if (event.status === 'failed') return [`${style.bad(symbol.bad)} ${cleanLine(`${event.action} ${event.key}: ${event.message ?? 'failed'}`)}`]
-      const isWork = event.app === undefined && event.status === 'done' && event.action !== 'keep'
-      return isWork ? [`${style.ok(symbol.ok)} ${past[event.action]} ${cleanLine(event.key)}${event.ms === undefined ? '' : style.dim(`  ${duration(event.ms)}`)}`] : []
+      if (event.status === 'failed' && event.action !== 'keep') return [`${style.bad(symbol.bad)} ${cleanLine(`${event.action} ${event.key}: ${event.message ?? 'failed'}`)}`]
+      const isWork = action === 'setup' || action.startsWith('destroy')
+      return isWork && event.status === 'done' && event.action !== 'keep' ? [`${style.ok(symbol.ok)} ${past[event.action]} ${cleanLine(event.key)}${event.ms === undefined ? '' : style.dim(`  ${duration(event.ms)}`)}`] : []
     }
     case 'notice': {
       const text = withInvocation(cleanLine(event.text), form)

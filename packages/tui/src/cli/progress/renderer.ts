@@ -54,7 +54,7 @@ export function createRenderer({ terminal, form, silent }: { terminal: Terminal;
     event(event) {
       progress = advance(progress, event)
       if (event.type === 'phase.started' || event.type === 'phase.finished') logLine = undefined
-      print(linesOf(event, { style, form, nameWidth: nameWidth(), live }))
+      print(linesOf(event, { style, form, nameWidth: nameWidth(), live, action: progress.action }))
       draw()
       setTimer()
     },
