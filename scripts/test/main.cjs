@@ -6,6 +6,7 @@ const path = require('node:path')
 const { chooseNode } = require('../start/node.cjs')
 const { modules, root } = require('../start/paths.cjs')
 const { environmentForTools, prepare } = require('../start/prepare.cjs')
+const { readJson } = require('../start/stamp.cjs')
 const { summarize } = require('./summary.cjs')
 
 const slow = ['e2e']
@@ -34,7 +35,7 @@ async function main() {
 }
 
 function chooseFolders(options) {
-  const all = [...fs.readdirSync(path.join(root, 'packages')).sort().map((name) => `packages/${name}`), ...slow].filter((folder) => fs.existsSync(path.join(root, folder, 'package.json')))
+  const all = [...fs.readdirSync(path.join(root, 'packages')).sort().map((name) => `packages/${name}`), 'scripts', ...slow].filter((folder) => nameOf(folder) !== undefined)
   const named = options.filter((option) => !option.startsWith('-')).map((option) => option.replace(/\/+$/, ''))
   const wrong = [...named.filter((name) => !all.includes(name)), ...options.filter((option) => option.startsWith('-') && !['--fast', '--slow', '--again'].includes(option))]
   if (wrong.length > 0) throw Object.assign(new Error(wrong.join()), { help: `Not known: ${wrong.join(', ')}. There are ${all.join(', ')}.\n${help}` })
@@ -44,12 +45,17 @@ function chooseFolders(options) {
 }
 
 function runTests({ folders, again }) {
-  const projects = folders.map((folder) => JSON.parse(fs.readFileSync(path.join(root, folder, 'package.json'), 'utf8')).name)
+  const projects = folders.map(nameOf)
   const nx = path.join(modules, 'nx/dist/bin/nx.js')
   const args = [nx, 'run-many', '-t', 'test', '--projects', projects.join(','), '--outputStyle=stream', '--nxBail=false', ...(again ? ['--skipNxCache'] : [])]
   const child = spawn(chooseNode(), args, { cwd: root, env: environmentForTools(), stdio: ['ignore', 'inherit', 'inherit'] })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   return new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)))
+}
+
+/** As Nx knows it. */
+function nameOf(folder) {
+  return (readJson(path.join(root, folder, 'project.json')) ?? readJson(path.join(root, folder, 'package.json')))?.name
 }
 
 function isSet(value) {

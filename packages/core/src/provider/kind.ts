@@ -85,7 +85,7 @@ export interface Kind<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
 }
 
 /** Any kind, for tables and maps. Handlers get inputs that were parsed with the kind's own schema. */
-// biome-ignore lint: method parameters are bivariant, so every Kind<I, O> is assignable to this.
+// oxlint-disable-next-line typescript/no-explicit-any -- method parameters are bivariant, so every Kind<I, O> is assignable to this.
 export type AnyKind = Kind<z.ZodType<any>, z.ZodType<any>>
 
 /** Keeps the inference of inputs and outputs without naming the type parameters. */

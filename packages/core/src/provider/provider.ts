@@ -29,7 +29,7 @@ export interface CloudProvider<S extends z.ZodType = z.ZodType> {
   connect(context: ConnectContext<z.output<S>>): Promise<Capabilities>
 }
 
-// biome-ignore lint: see AnyKind.
+// oxlint-disable-next-line typescript/no-explicit-any -- see AnyKind.
 export type AnyProvider = CloudProvider<z.ZodType<any>>
 
 export function defineProvider<S extends z.ZodType>(provider: CloudProvider<S>): CloudProvider<S> {
