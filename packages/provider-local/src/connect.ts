@@ -4,11 +4,16 @@ import { dockerfileBuilder } from './builders/dockerfile.ts'
 import { containerCompute } from './compute/container.ts'
 import { keys } from './compute/keys.ts'
 import { lazyEngine } from './engine/engine.ts'
+import { databaseCapability } from './database.ts'
+import { databaseUserKind } from './kinds/database-user.ts'
+import { databaseKind } from './kinds/database.ts'
 import { dockerContainerKind } from './kinds/docker-container.ts'
 import { dockerNetworkKind } from './kinds/docker-network.ts'
 import { edgeKind } from './kinds/edge.ts'
 import { linkKind } from './kinds/link.ts'
+import { postgresClusterKind } from './kinds/postgres-cluster.ts'
 import { routeKind } from './kinds/route.ts'
+import { postgresMajor } from './postgres/apps-cluster.ts'
 import type { Settings } from './settings.ts'
 
 /** All wiring of this provider. Nothing is opened but the home: the engine is found when the first container needs it. */
@@ -17,12 +22,25 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
   const engine = lazyEngine()
   const hasContainers = settings.runtime === 'docker'
   return {
-    kinds: [dockerNetworkKind(engine), dockerContainerKind(engine, home), routeKind(home), linkKind(home, () => reservePort(home, 'postgres-apps')), edgeKind(home)],
+    kinds: [
+      edgeKind(home),
+      postgresClusterKind(home),
+      dockerNetworkKind(engine),
+      dockerContainerKind(engine, home),
+      routeKind(home),
+      linkKind(home, () => reservePort(home, 'postgres-apps')),
+      databaseKind(home),
+      databaseUserKind(home),
+    ],
     platform: () => ({
-      resources: [{ key: keys.edge, kind: 'local/edge', inputs: { running: true } }],
-      outputs: { edgePort: ref<number>(keys.edge).output('port') },
+      resources: [
+        { key: keys.edge, kind: 'local/edge', inputs: { running: true } },
+        { key: keys.postgres, kind: 'local/postgres-cluster', inputs: { major: postgresMajor, running: true } },
+      ],
+      outputs: { edgePort: ref<number>(keys.edge).output('port'), postgresPort: ref<number>(keys.postgres).output('port') },
     }),
     compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}) },
+    database: databaseCapability(platformId),
     builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : [])],
     async close() {},
   }

@@ -59,6 +59,9 @@ export const routeId = (platformId: string, app: AppIdentity): string => derived
 /** At most 63 bytes, PostgreSQL's limit; it needs no quotes. */
 export const databaseName = (platformId: string, app: AppIdentity): string => derivedName({ platformId, app, separator: '_', limit: 63 })
 
+/** Unlike any database's name, and at most 63 bytes too. */
+export const databaseUserName = (platformId: string, app: AppIdentity): string => `${derivedName({ platformId, app, separator: '_', limit: 58 })}_user`
+
 /** Ends what every database name of a platform ends with, so that two platforms on one cluster are told apart by name. */
 export const platformTag = (platformId: string): string => platformId.slice(0, 8)
 

@@ -1,5 +1,5 @@
-import { networkInterfaces } from 'node:os'
 import { defineKind, PilotError, type AnyKind } from '@pilot/core'
+import { isPortFree } from '@pilot/host'
 import type { NetworkInspectInfo } from 'dockerode'
 import * as z from 'zod'
 import type { Engine } from '../engine/engine.ts'
@@ -61,14 +61,14 @@ export function dockerNetworkKind(engine: () => Promise<Engine>): AnyKind {
 
     async settle({ id }) {
       const network = await inspect(await engine(), id)
-      return network ? { status: 'ready', outputs: outputsOf(network) } : { status: 'failed', reason: `The Docker network ${id.slice(0, 12)} is gone` }
+      return network ? { status: 'ready', outputs: await outputsOf(network) } : { status: 'failed', reason: `The Docker network ${id.slice(0, 12)} is gone` }
     },
 
     async read({ id }) {
       const network = await inspect(await engine(), id)
       if (!network) return undefined
       const { [labels.project]: project, [labels.app]: app } = network.Labels ?? {}
-      return { inputs: { ...(project ? { project } : {}), ...(app ? { app } : {}) }, outputs: outputsOf(network) }
+      return { inputs: { ...(project ? { project } : {}), ...(app ? { app } : {}) }, outputs: await outputsOf(network) }
     },
 
     async list({ platformId }) {
@@ -114,10 +114,11 @@ async function find({ docker }: Engine, name: string): Promise<NetworkInspectInf
  * Elsewhere the engine runs in a virtual machine that forwards `host.docker.internal` to 127.0.0.1 of this one, where a listener
  * cannot tell one container from another.
  */
-function outputsOf(network: NetworkInspectInfo): z.output<typeof outputs> {
+async function outputsOf(network: NetworkInspectInfo): Promise<z.output<typeof outputs>> {
   const range = network.IPAM?.Config?.find((range) => range['Gateway'] && !range['Gateway'].includes(':'))
   const gateway = range?.['Gateway']?.split('/')[0]
-  const isOurs = gateway !== undefined && Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === gateway))
+  // The list of interfaces leaves out a bridge without containers, so ask by listening there.
+  const isOurs = gateway !== undefined && (await isPortFree(0, gateway))
   return isOurs
     ? { name: network.Name, listenHost: gateway, callHost: gateway, allowFrom: [range!['Subnet']!] }
     : { name: network.Name, listenHost: '127.0.0.1', callHost: 'host.docker.internal', allowFrom: [] }

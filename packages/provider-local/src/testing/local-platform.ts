@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import type { AppIdentity, BuildCall, Capabilities, DeploymentSpec, SecretRef, SecretStore } from '@pilot/core'
 import { openHome, removeHome, stopSupervisor, type Home } from '@pilot/host'
 import { pack } from 'tar-stream'
+import Docker from 'dockerode'
 import { connect } from '../connect.ts'
+import { platformFilter } from '../ownership.ts'
 import type { Settings } from '../settings.ts'
 import { createMiniEngine, type MiniEngine } from './mini-engine.ts'
 
@@ -43,10 +45,16 @@ export async function startLocalPlatform({ runtime = 'docker' }: Partial<Setting
       for (const { engine } of [...apps.values()].reverse()) await engine.destroy()
       await platform.destroy()
       await provider.close()
+      if (runtime === 'docker') await removeImages(platformId)
       await stopSupervisor(home, { services: 'stop' })
       await removeHome(home)
     },
   }
+}
+
+async function removeImages(platformId: string): Promise<void> {
+  const docker = new Docker()
+  for (const { Id } of await docker.listImages({ filters: platformFilter(platformId) })) await docker.getImage(Id).remove({ force: true }).catch(() => {})
 }
 
 export const noSignal = (): AbortSignal => new AbortController().signal

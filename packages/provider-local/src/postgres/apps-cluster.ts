@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isPilotError, PilotError } from '@pilot/core'
+import { connectAsSuperuser, openCluster, type Cluster, type Home } from '@pilot/host'
+import type { Client } from 'pg'
+
+/** The major version of every database on this machine: the one of the packaged binaries. */
+export const postgresMajor = 17
+
+/**
+ * The superuser's password of the apps' cluster. It belongs to the home, as the cluster does: the platforms of one home share
+ * both, and it is made before the cluster is. 0600, and used over the cluster's unix socket only.
+ */
+export async function superuserPassword(home: Home): Promise<string> {
+  const path = join(home.paths.keys, 'postgres-apps.password')
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
+  const existing = await readFile(path, 'utf8').catch(() => undefined)
+  if (existing) return existing
+  try {
+    await writeFile(temporary, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true })
+    await link(temporary, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  return readFile(path, 'utf8')
+}
+
+/** Runs `work` as superuser of the apps' cluster. Errors of PostgreSQL come out as PilotErrors that name `doing`. */
+export async function asSuperuser<T>(home: Home, { doing, database }: { doing: string; database?: string }, work: (client: Client, cluster: Cluster) => Promise<T>): Promise<T> {
+  const cluster = await openCluster(home, 'apps')
+  let client: Client
+  try {
+    client = await connectAsSuperuser(cluster, { password: await superuserPassword(home), ...(database ? { database } : {}) })
+  } catch (error) {
+    throw new PilotError('RESOURCE_FAILED', `${doing}: the PostgreSQL of the apps does not answer`, {
+      reason: (error as Error).message,
+      suggestion: 'Run `setup local` again, which starts it; its log is postgres-apps.log in the folder `logs` of the home.',
+      cause: error,
+    })
+  }
+  try {
+    return await work(client, cluster)
+  } catch (error) {
+    throw postgresError(error, doing)
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+/** SQLSTATE → what it means to the engine. */
+function postgresError(error: unknown, doing: string): Error {
+  if (isPilotError(error)) return error
+  const { code, message } = error as Error & { code?: string }
+  if (code === '2BP01' || code === '55006') return new PilotError('BLOCKED', `${doing}: something depends on it`, { reason: message, cause: error })
+  if (code === '3D000' || code === '42704') return new PilotError('RESOURCE_FAILED', `${doing}: the database is not there`, { reason: message, suggestion: 'Deploy the app that the database belongs to first.', cause: error })
+  if (code === '53100') return new PilotError('DISK_FULL', `${doing}: the disk is full`, { reason: message, cause: error })
+  if (code === '42501') return new PilotError('ACCESS_DENIED', `${doing}: PostgreSQL refuses`, { reason: message, cause: error })
+  return new PilotError('RESOURCE_FAILED', `${doing}: PostgreSQL refuses`, { reason: message, cause: error })
+}
