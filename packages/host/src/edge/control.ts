@@ -1,6 +1,6 @@
-import { chmodSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer, type Server } from './node-http.ts'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { Home } from '../home/home.ts'
 
 /** What the edge tells over its control socket. */
@@ -60,6 +60,15 @@ export function pointControlHere(home: Home): void {
   renameSync(link, home.paths.edgeSocket)
 }
 
+/** Whether no successor has taken over. */
+export function isCurrentControl(home: Home): boolean {
+  try {
+    return readlinkSync(home.paths.edgeSocket) === controlSocketName(process.pid)
+  } catch {
+    return true
+  }
+}
+
 /** Sockets of edges that are alive, and removes those of dead ones. */
 export function controlSockets(home: Home): readonly string[] {
   return readdirSync(home.paths.run).flatMap((file) => {
@@ -71,8 +80,6 @@ export function controlSockets(home: Home): readonly string[] {
     return []
   })
 }
-
-export const pidOfSocket = (path: string): number => Number(/^edge-(\d+)\.sock$/.exec(basename(path))?.[1])
 
 function isAlive(pid: number): boolean {
   try {

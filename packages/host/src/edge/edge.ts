@@ -15,7 +15,7 @@ export interface Edge {
   metrics(): ReturnType<ReturnType<typeof createMetrics>['snapshot']>
   openRequests(route: string, deployments: readonly string[]): number
   /** Stops accepting and finishes what is under way. */
-  drain(): Promise<void>
+  drain(call: { readonly idleMs: number }): Promise<void>
 }
 
 export interface EdgeState {
@@ -104,13 +104,13 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
     state,
     metrics: () => metrics.snapshot(),
     openRequests: (route, deployments) => metrics.openRequests(route, deployments),
-    async drain() {
+    async drain({ idleMs }) {
       leaving = true
       clearInterval(timer)
       clearTimeout(soon)
       for (const watcher of watchers) watcher.close()
       await running
-      await listeners.drain()
+      await listeners.drain({ idleMs })
       await table.close()
     },
   }

@@ -1,4 +1,5 @@
-import type { Server } from 'node:net'
+import { Server } from 'node:net'
+import type { Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressKey, type HeldMessage, type ServiceMessage, type SocketAddress } from '../supervisor/held-sockets.ts'
 
@@ -16,8 +17,8 @@ export interface Listeners {
   apply(wanted: readonly WantedListener[]): Promise<void>
   /** Address → why it is not listening. */
   problems(): ReadonlyMap<string, string>
-  /** Stops accepting; resolves when every connection has ended. */
-  drain(): Promise<void>
+  /** Stops accepting; resolves when every connection has ended. Idle ones may stay that long for one more request. */
+  drain(call: { readonly idleMs: number }): Promise<void>
 }
 
 interface Active {
@@ -53,22 +54,34 @@ export function createListeners(): Listeners {
     }
   }
 
-  function close(server: Server): void {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  /**
+   * An HTTP server's own `close` ends idle connections at once, also when the next request is on its way already. So only the
+   * listener is closed; whoever comes once more gets `connection: close` with the answer, and the rest goes a little later.
+   */
+  function close(server: Server, idleMs = 5_000): void {
+    let sweep: NodeJS.Timeout | undefined
+    const closed = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()))
+    if (isHttp(server)) sweep = setTimeout(() => (sweep = setInterval(() => server.closeIdleConnections(), 200)), idleMs)
     closing.add(closed)
-    void closed.then(() => closing.delete(closed))
+    void closed.then(() => {
+      clearTimeout(sweep)
+      closing.delete(closed)
+      if (isHttp(server)) server.close()
+    })
   }
 
   return {
     apply,
     problems: () => problems,
-    async drain() {
-      for (const { server } of active.values()) close(server)
+    async drain({ idleMs }) {
+      for (const { server } of active.values()) close(server, idleMs)
       active.clear()
       await Promise.all(closing)
     },
   }
 }
+
+const isHttp = (server: Server): server is HttpServer => 'closeIdleConnections' in server
 
 /** On a socket that the supervisor holds, so that it outlives this process; else on one of our own. */
 async function listen(server: Server, address: SocketAddress): Promise<void> {

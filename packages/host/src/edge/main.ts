@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadHome } from '../home/load.ts'
-import { controlSocketName, pointControlHere, serveControl } from './control.ts'
+import { controlSocketName, isCurrentControl, pointControlHere, serveControl } from './control.ts'
 import { createEdge } from './edge.ts'
 import { tell } from './listeners.ts'
 
@@ -38,7 +38,8 @@ tell({ pilot: 'ready' })
 log(`edge ${process.pid} on port ${port}${Object.keys(problems).length === 0 ? '' : `, ${JSON.stringify(problems)}`}`)
 
 function leave(): Promise<void> {
-  leaving ??= edge.drain().finally(() => {
+  // With a successor nobody notices; without one, whoever stops the edge should not wait for idle browsers.
+  leaving ??= edge.drain({ idleMs: isCurrentControl(home) ? 100 : 5_000 }).finally(() => {
     rmSync(join(home.paths.run, controlSocketName(process.pid)), { force: true })
     log(`edge ${process.pid} has finished`)
     process.exit(0)
