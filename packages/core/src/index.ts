@@ -72,7 +72,7 @@ export { openPlatform, type OpenPlatform, type OpenPlatformOptions, type Operati
 export { findPlatform, forgetPlatform, listPlatforms, platformDir, registerPlatform, type PlatformRecord } from './platform/registry.ts'
 export { detect, detectApps, type Detection } from './manifest/detect.ts'
 export { type DatabaseEvidence } from './manifest/detect-database.ts'
-export { pilotSchema } from './manifest/json-schema.ts'
+export { pilotSchema, pilotSchemaText } from './manifest/json-schema.ts'
 export { loadProject, manifestName, nearestManifest, projectOf, type AppSource, type Project, type ProjectApp } from './manifest/load-project.ts'
 export { parseManifest, type ParsedManifest } from './manifest/parse-manifest.ts'
 export { nameFrom, propose, proposeManifest, writeEditorSchema, writeProposal, type Proposal, type ProposeOptions } from './manifest/propose-manifest.ts'

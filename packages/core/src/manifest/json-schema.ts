@@ -6,3 +6,8 @@ export function pilotSchema(): Record<string, unknown> {
   const { $schema, ...schema } = z.toJSONSchema(manifestSchema, { target: 'draft-7', io: 'input' }) as Record<string, unknown>
   return { $schema, title: 'pilot.yaml', ...schema }
 }
+
+/** Its text, as in both files. */
+export function pilotSchemaText(): string {
+  return `${JSON.stringify(pilotSchema(), undefined, 2)}\n`
+}

@@ -44,7 +44,7 @@ function invalid(file: string, text: string, problems: readonly Problem[]): Pilo
 
 /** The line of the first error with a mark below it. */
 function frame(text: string, { line, column }: Problem): string {
-  const source = (text.split(/\r?\n/, line)[line - 1] ?? '').replaceAll('\t', ' ')
+  const source = (text.split(/\r?\n/, line)[line - 1] ?? '').replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ')
   const start = Math.max(0, column - 60)
   return `${line} | ${source.slice(start, start + 100)}\n${' '.repeat(String(line).length)} | ${' '.repeat(column - 1 - start)}^`
 }

@@ -4,7 +4,7 @@ import { PilotError } from '../errors/pilot-error.ts'
 import { readSourceFacts } from '../source/facts.ts'
 import type { SourceFacts } from '../provider/builder.ts'
 import { detect, detectApps, type Detection } from './detect.ts'
-import { pilotSchema } from './json-schema.ts'
+import { pilotSchemaText } from './json-schema.ts'
 import { manifestName } from './load-project.ts'
 import { nameRule, type Manifest, type ManifestApp } from './schema.ts'
 import { writeManifest } from './write-manifest.ts'
@@ -49,14 +49,11 @@ export function propose({ facts, project, db }: { facts: SourceFacts; project: s
 
   const names = appNames(detections)
   const found = detections.map((detection, index) => ({ app: names[index] as string, detection }))
-  const notes: string[] = []
-  const apps = Object.fromEntries(
-    found.map(({ app, detection }): [string, ManifestApp] => {
-      const wanted = db ?? detection.needsDatabase !== undefined
-      if (wanted && db === undefined && detection.needsDatabase) notes.push(`${app} gets a PostgreSQL database: ${detection.needsDatabase.reason}.`)
-      return [app, appOf(detection, wanted && (db === undefined || found.length === 1 || detection.needsDatabase !== undefined || !found.some((one) => one.detection.needsDatabase)))]
-    }),
-  )
+  const evident = found.filter(({ detection }) => detection.needsDatabase)
+  // `--db` without evidence is meant for the app that there is; of several, for those that show it, else for all.
+  const withDatabase = new Set((db === false ? [] : evident.length > 0 ? evident : db ? found : []).map(({ app }) => app))
+  const notes = db === undefined ? evident.map(({ app, detection }) => `${app} gets a PostgreSQL database: ${detection.needsDatabase?.reason}.`) : []
+  const apps = Object.fromEntries(found.map(({ app, detection }) => [app, appOf(detection, withDatabase.has(app))]))
   const manifest: Manifest = { project, apps }
   return { manifest, text: writeManifest(manifest), found, notes }
 }
@@ -77,7 +74,7 @@ export async function writeProposal({ file, text }: Pick<Proposal, 'file' | 'tex
 export async function writeEditorSchema(dir: string): Promise<void> {
   try {
     await mkdir(join(dir, '.pilot'), { recursive: true })
-    await writeFile(join(dir, '.pilot', 'schema.json'), `${JSON.stringify(pilotSchema(), undefined, 2)}\n`)
+    await writeFile(join(dir, '.pilot', 'schema.json'), pilotSchemaText())
     await writeFile(join(dir, '.pilot', '.gitignore'), '*\n')
   } catch {
     // A read-only folder, for example.

@@ -59,7 +59,8 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   if (typeof merged.scale === 'object' && merged.scale.max !== undefined && merged.scale.max < (merged.scale.min ?? 1) && app.scale !== undefined) {
     add([...path, 'scale', 'max'], `${show([...path, 'scale', 'max'])} is ${merged.scale.max}, less than min (${merged.scale.min ?? 1})`)
   }
-  for (const [variable, owner] of platformVariables(merged)) {
+  const ofPilot = platformVariables(merged)
+  for (const [variable, owner] of ofPilot) {
     if (app.env && Object.hasOwn(app.env, variable)) add([...path, 'env', variable], `${show([...path, 'env', variable])} is set by Pilot because of \`${owner}\`: remove one of them`, 'key')
     const secret = app.secrets?.indexOf(variable) ?? -1
     if (secret >= 0) add([...path, 'secrets', secret], `${show([...path, 'secrets', secret])} is ${variable}, which Pilot sets because of \`${owner}\`: remove one of them`)
@@ -67,6 +68,7 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   app.secrets?.forEach((secret, index) => {
     const at = [...path, 'secrets', index]
     if (app.secrets?.indexOf(secret) !== index) add(at, `${show(at)} stands twice: ${secret}`)
+    else if (ofPilot.some(([variable]) => variable === secret)) return
     else if ((app.env && Object.hasOwn(app.env, secret)) || (base?.env && Object.hasOwn(base.env, secret))) add(at, `${show(at)} is ${secret}, which also stands in \`env\`: a value that stands here is no secret`)
   })
 }

@@ -6,6 +6,7 @@ import type { Project } from './load-project.ts'
 import { similar } from './schema-problems.ts'
 import { nameRule, type Manifest, type ManifestApp } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
+import type { Path } from './yaml-document.ts'
 
 /** What holds where the manifest says nothing. */
 export const defaults = {
@@ -99,14 +100,20 @@ interface ValuesOf {
 
 /** Values as text. A number or boolean becomes what the file says (`1.10`, `0x1F`, `True`), not what YAML makes of it. */
 function asWritten({ project, name, environment, key, values = {} }: ValuesOf): Record<string, string> {
-  const overridden = (project.manifest.apps[name]?.environments && lookUpName(project.manifest.apps[name].environments, environment)) as string | undefined
   return Object.fromEntries(
     Object.entries(values).map(([variable, value]) => {
       if (typeof value === 'string') return [variable, value]
-      const own = overridden === undefined ? undefined : project.written(['apps', name, 'environments', overridden, ...key, variable])
-      return [variable, own ?? project.written(['apps', name, ...key, variable]) ?? String(value)]
+      return [variable, project.written(placeOf({ manifest: project.manifest, name, environment, key: [...key, variable] })) ?? String(value)]
     }),
   )
+}
+
+/** Where the value of a key stands that holds in an environment: at the app, or in what the environment overrides. */
+export function placeOf({ manifest, name, environment, key }: { manifest: Manifest; name: string; environment: string; key: readonly string[] }): Path {
+  const { environments } = manifest.apps[name] as ManifestApp
+  const override = environments && lookUpName(environments, environment)
+  const own = override !== undefined && key.reduce<unknown>((found, part) => (isMap(found) && Object.hasOwn(found, part) ? found[part] : undefined), environments?.[override]) !== undefined
+  return own ? ['apps', name, 'environments', override, ...key] : ['apps', name, ...key]
 }
 
 /** `preview` also stands for `preview-1`, `preview-2`, … */

@@ -8,27 +8,32 @@ type Issue = z.core.$ZodIssue
 
 /** What the schema says about a value, in words: path, value found, valid forms, "did you mean". */
 export function schemaProblems(document: YamlDocument, issues: readonly Issue[]): Problem[] {
-  return issues.flatMap((issue) => problemsOf(document, issue, []))
+  const found = issues.flatMap((issue) => problemsOf(document, issue, []))
+  // A key that was misspelt is not missing too.
+  const meant = new Set(found.map(({ means }) => means?.join('\0')))
+  return found.filter(({ path, missing }) => !(missing && meant.has(path.join('\0'))))
 }
 
-function problemsOf(document: YamlDocument, issue: Issue, parent: Path): Problem[] {
+type Found = Problem & { readonly missing?: boolean; readonly means?: Path }
+
+function problemsOf(document: YamlDocument, issue: Issue, parent: Path): Found[] {
   const path: Path = [...parent, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))]
-  const problem = (message: string, at: Path = path, part: 'key' | 'value' = 'value'): Problem => ({ path: at, ...document.locate(at, part), message })
+  const problem = (message: string, part: 'key' | 'value' = 'value'): Found => ({ path, ...document.locate(path, part), message })
 
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => problem(unknownKey({ key, valid: keysAt(path), owner: path }), [...path, key], 'key'))
+      return issue.keys.map((key) => unknownKey({ document, key, valid: keysAt(path), owner: path }))
     case 'invalid_key':
-      return [problem(`${show(path)}: write ${issue.issues[0]?.message ?? 'another name'}`, path, 'key')]
+      return [problem(`${show(path)}: write ${issue.issues[0]?.message ?? 'another name'}`, 'key')]
     case 'invalid_union': {
       const branch = branchMeant(issue.errors)
       if (branch) return branch.flatMap((inner) => problemsOf(document, inner, path))
       break
     }
   }
-  const found = valueAt(document.value, path)
-  if (found === undefined) return [problem(`${show(path)} is missing: write ${issue.message}`, path, 'key')]
-  return [problem(`${show(path)} is ${describe(found)}: write ${issue.message}${meant(issue, found)}`)]
+  const value = valueAt(document.value, path)
+  if (value === undefined) return [{ ...problem(`${show(path)} is missing: write ${issue.message}`, 'key'), missing: true }]
+  return [problem(`${show(path)} is ${describe(value)}: write ${issue.message}${meant(issue, value)}`)]
 }
 
 /** Of a union's branches the one that fits from the outside and fails within: its words are better than the union's. */
@@ -37,25 +42,34 @@ function branchMeant(branches: readonly (readonly Issue[])[]): readonly Issue[] 
   return deeper.length === 1 ? deeper[0] : undefined
 }
 
-export function unknownKey({ key, valid, owner }: { key: string; valid: readonly string[]; owner: Path }): string {
+function unknownKey({ document, key, valid, owner }: { document: YamlDocument; key: string; valid: readonly string[]; owner: Path }): Found {
+  const path = [...owner, key]
   const where = owner.length === 0 ? '' : ` in ${show(owner)}`
   const near = similar(key, valid)
-  if (near) return `Unknown key \`${key}\`${where}: did you mean \`${near}\`?`
-  return `Unknown key \`${key}\`${where}${valid.length > 0 ? `: valid are ${valid.join(', ')}` : ''}`
+  const hint = near ? `: did you mean \`${near}\`?` : valid.length > 0 ? `: valid are ${valid.join(', ')}` : ''
+  return { path, ...document.locate(path, 'key'), message: `Unknown key \`${oneLine(key)}\`${where}${hint}`, ...(near ? { means: [...owner, near] } : {}) }
 }
 
 /** The nearest of the valid words, if it is near enough to be meant. */
 export function similar(word: string, valid: readonly string[]): string | undefined {
   if (valid.length === 0 || word.length > 60) return undefined
   const lower = word.toLowerCase()
-  const beginning = word.length >= 3 ? valid.find((one) => one.toLowerCase().startsWith(lower) || (one.length >= 3 && lower.startsWith(one.toLowerCase()))) : undefined
-  const near = beginning ?? closest(lower, [...valid])
-  return near === beginning || distance(lower, near.toLowerCase()) <= Math.max(1, Math.ceil(Math.min(word.length, near.length) / 3)) ? near : undefined
+  const letters = [...lower].sort().join('')
+  const clear = valid.find((one) => (word.length >= 3 && one.startsWith(lower)) || (one.length >= 3 && lower.startsWith(one)) || [...one].sort().join('') === letters)
+  if (clear) return clear
+  const near = closest(lower, [...valid])
+  return distance(lower, near) <= Math.max(1, Math.ceil(Math.min(word.length, near.length) / 3)) ? near : undefined
 }
 
 /** `apps.web.scale.min`. */
 export function show(path: Path): string {
-  return path.length === 0 ? 'The manifest' : `\`${path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('')}\``
+  return path.length === 0 ? 'The manifest' : `\`${path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? oneLine(part) : `.${oneLine(part)}`)).join('')}\``
+}
+
+/** Text from the file in a message: without what moves the cursor, and not too long. */
+function oneLine(text: string): string {
+  const clean = text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\uFFFD')
+  return clean.length > 60 ? `${clean.slice(0, 59)}…` : clean
 }
 
 /** A value as a person wrote it, shortened. */
@@ -63,8 +77,7 @@ export function describe(value: unknown): string {
   if (value === null) return 'empty'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a map'
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text
+  return oneLine(JSON.stringify(value) ?? String(value))
 }
 
 function meant(issue: Issue, found: unknown): string {

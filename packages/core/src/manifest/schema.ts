@@ -170,7 +170,7 @@ const app = z.strictObject(
     ...shape,
     environments: z.record(name, override, write('keys by environment, such as { preview: { scale: 1 } }')).optional().describe('What differs in an environment. Maps (env, processes, …) merge by key, all else replaces.'),
   },
-  write('keys of an app, such as { source: ./auth }'),
+  write('keys of an app, such as { source: . }'),
 )
 
 export const manifestSchema = z

@@ -1,5 +1,5 @@
 import type { Project } from './load-project.ts'
-import { mergedApp } from './resolve-apps.ts'
+import { mergedApp, placeOf } from './resolve-apps.ts'
 import type { Position } from './yaml-document.ts'
 
 /** Keys that the manifest keeps and no platform of this version applies; `source.git` and `scale.max` are parts of keys. */
@@ -23,6 +23,6 @@ export function unappliedKeys({ project, environment, only, keys = keysNotApplie
           if (key === 'scale.max') return typeof app.scale === 'object' && app.scale.max !== undefined && app.scale.max > (app.scale.min ?? 1)
           return app[key] !== undefined
         })
-        .map((key) => ({ app: name, key, ...project.locate(['apps', name, ...key.split('.')], 'key') }))
+        .map((key) => ({ app: name, key, ...project.locate(placeOf({ manifest: project.manifest, name, environment, key: key.split('.') }), 'key') }))
     })
 }
