@@ -1,12 +1,14 @@
 import type { AppView, StatusView } from '@pilot/server/contract'
 import { cleanLine } from './text/clean.ts'
 import type { Style } from './text/style.ts'
-import { ago, bytes, duration, plural } from './text/units.ts'
+import { ago, bytes, duration } from './text/units.ts'
 
 interface StatusTextOptions {
   readonly style: Style
   readonly form: string
   readonly now: number
+  /** What was asked for, when it was one project. */
+  readonly project?: string
 }
 
 /**
@@ -16,7 +18,7 @@ interface StatusTextOptions {
  *       APP  STATE  VERSION  SINCE          MEMORY  URL
  *       api  live   v3       2 minutes ago  64 MB   http://api.shop.localhost:4110
  */
-export async function statusText({ platforms, apps, jobs }: StatusView, { style, form, now }: StatusTextOptions): Promise<string> {
+export async function statusText({ platforms, apps, jobs }: StatusView, { style, form, now, project }: StatusTextOptions): Promise<string> {
   const { table } = await import('./text/table.ts')
   const sections = [...Map.groupBy(apps, placeOf)].map(([place, members]) => {
     const rows = members.map((app) => [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(app), cleanLine(app.status.url ?? '')])
@@ -24,13 +26,13 @@ export async function statusText({ platforms, apps, jobs }: StatusView, { style,
   })
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
   const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)
-  return [...(sections.length === 0 ? [nothing(platforms.length, form)] : sections), ...joined(working), ...joined(unwell)].join('\n\n')
+  return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined(unwell)].join('\n\n')
 }
 
 const joined = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [lines.join('\n')])
 
-function nothing(platforms: number, form: string): string {
-  const first = `Nothing is deployed yet. \`${form} up DIR\` deploys a folder.`
+function nothing({ platforms, form, project }: { platforms: number; form: string; project: string | undefined }): string {
+  const first = project === undefined ? `Nothing is deployed yet. \`${form} up DIR\` deploys a folder.` : `Nothing of ${project} is deployed. \`${form} up\` deploys it, \`${form} status --all\` shows everything else.`
   return platforms === 0 ? `${first}\nThere is no platform yet; the first \`up\` creates one on this machine.` : first
 }
 
@@ -54,5 +56,3 @@ function memory({ status: { instances } }: AppView): string {
 }
 
 const indent = (text: string): string => text.replace(/^/gm, '  ')
-
-export const summaryOf = ({ apps }: StatusView): string => plural(apps.length, 'app')

@@ -100,7 +100,7 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
       const found = events[next]
       if (found === undefined) await sleep(5)
       else {
-        response.write(`id: ${found.seq}\ndata: ${JSON.stringify({ seq: found.seq, operation: 'op-1', v: 1, at, ...found.event })}\n\n`)
+        response.write(`id: ${found.seq}\ndata: ${JSON.stringify({ seq: found.seq, operation: 'op-1', v: 1, at: new Date().toISOString(), ...found.event })}\n\n`)
         next++
         if (found.event.type === 'operation.finished') return void response.end()
       }

@@ -1,5 +1,5 @@
-import { PilotError } from '@pilot/core/errors'
-import type { Job } from '@pilot/server/contract'
+import { isPilotError, PilotError } from '@pilot/core/errors'
+import type { Job, Operation } from '@pilot/server/contract'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { watchOperation } from '../operation.ts'
@@ -18,15 +18,26 @@ export const cancel = defineCommand({
   type: 'operation',
   needsServer: true,
   async run(context, { args }) {
-    const id = args[0] ?? (await theOnlyOne(context))
-    const client = await context.client()
-    const operation = await client.request('cancelOperation', { params: { id }, signal: context.signal })
+    const operation = await cancelOperation(context, args[0] ?? (await theOnlyOne(context)))
     const { outcome } = await watchOperation(context, operation.id)
     if (outcome === 'cancelled') return 0
     if (outcome === 'done') context.say('It was done before it could be cancelled.')
     return outcome === 'detached' ? 130 : 1
   },
 })
+
+/** The id of an operation, as `jobs` prints it, or that of one of its jobs, as `jobs --json` has it too. */
+async function cancelOperation(context: CommandContext, id: string): Promise<Operation> {
+  const client = await context.client()
+  try {
+    return await client.request('cancelOperation', { params: { id }, signal: context.signal })
+  } catch (error) {
+    if (!isPilotError(error) || error.code !== 'NOT_FOUND') throw error
+    const job = (await client.request('jobs', { query: { limit: 1000 }, signal: context.signal })).jobs.find((candidate) => candidate.id === id)
+    if (job === undefined) throw error
+    return await client.request('cancelOperation', { params: { id: job.operation }, signal: context.signal })
+  }
+}
 
 async function theOnlyOne(context: CommandContext): Promise<string> {
   const target = await findTarget(context, undefined)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { PilotError } from '@pilot/core/errors'
+import { isPilotError, PilotError } from '@pilot/core/errors'
 import type { Secrets } from '@pilot/server/contract'
 import { printUrl } from '../app-operation.ts'
 import { appArgument, common, defineCommand, flag, value, type CommandInput } from '../command.ts'
@@ -89,8 +89,14 @@ async function begin(context: CommandContext, { app, input, what }: { app: strin
   await announce(context, { ...target.params, platform: target.query.platform })
   if (!flag(input.options, 'stage')) await confirmProtected(context, { project, yes: flag(input.options, 'yes'), what })
   const allowed = async () => {
-    const { status } = await (await context.client()).request('app', target)
-    return status.release !== undefined && status.state !== 'stopped' && status.state !== 'destroyed'
+    try {
+      const { status } = await (await context.client()).request('app', target)
+      return status.release !== undefined && status.state !== 'stopped' && status.state !== 'destroyed'
+    } catch (error) {
+      // A secret may be set before the first `up`, which wants it.
+      if (isPilotError(error) && error.code === 'NOT_FOUND') return false
+      throw error
+    }
   }
   return { target, allowed }
 }

@@ -35,9 +35,10 @@ export function linesOf(event: PilotEvent, { style, form, nameWidth, live, actio
       return [`${style.bad(symbol.bad)} ${head(event.app, event.phase)}  ${joined(`failed after ${took}`, detail)}`]
     }
     case 'resource': {
-      if (event.status === 'failed' && event.action !== 'keep') return [`${style.bad(symbol.bad)} ${cleanLine(`${event.action} ${event.key}: ${event.message ?? 'failed'}`)}`]
-      const isWork = action === 'setup' || action.startsWith('destroy')
-      return isWork && event.status === 'done' && event.action !== 'keep' ? [`${style.ok(symbol.ok)} ${past[event.action]} ${cleanLine(event.key)}${event.ms === undefined ? '' : style.dim(`  ${duration(event.ms)}`)}`] : []
+      // Elsewhere resources are steps of a phase, which itself says how it ended.
+      if (action !== 'setup' && !action.startsWith('destroy')) return []
+      if (event.status === 'failed') return [`${style.bad(symbol.bad)} ${cleanLine(`${event.action} ${event.key}: ${event.message ?? 'failed'}`)}`]
+      return event.status === 'done' && event.action !== 'keep' ? [`${style.ok(symbol.ok)} ${past[event.action]} ${cleanLine(event.key)}${event.ms === undefined ? '' : style.dim(`  ${duration(event.ms)}`)}`] : []
     }
     case 'notice': {
       const text = withInvocation(cleanLine(event.text), form)

@@ -64,7 +64,8 @@ export function nextPhases({ action, finished, running }: Progress, app: string)
 }
 
 /** Apps of the operation that have not begun. */
-export function waitingApps({ apps, running, finished, released }: Progress): readonly string[] {
+export function waitingApps({ apps, running, finished, released, outcome }: Progress): readonly string[] {
+  if (outcome !== undefined) return []
   const begun = new Set([...running, ...finished, ...released].map(({ app }) => app))
   return apps.filter((app) => !begun.has(app))
 }
