@@ -46,7 +46,8 @@ function operationOf(name: RouteName, route: Route, { params, query, body, respo
 
 function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query', components: Record<string, JsonSchema>): readonly JsonSchema[] {
   if (schema === undefined) return []
-  const { properties = {}, required = [] } = jsonSchema(schema, 'input', components) as { properties?: Record<string, JsonSchema>; required?: readonly string[] }
+  // Without the id that the object may have: parameters stand by themselves.
+  const { properties = {}, required = [] } = jsonSchema(z.object((schema as z.ZodObject).shape), 'input', components) as { properties?: Record<string, JsonSchema>; required?: readonly string[] }
   return Object.entries(properties).map(([name, property]) => ({ name, in: place, required: place === 'path' || required.includes(name), schema: property }))
 }
 

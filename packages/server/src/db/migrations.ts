@@ -24,7 +24,7 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
         started_at timestamptz,
         finished_at timestamptz,
         url text,
-        error jsonb
+        error json
       );
       create table jobs (
         id text primary key,
@@ -36,7 +36,7 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
         project text,
         environment text,
         app text,
-        payload jsonb not null,
+        payload json not null,
         payload_version int not null,
         state text not null,
         attempt int not null default 0,
@@ -44,8 +44,8 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
         after jsonb not null,
         heartbeat_at timestamptz,
         cancel_requested_by text,
-        result jsonb,
-        error jsonb,
+        result json,
+        error json,
         created_at timestamptz not null default now(),
         started_at timestamptz,
         finished_at timestamptz
@@ -59,7 +59,7 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
         seq bigint not null,
         at timestamptz not null,
         operation text,
-        body jsonb not null,
+        body json not null,
         primary key (stream, seq)
       );
       create table phase_durations (

@@ -14,7 +14,7 @@ export interface Tables {
   phase_durations: PhaseDurationTable
 }
 
-/** jsonb: parsed when read, text when written. */
+/** json (which keeps the order of keys) or jsonb: parsed when read, text when written. */
 type JsonColumn<T> = ColumnType<T, string, string>
 /** timestamptz: ISO 8601 when read (see `database.ts`); written as text or by `now()`. */
 type Time = ColumnType<string, string | undefined, string>

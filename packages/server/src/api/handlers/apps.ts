@@ -183,15 +183,19 @@ const byName = (verdicts: ReturnType<typeof allowedActions>): AllowedActions => 
 
 const has = async ({ store }: LifecycleContext, app: AppIdentity): Promise<boolean> => (await store.scopes()).includes(appScope(app))
 
-async function newestConfiguration({ store }: LifecycleContext, app: AppIdentity): Promise<ConfigurationRecord | undefined> {
-  const all = (await store.scope(appScope(app)).listRecords<ConfigurationRecord>('configuration')).map(({ record }) => record)
-  return all.filter(({ derivedFrom }) => derivedFrom === undefined).sort((a, b) => a.version - b.version).at(-1)
+async function newestConfiguration(context: LifecycleContext, app: AppIdentity): Promise<ConfigurationRecord | undefined> {
+  return (await configurationsOf(context, app)).findLast(({ derivedFrom }) => derivedFrom === undefined)
 }
 
 async function releasedConfiguration(context: LifecycleContext, app: AppIdentity): Promise<ConfigurationRecord | undefined> {
   const { deployments, live } = await listReleases(context, { app })
   const version = deployments.find(({ id }) => id === live)?.configuration
-  return version === undefined ? undefined : context.store.scope(appScope(app)).getRecord<ConfigurationRecord>('configuration', String(version))
+  return (await configurationsOf(context, app)).find((configuration) => configuration.version === version)
+}
+
+async function configurationsOf({ store }: LifecycleContext, app: AppIdentity): Promise<readonly ConfigurationRecord[]> {
+  const all = await store.scope(appScope(app)).listRecords<ConfigurationRecord>('configuration')
+  return all.map(({ record }) => record).sort((a, b) => a.version - b.version)
 }
 
 const unknownApp = (app: AppIdentity, platform?: string): PilotError =>

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { operationRequestSchema, type OperationRequest } from '../contract/operations.ts'
+import { definition } from '../testing/test-server.ts'
+import { planJobs } from './plan.ts'
+
+const plan = (request: OperationRequest, existing?: Parameters<typeof planJobs>[1]) => planJobs(operationRequestSchema.parse(request), existing).map(({ scope, payload, after }) => [payload.action, scope, ...after])
+const source = { digest: `sha256:${'a'.repeat(64)}` }
+const app = { project: 'shop', app: 'api', environment: 'production' }
+const apps = [definition('web', { uses: ['api'] }), definition('api', { database: { from: 'store' } }), definition('store')]
+
+test('one job per app, each after those whose address or database it needs', () => {
+  expect(plan({ action: 'up', project: 'shop', environment: 'production', apps: apps.map((each) => ({ definition: each, source })) })).toEqual([
+    ['up', 'app/shop/store/production'],
+    ['up', 'app/shop/api/production', 0],
+    ['up', 'app/shop/web/production', 1],
+  ])
+})
+
+test('builds do not wait for each other', () => {
+  expect(plan({ action: 'build', project: 'shop', environment: 'production', apps: apps.map((each) => ({ definition: each, source })) }).every(([, , ...after]) => after.length === 0)).toBe(true)
+})
+
+test('a project is destroyed from those who use others down to those who are used, each environment by itself', () => {
+  const existing = ['production', 'preview'].flatMap((environment) => [
+    { name: 'api', needs: ['store'], app: { ...app, environment } },
+    { name: 'store', needs: [], app: { project: 'shop', app: 'store', environment } },
+  ])
+  expect(plan({ action: 'destroy-project', project: 'shop' }, { existing })).toEqual([
+    ['destroy-app', 'app/shop/api/production'],
+    ['destroy-app', 'app/shop/store/production', 0],
+    ['destroy-app', 'app/shop/api/preview'],
+    ['destroy-app', 'app/shop/store/preview', 2],
+  ])
+})
+
+test('what concerns the platform itself has its scope', () => {
+  expect(plan({ action: 'setup', provider: 'local' })).toEqual([['setup', 'platform']])
+  expect(plan({ action: 'destroy-platform', platform: 'local' })).toEqual([['destroy-platform', 'platform']])
+})
+
+test('the payload holds what the job needs and nothing about the request', () => {
+  const [job] = planJobs(operationRequestSchema.parse({ action: 'rollback', app, to: 3, requestId: 'request-1', platform: 'local' }))
+  expect(job!.payload).toEqual({ action: 'rollback', app, to: 3 })
+})

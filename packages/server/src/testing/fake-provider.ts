@@ -1,0 +1,41 @@
+import type { Compute, InstanceStatus, LogLine } from '@pilot/core'
+import { defineFakeProvider } from '@pilot/core/testing'
+
+/**
+ * The fake cloud as a provider with what the server asks for beyond it: instances and logs. Its builder prints the app's
+ * build arguments, so that tests can see what reaches a log.
+ */
+const base = defineFakeProvider({ consistencyMs: 0 })
+
+export default {
+  ...base,
+  async connect(context: Parameters<typeof base.connect>[0]) {
+    const capabilities = await base.connect(context)
+    const url = (context.settings as { url: string }).url
+    return {
+      ...capabilities,
+      compute: { container: { ...capabilities.compute.container!, status: ({ app }) => instancesOf(url, app.app), logs: linesOf } satisfies Compute },
+      builders: capabilities.builders.map((builder) => ({
+        ...builder,
+        async build(call: Parameters<typeof builder.build>[0]) {
+          for (const [name, value] of Object.entries(call.args)) call.log(`${name} is ${value}`)
+          return builder.build(call)
+        },
+      })),
+    }
+  },
+} satisfies typeof base
+
+async function instancesOf(url: string, app: string): Promise<readonly InstanceStatus[]> {
+  const response = await fetch(`${url}/control`, { method: 'POST', body: JSON.stringify({ method: 'resources', params: [] }) })
+  const resources = (await response.json()) as readonly { readonly type: string; readonly properties: { readonly deployment?: string }; readonly marks: { readonly scope?: string } }[]
+  return resources
+    .filter(({ type, marks }) => type === 'deployment' && marks.scope?.split('/')[2] === app)
+    .map(({ properties }) => ({ deployment: properties.deployment!, instance: '1', state: 'running' }))
+}
+
+async function* linesOf({ tail = 100, cursor, follow, signal }: Parameters<NonNullable<Compute['logs']>>[0]): AsyncGenerator<LogLine> {
+  const first = cursor === undefined ? Math.max(0, 5 - tail) : Number(cursor) + 1
+  for (let n = first; n < 5; n++) yield { deployment: 'd', instance: '1', stream: 'stdout', text: `line ${n}`, cursor: String(n) }
+  if (follow === true) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
