@@ -117,7 +117,7 @@ describe('a hostile manifest', () => {
 
   it('of any text gives a manifest or errors with positions, nothing else', () => {
     const word = fc.constantFrom('project', 'apps', 'web', 'source', 'env', 'scale', 'min', 'database', 'from', 'health', 'uses', 'cron', 'environments', 'production', 'hooks', '*a', '&a', '<<', '{', '}', '[', ']', ':', ': ', '- ', ', ', '\n', '\n  ', '\n    ', '"', "'", '|', '>', '!!set', '#', '0x1', 'null', '~', '512Mi', '/', '\t', '\u0000', '\uFEFF', '---')
-    fc.assert(fc.property(fc.array(fc.oneof({ weight: 5, arbitrary: word }, fc.string()), { maxLength: 40 }), (words) => checkPositions(words.join(''))), { numRuns: 200 })
+    fc.assert(fc.property(fc.array(fc.oneof({ weight: 5, arbitrary: word }, fc.string()), { maxLength: 40 }), (words) => checkPositions(words.join(''))), { numRuns: 150 })
   })
 
   it('of any structure gives a manifest or errors with positions, nothing else', () => {
@@ -125,7 +125,7 @@ describe('a hostile manifest', () => {
     const { value } = fc.letrec<{ value: unknown }>((tie) => ({
       value: fc.oneof({ maxDepth: 5, depthIdentifier: 'manifest' }, fc.oneof(fc.constantFrom('web', '512Mi', '/', 'postgres', true, 1, 0, null), fc.string({ maxLength: 8 }), fc.double()), fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(key, tie('value'), { maxKeys: 6 })),
     }))
-    fc.assert(fc.property(value, value, (environments, web) => checkPositions(JSON.stringify({ project: 'x', environments, apps: { web } }))), { numRuns: 200 })
+    fc.assert(fc.property(value, value, (environments, web) => checkPositions(JSON.stringify({ project: 'x', environments, apps: { web } }))), { numRuns: 150 })
     fc.assert(fc.property(value, (whole) => checkPositions(JSON.stringify(whole))), { numRuns: 100 })
   })
 })

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml'
+import { Composer, isAlias, isMap, isScalar, isSeq, LineCounter, Parser, type CST, type Document, type Node, type Pair, YAMLParseError } from 'yaml'
 import type { Problem } from './problem.ts'
 
 export type Path = readonly (string | number)[]
@@ -21,6 +21,7 @@ export interface YamlDocument {
 const maxBytes = 256 * 1024
 const maxDepth = 40
 const maxNodes = 20_000
+const maxErrors = 20
 
 /**
  * YAML 1.2 with merge keys, with limits: size, depth, number of nodes, and the expansion of aliases. Nothing that a text
@@ -35,8 +36,7 @@ export function readYaml(text: string): YamlDocument {
 
   let document: Document.Parsed
   try {
-    // Duplicate keys are looked for below: the library's own check is quadratic.
-    document = parseDocument(text, { lineCounter: counter, merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'error' })
+    document = parseOne(text, counter)
   } catch (error) {
     return fail(`Cannot be read as YAML: ${(error as Error).message}`)
   }
@@ -44,7 +44,7 @@ export function readYaml(text: string): YamlDocument {
     const { line, col } = counter.linePos(offset ?? 0)
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
-  const problems: Problem[] = document.errors.slice(0, 20).map((error) => ({ path: [], ...at(error.pos[0]), message: yamlMessage(error.code, error.message) }))
+  const problems: Problem[] = document.errors.slice(0, maxErrors).map((error) => ({ path: [], ...at(error.pos[0]), message: yamlMessage(error.code, error.message) }))
   if (problems.length === 0) problems.push(...structureProblems(document.contents, at))
 
   let value: unknown
@@ -72,6 +72,24 @@ export function readYaml(text: string): YamlDocument {
       const node = findPair(document, path)?.value
       return isScalar(node) && typeof node.source === 'string' ? node.source : undefined
     },
+  }
+}
+
+/** What the library's parseDocument does, but it gives up early: a text of nothing but errors takes it a minute. */
+function parseOne(text: string, counter: LineCounter): Document.Parsed {
+  // Duplicate keys are looked for below: the library's own check is quadratic.
+  const composer = new Composer({ merge: true, uniqueKeys: false })
+  const tokens = fewErrors(new Parser(counter.addNewLine).parse(text))
+  const [first, second] = composer.compose(tokens, true, text.length)
+  if (second) first?.errors.push(new YAMLParseError(second.range.slice(0, 2) as [number, number], 'MULTIPLE_DOCS', ''))
+  return first as Document.Parsed
+}
+
+function* fewErrors(tokens: Iterable<CST.Token>): Generator<CST.Token> {
+  let errors = 0
+  for (const token of tokens) {
+    if (token.type === 'error' && ++errors > maxErrors) return
+    yield token
   }
 }
 
