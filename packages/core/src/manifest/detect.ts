@@ -66,7 +66,7 @@ function dockerfile(facts: SourceFacts): Found | undefined {
   return { builder: 'dockerfile', target: 'container', reason: `${path} found`, dockerfile: path, ...(port === undefined ? {} : { port }) }
 }
 
-interface PackageJson {
+export interface PackageJson {
   readonly main?: unknown
   readonly scripts?: Readonly<Record<string, unknown>>
   readonly packageManager?: unknown
@@ -82,12 +82,19 @@ function node(facts: SourceFacts): Found | undefined {
   const reason = `package.json${lockfile ? ` with ${lockfile}` : ' (without a lockfile: versions may differ between builds)'}`
   const script = (name: string): boolean => typeof json.scripts?.[name] === 'string'
   const web = procfileCommand(facts)
-  const main = ['server.js', 'server.mjs', 'index.js', 'index.mjs', 'app.js', 'main.js'].find((file) => facts.files.includes(file))
-  const start = web ?? (script('start') ? `${manager} start` : typeof json.main === 'string' && facts.files.includes(posix.normalize(json.main)) && !script('build') ? `node ${json.main}` : main && !script('build') ? `node ${main}` : undefined)
+  // With a build script and no start script it is a site more likely than a server.
+  const entry = script('build') ? undefined : nodeEntry(facts, json)
+  const start = web ?? (script('start') ? `${manager} start` : entry === undefined ? undefined : `node ${entry}`)
   if (start !== undefined) return { builder: 'node', target: 'process', reason, start, packageManager: manager }
   if (!script('build')) return undefined
   const output = json.devDependencies?.['react-scripts'] || json.dependencies?.['react-scripts'] ? 'build' : 'dist'
   return { builder: 'static', target: 'static', reason: `${reason} that builds a site`, packageManager: manager, static: { output, command: `${manager} run build` } }
+}
+
+function nodeEntry(facts: SourceFacts, { main }: PackageJson): string | undefined {
+  if (typeof main === 'string' && facts.files.includes(posix.normalize(main))) return main
+  const names = ['server.js', 'server.mjs', 'index.js', 'index.mjs', 'app.js', 'main.js']
+  return [...names, ...names.map((name) => `src/${name}`)].find((file) => facts.files.includes(file))
 }
 
 const lockfiles = [['package-lock.json', 'npm'], ['npm-shrinkwrap.json', 'npm'], ['pnpm-lock.yaml', 'pnpm'], ['yarn.lock', 'yarn'], ['bun.lock', 'bun'], ['bun.lockb', 'bun']] as const
@@ -149,7 +156,7 @@ function below(facts: SourceFacts, folder: string): SourceFacts {
   return { files: facts.files.filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length)), text: (path) => facts.text(prefix + path) }
 }
 
-function parseJson(text: string | undefined): PackageJson | undefined {
+export function parseJson(text: string | undefined): PackageJson | undefined {
   try {
     const value: unknown = JSON.parse((text ?? '').replace(/^\uFEFF/, ''))
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined

@@ -34,6 +34,7 @@ describe('the proposed manifest', () => {
 
   it('says what it looked for when it finds nothing', () => {
     expect(() => propose({ facts: facts({ 'a.txt': '' }), project: 'x' })).toThrow(expect.objectContaining({ code: 'NOTHING_DETECTED', reason: expect.stringMatching(/There is no Dockerfile.*; there is a\.txt\./) }))
+    expect(() => propose({ facts: facts({ 'package.json': '{"scripts":{"dev":"x"}}' }), project: 'x' })).toThrow(expect.objectContaining({ reason: 'package.json has no start script (it has dev), and there is no server.js or index.js.' }))
     expect(() => propose({ facts: facts({}), project: 'x' })).toThrow(expect.objectContaining({ code: 'NOTHING_DETECTED', reason: 'The folder holds no files.' }))
   })
 

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { PilotError } from '../errors/pilot-error.ts'
 import { readSourceFacts } from '../source/facts.ts'
 import type { SourceFacts } from '../provider/builder.ts'
-import { detect, detectApps, type Detection } from './detect.ts'
+import { detect, detectApps, parseJson, type Detection } from './detect.ts'
 import { pilotSchemaText } from './json-schema.ts'
 import { manifestName } from './load-project.ts'
 import { nameRule, type Manifest, type ManifestApp } from './schema.ts'
@@ -106,9 +106,13 @@ function appOf(detection: Detection, database: boolean): ManifestApp {
   }
 }
 
-function nothing({ files }: SourceFacts): PilotError {
-  const some = files.slice(0, 5).join(', ')
-  return new PilotError('NOTHING_DETECTED', 'Pilot did not recognise how to run this folder', {
-    reason: files.length === 0 ? 'The folder holds no files.' : `There is no Dockerfile, package.json with a start script, Python project, go.mod, Procfile or index.html; there is ${some}${files.length > 5 ? ` and ${files.length - 5} more` : ''}.`,
-  })
+function nothing(facts: SourceFacts): PilotError {
+  const { files } = facts
+  const scripts = Object.keys(parseJson(facts.text('package.json'))?.scripts ?? {})
+  const reason = files.includes('package.json')
+    ? `package.json has no start script${scripts.length > 0 ? ` (it has ${scripts.slice(0, 5).join(', ')})` : ''}, and there is no server.js or index.js.`
+    : files.length === 0
+      ? 'The folder holds no files.'
+      : `There is no Dockerfile, package.json, Python project, go.mod, Procfile or index.html; there is ${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more` : ''}.`
+  return new PilotError('NOTHING_DETECTED', 'Pilot did not recognise how to run this folder', { reason })
 }
