@@ -22,10 +22,15 @@ export interface PostgresBinaries {
  */
 export async function postgresBinaries(home: Home, user: SystemUser | undefined): Promise<PostgresBinaries> {
   const { native, version } = await findPackage()
-  const usable = (user === undefined || (await canReach(user, join(native, 'bin', 'postgres')))) && (await hydrate(native))
-  const folder = usable ? native : await copyOnce(native, join(user === undefined ? join(home.dir, 'cache') : '/var/lib/pilot', `postgres-${version}`))
-  const bin = join(folder, 'bin')
+  const copy = join(user === undefined ? join(home.dir, 'cache') : '/var/lib/pilot', `postgres-${version}`)
+  const bin = join(await usableFolder({ native, copy, user }), 'bin')
   return { postgres: join(bin, 'postgres'), initdb: join(bin, 'initdb'), major: Number.parseInt(version, 10), version }
+}
+
+/** `native` itself when the user can run what is in it, else a copy of it. */
+export async function usableFolder({ native, copy, user }: { native: string; copy: string; user: SystemUser | undefined }): Promise<string> {
+  const reachable = user === undefined || (await canReach(user, join(native, 'bin', 'postgres')))
+  return reachable && (await hydrate(native)) ? native : await copyOnce(native, copy)
 }
 
 async function findPackage(): Promise<{ readonly native: string; readonly version: string }> {

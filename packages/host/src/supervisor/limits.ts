@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { join } from 'node:path'
 import type { Home } from '../home/home.ts'
@@ -28,23 +28,36 @@ function attempt(work: () => void, done: string): string {
   }
 }
 
-function joinMemoryGroup(home: Home, { name, bytes, pid }: { name: string; bytes: number; pid: number }): void {
-  if (process.platform !== 'linux') throw new Error('only Linux has cgroups')
-  const group = `pilot-${home.id.slice(0, 12)}-${name}`
-  const { root, limit } = memoryHierarchy()
-  const folder = join(root, group)
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, limit), String(bytes))
-  writeFileSync(join(folder, 'cgroup.procs'), String(pid))
+/** The group of a service that is gone; groups are empty folders that would pile up. */
+export function removeLimits(home: Home, name: string): void {
+  try {
+    rmdirSync(memoryGroup(home, name).folder)
+  } catch {
+    // There was none, or something in it still ends: then the next service of this name uses it.
+  }
 }
 
-function memoryHierarchy(): { readonly root: string; readonly limit: string } {
+function joinMemoryGroup(home: Home, { name, bytes, pid }: { name: string; bytes: number; pid: number }): void {
+  if (process.platform !== 'linux') throw new Error('only Linux has cgroups')
+  const { folder, limit } = memoryGroup(home, name)
+  mkdirSync(folder, { recursive: true })
+  writeInto(join(folder, limit), String(bytes))
+  writeInto(join(folder, 'cgroup.procs'), String(pid))
+}
+
+/** Never makes the file: a folder where the kernel did not put it is no cgroup. */
+function writeInto(file: string, value: string): void {
+  writeFileSync(file, value, { flag: 'r+' })
+}
+
+function memoryGroup(home: Home, name: string): { readonly folder: string; readonly limit: string } {
+  const group = `pilot-${home.id.slice(0, 12)}-${name}`
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-  const v1 = / (\S+) \S+ .*- cgroup \S+ \S*\bmemory\b/.exec(mounts)?.[1]
-  if (v1 !== undefined) return { root: v1, limit: 'memory.limit_in_bytes' }
-  const v2 = / (\S+) \S+ .*- cgroup2 /.exec(mounts)?.[1]
+  const own = readFileSync('/proc/self/cgroup', 'utf8')
+  const v1 = /^\d+ \d+ \S+ \S+ (\S+) .*- cgroup \S+ \S*\bmemory\b/m.exec(mounts)?.[1]
+  if (v1 !== undefined) return { folder: join(v1, /^\d+:(?:\w+,)*memory(?:,\w+)*:(.*)$/m.exec(own)?.[1] ?? '/', group), limit: 'memory.limit_in_bytes' }
+  const v2 = /^\d+ \d+ \S+ \S+ (\S+) .*- cgroup2 /m.exec(mounts)?.[1]
   if (v2 === undefined) throw new Error('no cgroup file system is mounted')
-  // A group of its own beside ours: a group that holds processes cannot pass the memory controller on.
-  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
-  return { root: join(v2, own, '..'), limit: 'memory.max' }
+  // Beside our own group: one that holds processes cannot pass the memory controller on.
+  return { folder: join(v2, /^0::(.*)$/m.exec(own)?.[1] ?? '/', '..', group), limit: 'memory.max' }
 }

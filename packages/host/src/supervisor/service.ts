@@ -3,6 +3,7 @@ import type { Home } from '../home/home.ts'
 import { adopt, startChild, stopRunning, sweepGroup, type Running } from './child.ts'
 import { findMarked } from './find-marked.ts'
 import { heldSockets, type HeldMessage, type ServiceMessage } from './held-sockets.ts'
+import { removeLimits } from './limits.ts'
 import { rotateLog } from './log-files.ts'
 import { afterExit } from './restart.ts'
 import type { StoredSpec } from './spec.ts'
@@ -147,6 +148,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     await Promise.all(leaving.map((running) => stopRunning(running, stopOptions())))
     if (wanted !== undefined && !ending) return
     sockets.releaseAll()
+    if (last?.memoryBytes !== undefined) removeLimits(home, name)
     removeStatus(home.paths, name)
     onGone()
   }
