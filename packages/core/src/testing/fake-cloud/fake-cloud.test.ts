@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { resourceName, resourceToken } from '../../graph/index.ts'
 import { isPilotError } from '../../errors/pilot-error.ts'
 import { fakeKinds, startFakeCloud, type FakeAccount, type FakeCloud } from './index.ts'
@@ -51,7 +51,7 @@ test('what is needed cannot be deleted, and deleting what is gone succeeds', asy
 
 test('a list lags, slow things are pending first', async () => {
   const { account, kind } = open()
-  await account.configure({ consistencyMs: 60, slowMs: 60 })
+  await account.configure({ consistencyMs: 3_000, slowMs: 3_000 })
   const network = await kind('network').create({ ...call('n'), inputs: { cidr: 'x' } })
   await kind('server').create({ ...call('s'), inputs: { network: network.id, image: 'a', size: 1 } })
   const list = () => kind('server').list({ platformId: 'p', signal: new AbortController().signal })
@@ -59,9 +59,8 @@ test('a list lags, slow things are pending first', async () => {
   const database = await kind('database').create({ ...call('d'), inputs: { sizeGb: 1 } })
   const settle = () => kind('database').settle({ ...call('d'), id: database.id, inputs: { sizeGb: 1 }, elapsedMs: 0 })
   expect((await settle()).status).toBe('pending')
-  await new Promise((resolve) => setTimeout(resolve, 80))
-  expect((await list()).map(({ owner }) => owner.key)).toEqual(['s'])
-  expect((await settle()).status).toBe('ready')
+  await vi.waitFor(async () => expect((await list()).map(({ owner }) => owner.key)).toEqual(['s']), { timeout: 15_000 })
+  await vi.waitFor(async () => expect((await settle()).status).toBe('ready'), { timeout: 15_000 })
 })
 
 test('faults strike before or after the effect', async () => {
