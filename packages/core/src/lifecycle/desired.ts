@@ -1,6 +1,7 @@
 import type { AppIdentity, Capabilities } from '../provider/provider.ts'
 import type { Compute } from '../provider/compute.ts'
 import type { Blueprint, Graph, Resource } from '../provider/graph.ts'
+import type { AnyKind } from '../provider/kind.ts'
 import type { Input, SecretRef } from '../provider/value.ts'
 import { PilotError } from '../errors/pilot-error.ts'
 import type { Target } from '../provider/provider.ts'
@@ -83,6 +84,21 @@ export function recordedGraph(state: State | undefined): Graph {
   return (state?.resources ?? [])
     .filter(({ status }) => status !== 'deposed')
     .map(({ key, kind, inputs, dependsOn, protect }) => ({ key, kind, inputs: inputs as Resource['inputs'], dependsOn, ...(protect === undefined ? {} : { protect }) }))
+}
+
+/**
+ * Recorded resources that hold data, and what they depend on. A release keeps them although the manifest no longer asks for
+ * them: data goes with `destroy --delete-data` only.
+ */
+export function recordedData(state: State | undefined, kinds: readonly AnyKind[]): Graph {
+  const protectedKinds = new Set(kinds.filter(({ protect }) => protect).map(({ kind }) => kind))
+  const recorded = recordedGraph(state)
+  const kept = new Set(recorded.filter(({ kind, protect }) => protect ?? protectedKinds.has(kind)).map(({ key }) => key))
+  for (let size = -1; size !== kept.size; ) {
+    size = kept.size
+    for (const { key, dependsOn } of recorded) if (kept.has(key)) dependsOn?.forEach((dependency) => kept.add(dependency))
+  }
+  return recorded.filter(({ key }) => kept.has(key))
 }
 
 /** Later graphs win, key by key. */

@@ -1,6 +1,7 @@
 import { PilotError, toPilotError } from '../errors/pilot-error.ts'
-import type { ResourceState, ScopeName } from '../store/store.ts'
+import type { ResourceState, ScopeName, State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
+import { recordedData } from './desired.ts'
 import { runPhase } from './phase.ts'
 import type { DestroyInput, DestroyResult } from './phases.ts'
 import type { BuildRecord } from './records.ts'
@@ -16,7 +17,7 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
     runPhase(context, { app, phase: 'destroy' }, async () => {
       const { engine, scope, lease } = session
       const state = await session.state()
-      const isData = dataKeys(context, state?.resources ?? [])
+      const isData = dataKeys(context, state)
       const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
       const artifacts = await removeArtifacts(session, (await session.ledger()).builds)
       const keptState = await session.state()
@@ -40,17 +41,14 @@ export const destroyPlatform = (context: LifecycleContext, { deleteData }: { rea
       throw new PilotError('BLOCKED', `${context.platform.name} still holds ${withResources.map(({ name, count }) => `${name} (${count} resources)`).join(', ')}`, { suggestion: 'Destroy these apps first, with --delete-data if their data may go.' })
     }
     const state = await scope.readState()
-    const isData = dataKeys(context, state?.resources ?? [])
+    const isData = dataKeys(context, state)
     const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
     const rest = (await scope.readState())?.resources ?? []
     if (rest.length === 0) await scope.remove(lease.fence)
     return { deleted: destroyed.deleted, kept: rest.map((resource) => keptResource(context, resource)) }
   })
 
-function dataKeys({ provider }: LifecycleContext, resources: readonly ResourceState[]): ReadonlySet<string> {
-  const protectedKinds = new Set(provider.kinds.filter(({ protect }) => protect).map(({ kind }) => kind))
-  return new Set(resources.filter(({ kind, protect }) => protect ?? protectedKinds.has(kind)).map(({ key }) => key))
-}
+const dataKeys = ({ provider }: LifecycleContext, state: State | undefined): ReadonlySet<string> => new Set(recordedData(state, provider.kinds).map(({ key }) => key))
 
 /** An artifact that another app or environment has built too stays: it is the same content. */
 async function removeArtifacts({ context, scope }: AppSession, builds: readonly BuildRecord[]): Promise<readonly string[]> {

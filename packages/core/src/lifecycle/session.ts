@@ -56,6 +56,7 @@ export async function withApp<T>(context: LifecycleContext, { app, action }: { a
   return withScope(context, { scope: appScope(app), title }, async (session) => {
     const write = ledgerWriter(session.scope, session.lease.fence)
     const appSession: AppSession = { ...session, app, write, ledger: () => readLedger(session.scope), state: () => session.scope.readState() }
+    await session.engine.recover()
     await recordUnwrittenRelease(appSession)
     return work(appSession)
   })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { toPilotError } from '../errors/pilot-error.ts'
 import type { SecretRef } from '../provider/value.ts'
-import { desiredDeployment, mergeGraphs, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
+import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
 import { nextNumber } from './ledger.ts'
@@ -51,7 +51,8 @@ export async function switchTraffic(session: AppSession, { deployment, desired, 
 export async function settleRelease(session: AppSession, { deployment, desired, previous }: { deployment: DeploymentRecord; desired: DesiredDeployment; previous: readonly string[] }): Promise<void> {
   const { context, app, engine } = session
   const old = previous.filter((id) => id !== deployment.id)
-  const exact = mergeGraphs(desired.resources, trafficTo(context.provider, deployment, desired).resources)
+  const data = recordedData(await session.state(), context.provider.kinds)
+  const exact = mergeGraphs(data, desired.resources, trafficTo(context.provider, deployment, desired).resources)
   if (old.length === 0) {
     await engine.apply(exact, { allowReplace: true })
     return

@@ -59,16 +59,18 @@ export const routeSchemas = {
   forgetResource: { params: scope, query: z.object(onPlatform), body: z.object({ key: text }), response: stateChangedSchema },
 
   events: { query: z.object({ after: count.optional() }), response: activitySchema },
-} satisfies { readonly [N in RouteName]: RouteSchema<N> }
-
-/** The compiler's comparison of `routes.ts` with the schemas above: bodies as clients send them, answers as the server gives them. */
-interface RouteSchema<N extends RouteName> {
-  readonly params?: z.ZodType<NonNullable<Params<N>>>
-  readonly query?: z.ZodType<NonNullable<Query<N>>>
-  readonly body?: z.ZodType<unknown, NonNullable<Body<N>>>
-  readonly response?: z.ZodType<Response<N>>
 }
 
 type Schemas = typeof routeSchemas
 /** What a handler receives, after checks and defaults. */
-export type Checked<N extends RouteName, K extends 'params' | 'query' | 'body'> = Schemas[N] extends { readonly [P in K]: infer S extends z.ZodType } ? z.output<S> : undefined
+export type Checked<N extends RouteName, K extends 'params' | 'query' | 'body'> = Schemas[N] extends { readonly [P in K]: { readonly _output: infer Output } } ? Output : undefined
+
+/** The compiler's comparison of `routes.ts` with the schemas above: bodies as clients send them, the rest as the server gives and takes it. */
+type Input<N extends RouteName, K extends string> = Schemas[N] extends { readonly [P in K]: { readonly _input: infer I } } ? I : undefined
+type Output<N extends RouteName, K extends string> = Schemas[N] extends { readonly [P in K]: { readonly _output: infer O } } ? O : undefined
+type Fits<A, B> = [A] extends [B] ? true : false
+type Differences = {
+  [N in RouteName]: [Fits<Output<N, 'params'>, Params<N>>, Fits<Output<N, 'query'>, Query<N>>, Fits<Body<N>, Input<N, 'body'>>, Fits<Output<N, 'response'>, Response<N>>] extends [true, true, true, true] ? never : N
+}[RouteName]
+const _compared: [Differences] extends [never] ? true : Differences = true
+void _compared
