@@ -1,17 +1,21 @@
-import { ref, type Capabilities, type ConnectContext } from '@pilot/core'
+import { ref, type AnyKind, type Capabilities, type ConnectContext } from '@pilot/core'
 import { openHome, reservePort } from '@pilot/host'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
+import { processBuilder } from './builders/process.ts'
 import { containerCompute } from './compute/container.ts'
 import { keys } from './compute/keys.ts'
+import { processCompute } from './compute/process.ts'
 import { lazyEngine } from './engine/engine.ts'
 import { databaseCapability } from './database.ts'
 import { databaseUserKind } from './kinds/database-user.ts'
 import { databaseKind } from './kinds/database.ts'
+import { appUserKind } from './kinds/app-user.ts'
 import { dockerContainerKind } from './kinds/docker-container.ts'
 import { dockerNetworkKind } from './kinds/docker-network.ts'
 import { edgeKind } from './kinds/edge.ts'
 import { linkKind } from './kinds/link.ts'
 import { postgresClusterKind } from './kinds/postgres-cluster.ts'
+import { processKind } from './kinds/process.ts'
 import { routeKind } from './kinds/route.ts'
 import { postgresMajor } from './postgres/apps-cluster.ts'
 import type { Settings } from './settings.ts'
@@ -25,8 +29,9 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     kinds: [
       edgeKind(home),
       postgresClusterKind(home),
-      dockerNetworkKind(engine),
-      dockerContainerKind(engine, home),
+      ...[dockerNetworkKind(engine), dockerContainerKind(engine, home)].map((kind) => (hasContainers ? kind : neverMade(kind))),
+      appUserKind(home),
+      processKind(home),
       routeKind(home),
       linkKind(home, () => reservePort(home, 'postgres-apps')),
       databaseKind(home),
@@ -39,9 +44,12 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       ],
       outputs: { edgePort: ref<number>(keys.edge).output('port'), postgresPort: ref<number>(keys.postgres).output('port') },
     }),
-    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}) },
+    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }) },
     database: databaseCapability(platformId),
-    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : [])],
+    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder(home)],
     async close() {},
   }
 }
+
+/** A platform of processes has made no containers, and is not to fail for want of an engine when it looks for what it made. */
+const neverMade = (kind: AnyKind): AnyKind => ({ ...kind, list: async () => [] })

@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.ts'
 import { createDemultiplexer } from '../engine/log-stream.ts'
 import { orAbsent } from '../engine/errors.ts'
 import { labels } from '../ownership.ts'
+import { pause } from './pause.ts'
 import { containersOf, instanceName, type OfPlatform } from './container-status.ts'
 
 interface Source {
@@ -69,16 +70,4 @@ function comparable(time: string): string {
 function unixTime(time: string): string {
   const [seconds = '', fraction = '0'] = comparable(time).replace('Z', '').split('.')
   return `${Math.floor(Date.parse(`${seconds}Z`) / 1000)}.${fraction}`
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-  })
 }

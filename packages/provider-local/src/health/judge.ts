@@ -7,6 +7,8 @@ export interface Observation {
   /** "The container of v3", "The process of v3". */
   readonly title: string
   readonly expectedPort: number
+  /** The port was given by us and cannot be another one, so the manifest cannot name it. */
+  readonly portIsOurs?: boolean
   readonly health: HealthCheck
   readonly elapsedMs: number
   readonly exit?: Exit
@@ -46,7 +48,7 @@ export function judge(observation: Observation): Verdict {
 /** Often at first, since most apps start within a second; then at the interval of the check. */
 const nextLook = ({ elapsedMs, health }: Observation): number => Math.min(health.intervalMs, 40 + Math.round(elapsedMs / 4), Math.max(1, health.graceMs - elapsedMs))
 
-function findWrongPort({ title, expectedPort, listeners, otherPortAnswers }: Observation): { error: PilotError; certain: boolean } | undefined {
+function findWrongPort({ title, expectedPort, portIsOurs, listeners, otherPortAnswers }: Observation): { error: PilotError; certain: boolean } | undefined {
   if (!listeners) return undefined
   const expected = listeners.find(({ port }) => port === expectedPort)
   if (expected && !expected.loopbackOnly) return undefined
@@ -66,8 +68,10 @@ function findWrongPort({ title, expectedPort, listeners, otherPortAnswers }: Obs
     certain: otherPortAnswers === true,
     error: new PilotError('WRONG_PORT', `${title} listens on port ${other.port}, not on ${expectedPort}`, {
       reason: `Nothing listens on port ${expectedPort}; found ${listeners.map(({ port, loopbackOnly }) => `${port}${loopbackOnly ? ' (127.0.0.1 only)' : ''}`).join(', ')}.`,
-      suggestion: `Write \`port: ${other.port}\` for this app into pilot.yaml, or listen on $PORT.`,
-      details: { expectedPort, foundPorts: listeners.map(({ port }) => port), manifest: `port: ${other.port}` },
+      suggestion: portIsOurs
+        ? 'Listen on the port in the environment variable PORT: while a release is under way, two versions of the app run side by side on this machine.'
+        : `Write \`port: ${other.port}\` for this app into pilot.yaml, or listen on $PORT.`,
+      details: { expectedPort, foundPorts: listeners.map(({ port }) => port), ...(portIsOurs ? {} : { manifest: `port: ${other.port}` }) },
     }),
   }
 }

@@ -50,9 +50,10 @@ async function readTables(pid: number): Promise<string | undefined> {
   }
 }
 
-async function descendants(root: number): Promise<readonly number[]> {
+/** The process and all that it started, as /proc tells; itself alone elsewhere. */
+export async function descendants(root: number): Promise<readonly number[]> {
   const parents = new Map<number, number>()
-  for (const entry of await readdir('/proc')) {
+  for (const entry of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(entry)) continue
     const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '')
     const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]

@@ -1,0 +1,72 @@
+import { ref, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
+import type { Home } from '@pilot/host'
+import { PilotError } from '@pilot/core'
+import { routeId } from '../ownership.ts'
+import { keys } from './keys.ts'
+import { processLogs } from './process-logs.ts'
+import { processStatus } from './process-status.ts'
+import { createDrain, trafficBlueprint } from './traffic.ts'
+
+/** One line for `up` and the documentation: processes share the machine. */
+export const isolationNotice = (hasOwnUsers: boolean): string =>
+  hasOwnUsers
+    ? 'Runs as a process of this machine under a user of its own, without the isolation of a container: it sees the network and what every user may read.'
+    : 'Runs as a process of this machine under your own user, without isolation: it may do whatever you may.'
+
+/** As root on Linux each app gets a system user. */
+export const hasOwnUsers = (): boolean => process.platform === 'linux' && process.getuid?.() === 0
+
+/** Apps as supervised processes: where there is no engine, or no Dockerfile. */
+export function processCompute({ home, platformId }: { home: Home; platformId: string }): Compute {
+  return {
+    app() {
+      const account = ref(keys.user)
+      return {
+        resources: [{ key: keys.user, kind: 'local/app-user', inputs: { system: hasOwnUsers() } }],
+        outputs: { folder: account.output('folder'), uid: account.output('uid'), gid: account.output('gid') },
+      }
+    },
+
+    deployment(spec) {
+      const instances = Array.from({ length: spec.instances }, (_, index) => keys.process(spec.deployment, index))
+      return {
+        resources: instances.map((key) => ({ key, kind: 'local/process', inputs: processInputs(spec) })),
+        outputs: {
+          ...(instances[0] ? { address: ref(instances[0]).output('address') } : {}),
+          upstreams: instances.map((key) => ({ host: ref(key).output('host'), port: ref<number>(key).output('port') })),
+        },
+      }
+    },
+
+    traffic: (spec) => trafficBlueprint(platformId, spec),
+
+    /** A listener on 127.0.0.1: any process of this machine reaches it, which is what "no isolation" means. */
+    link({ to }) {
+      const key = keys.link(to.app)
+      return {
+        resources: [{ key, kind: 'local/link', inputs: { listenHost: '127.0.0.1', callHost: '127.0.0.1', allowFrom: [], to: { route: routeId(platformId, to) } } }],
+        outputs: { url: ref(key).output('url') },
+      }
+    },
+
+    drain: createDrain(home, platformId),
+    status: (call) => processStatus({ home, platformId }, call),
+    logs: (call) => processLogs({ home, platformId }, call),
+  }
+}
+
+function processInputs({ app, deployment, artifact, command, env, memoryBytes, health, appOutputs }: DeploymentSpec) {
+  const start = command ?? artifact.command
+  if (!start || start.length === 0) throw new PilotError('USAGE', `${app.project}/${app.app} has no command to start with`, { suggestion: 'Write `command:` into pilot.yaml, or a Procfile with a `web:` line.' })
+  return {
+    app: { ...app },
+    deployment,
+    folder: artifact.location,
+    command: [...start],
+    env: { ...env },
+    account: { folder: appOutputs['folder'] as Input<string>, uid: appOutputs['uid'] as Input<number>, gid: appOutputs['gid'] as Input<number> },
+    memoryBytes,
+    health: { ...health },
+    running: true,
+  }
+}
