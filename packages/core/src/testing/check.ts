@@ -20,15 +20,13 @@ export interface TestRunner {
 }
 
 /** Defines one test per check, under their headings. */
-export function defineChecks({ describe, it }: TestRunner, title: string, checks: readonly Check[]): void {
-  describe(title, () => {
-    for (const [group, members] of Map.groupBy(checks, (check) => check.group)) {
-      describe(group, () => {
-        for (const check of members) {
-          if (check.skip === undefined) it(check.title, () => check.run())
-          else it.skip(`${check.title} (${check.skip})`, () => check.run())
-        }
-      })
-    }
-  })
+export function defineChecks({ describe, it }: TestRunner, checks: readonly Check[]): void {
+  for (const [group, members] of Map.groupBy(checks, (check) => check.group)) {
+    describe(group, () => {
+      for (const check of members) {
+        if (check.skip === undefined) it(check.title, () => check.run())
+        else it.skip(`${check.title} (${check.skip})`, () => check.run())
+      }
+    })
+  }
 }

@@ -25,7 +25,7 @@ export interface StoreUnderTest {
 }
 
 export function defineStoreContract(runner: TestRunner, title: string, options: StoreContractOptions): void {
-  defineChecks(runner, title, storeContract(options))
+  runner.describe(title, () => defineChecks(runner, storeContract(options)))
 }
 
 export function storeContract({ create }: StoreContractOptions): readonly Check[] {

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { kindsByName, orderGraph } from '../../graph/graph.ts'
+import { refsIn } from '../../graph/resolve.ts'
+import type { ArtifactReference, Compute } from '../../provider/compute.ts'
+import type { Blueprint, Resource } from '../../provider/graph.ts'
+import type { Capabilities, Target } from '../../provider/provider.ts'
+import { secretRef } from '../../provider/value.ts'
+import type { Check } from '../check.ts'
+import type { ProviderConformanceOptions } from './options.ts'
+import { fieldsOf, problemsOf } from './schema.ts'
+import type { Workshop } from './workbench.ts'
+
+/** What blueprints return, for specifications like those of the lifecycle. Nothing is created. */
+export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, shop: Workshop): readonly Check[] {
+  const check = (title: string, body: (scopes: () => readonly DesiredScope[], capabilities: Capabilities) => void): Check => ({
+    group: 'its blueprints',
+    title,
+    async run() {
+      const bench = await shop.open()
+      try {
+        body(() => desiredScopes(bench.capabilities, artifacts), bench.capabilities)
+      } finally {
+        await bench.close()
+      }
+    },
+  })
+
+  return [
+    check('are pure: equal specifications give equal plain JSON', (scopes) => {
+      const [first, second] = [scopes(), scopes()]
+      assert.deepEqual(first, second, 'a second call gives another graph: no clocks, counters or random names')
+      for (const [index, { title, blueprints }] of first.entries()) {
+        for (const [name, blueprint] of Object.entries(blueprints)) {
+          assert.deepEqual(JSON.parse(JSON.stringify(blueprint)), blueprint, `${name} of ${title} is not plain JSON`)
+          assert.equal(JSON.stringify(blueprint), JSON.stringify(second[index]!.blueprints[name]), `${name} of ${title} has its fields in another order each time`)
+        }
+      }
+    }),
+
+    check('have unique keys, known kinds, and references that lead somewhere', (scopes, { kinds }) => {
+      const known = kindsByName(kinds)
+      for (const { title, blueprints } of scopes()) {
+        const seen = new Map<string, string>()
+        for (const [name, { resources }] of Object.entries(blueprints)) {
+          for (const { key } of resources) {
+            assert.ok(!seen.has(key), `${seen.get(key)} and ${name} of ${title} both make ${key}`)
+            seen.set(key, name)
+          }
+        }
+        const graph = Object.values(blueprints).flatMap(({ resources }) => resources)
+        orderGraph(graph, known)
+        const byKey = new Map<string, Resource>(graph.map((resource) => [resource.key, resource]))
+        for (const [name, blueprint] of Object.entries(blueprints)) {
+          for (const { key, output } of refsIn(blueprint)) {
+            const target = byKey.get(key)
+            assert.ok(target, `${name} of ${title} refers to ${key}, which nothing makes`)
+            const outputs = fieldsOf(known.get(target.kind)!.outputs)
+            assert.ok(outputs?.includes(output) ?? true, `${name} of ${title} refers to ${key}.${output}, and ${target.kind} has the outputs ${outputs?.join(', ')}`)
+          }
+        }
+      }
+    }),
+
+    check('have inputs that fit their kinds', (scopes, { kinds }) => {
+      const known = kindsByName(kinds)
+      for (const { title, blueprints } of scopes()) {
+        for (const { key, kind, inputs } of Object.values(blueprints).flatMap(({ resources }) => resources)) {
+          assert.deepEqual(problemsOf(known.get(kind)!.inputs, inputs), [], `${key} (${kind}) of ${title}`)
+        }
+      }
+    }),
+
+    check('have the keys and outputs that the lifecycle goes by', (scopes) => {
+      for (const { title, target, blueprints } of scopes()) {
+        for (const [name, { resources, outputs }] of Object.entries(blueprints)) {
+          if (name.startsWith('deployment ')) {
+            const prefix = `deployment/${name.slice('deployment '.length)}/`
+            assert.ok(resources.length > 0, `${name} of ${title} makes nothing`)
+            for (const { key } of resources) assert.ok(key.startsWith(prefix), `${name} of ${title} makes ${key}: the keys of a deployment begin with ${prefix}`)
+          }
+          if (name.startsWith('traffic')) {
+            assert.deepEqual(resources.map(({ key }) => key), ['traffic'], `${name} of ${title} is one resource with the key "traffic"`)
+            assert.ok(Array.isArray(resources[0]!.inputs['weights']), `${name} of ${title} has no weights among its inputs`)
+            assert.ok('url' in outputs, `${name} of ${title} has no output url`)
+          }
+          if (name === 'database') for (const output of ['host', 'port', 'database', 'user', 'url']) assert.ok(output in outputs, `the database for ${target} has no output ${output}`)
+          if (name === 'link') assert.ok('url' in outputs, `link of ${title} has no output url`)
+        }
+      }
+    }),
+  ]
+}
+
+interface DesiredScope {
+  readonly title: string
+  readonly target?: Target
+  /** By what made them; they stand in one graph together. */
+  readonly blueprints: Readonly<Record<string, Blueprint>>
+}
+
+/** The scopes that a platform has after a while: itself, and apps in the states that a release passes through. */
+function desiredScopes(capabilities: Capabilities, artifacts: ProviderConformanceOptions['artifacts'] & {}): readonly DesiredScope[] {
+  const platform: DesiredScope = { title: 'the platform', blueprints: { platform: capabilities.platform({ platformId: '0123456789abcdef0123456789abcdef', name: 'conformance' }) } }
+  const targets = Object.entries(capabilities.compute) as [Target, Compute][]
+  return [
+    platform,
+    ...targets.flatMap(([target, compute]) =>
+      ([[], [100], [90, 10]] as const).map((percents): DesiredScope => ({ title: `a ${target} app with ${percents.length} released deployments`, target, blueprints: appBlueprints({ capabilities, target, compute, percents, artifact: artifacts[target] ?? anyArtifact(target) }) })),
+    ),
+  ]
+}
+
+function appBlueprints({ capabilities, target, compute, percents, artifact }: { capabilities: Capabilities; target: Target; compute: Compute; percents: readonly number[]; artifact: ArtifactReference }): Record<string, Blueprint> {
+  const app = { project: 'shop', app: 'api', environment: 'production' }
+  const label = 'api.shop'
+  const password = secretRef({ store: 'file', name: 'generated/app/shop/api/production/database', version: 1 })
+  const own = compute.app({ app, hostLabel: label })
+  const appOutputs = own.outputs
+  const database = capabilities.database?.database({ app, target, appOutputs, password })
+  const link = compute.link?.({ from: app, to: { ...app, app: 'mailer' }, toHostLabel: 'mailer.shop', appOutputs })
+  const deployments = ['d1a2b3', 'e4f5a6'].map((deployment): [string, Blueprint] => [
+    deployment,
+    compute.deployment({
+      app,
+      deployment,
+      artifact,
+      env: { LOG_LEVEL: 'info', JWT_KEY: secretRef({ store: 'file', name: 'app/shop/api/production/JWT_KEY', version: 3 }), ...(database && { DATABASE_URL: database.outputs['url'] as string }), ...(link && { MAILER_URL: link.outputs['url'] as string }) },
+      port: 8080,
+      health: { path: '/', acceptBelow: 500, intervalMs: 1000, timeoutMs: 5000, graceMs: 60_000 },
+      memoryBytes: 512 * 1024 * 1024,
+      cpu: 0.25,
+      instances: 1,
+      appOutputs,
+    }),
+  ])
+  const weights = percents.map((percent, index) => ({ deployment: deployments[index]![0], percent, outputs: deployments[index]![1].outputs }))
+  return {
+    app: own,
+    ...(database && { database }),
+    ...(link && { link }),
+    ...Object.fromEntries(deployments.map(([deployment, blueprint]) => [`deployment ${deployment}`, blueprint])),
+    [`traffic to ${percents.length}`]: compute.traffic({ app, hostLabel: label, weights, domains: [], appOutputs }),
+  }
+}
+
+const anyArtifact = (target: Target): ArtifactReference => ({
+  digest: `sha256:${'ab'.repeat(32)}`,
+  type: target === 'container' || target === 'function' ? 'image' : 'directory',
+  location: target === 'container' || target === 'function' ? `registry.example/shop/api@sha256:${'ab'.repeat(32)}` : '/srv/artifacts/abab',
+  ports: [8080],
+  command: ['node', 'server.js'],
+})
