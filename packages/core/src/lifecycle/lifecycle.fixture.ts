@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import type { EventBody } from '../events/event.ts'
+import { openPlatform, type OpenPlatform, type OperationOptions } from '../platform/open-platform.ts'
+import { registerPlatform } from '../platform/registry.ts'
+import { defineFakeProvider, type FakeAccount, type FakeCloud } from '../testing/fake-cloud/index.ts'
+import { contentId } from './ledger.ts'
+import type { AppDefinition, PackedSource } from './app-definition.ts'
+import type { LifecycleContext } from './context.ts'
+
+export interface Workplace extends AsyncDisposable {
+  readonly cloud: FakeAccount
+  readonly platform: OpenPlatform
+  readonly context: LifecycleContext
+  /** Another operation on the same platform: another owner, another signal. */
+  operation(options?: Partial<OperationOptions>): LifecycleContext
+  readonly events: EventBody[]
+}
+
+/** A platform of its own on an account of its own of the fake cloud. */
+export async function openWorkplace(cloud: FakeCloud): Promise<Workplace> {
+  const home = await mkdtemp(join(tmpdir(), 'pilot-lifecycle-'))
+  const account = cloud.account(contentId(home, 12))
+  const record = await registerPlatform(home, { name: 'fake', provider: { name: 'fake', package: '@pilot/core', version: '0.0.0' }, settings: { url: account.url } })
+  const platform = await openPlatform({ home, platform: record, provider: defineFakeProvider() })
+  const events: EventBody[] = []
+  const operation = (options: Partial<OperationOptions> = {}) => platform.context({ by: 'ada', managedBy: 'server-1', emit: (event) => events.push(event), ...options })
+  return {
+    cloud: account,
+    platform,
+    context: operation(),
+    operation,
+    events,
+    async [Symbol.asyncDispose]() {
+      await platform.close()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+export const shop = { project: 'shop', app: 'api', environment: 'production' }
+
+export const definition = (changes: Partial<AppDefinition> = {}): AppDefinition => ({
+  app: shop,
+  buildArgs: {},
+  health: { path: '/', acceptBelow: 500, intervalMs: 10, timeoutMs: 100, graceMs: 1000 },
+  memoryBytes: 64 << 20,
+  cpu: 0.25,
+  instances: 1,
+  uses: [],
+  env: {},
+  secrets: [],
+  domains: [],
+  trusted: true,
+  ...changes,
+})
+
+export const sourceOf = (text: string, files: readonly string[] = ['index.js']): PackedSource => ({
+  record: { digest: `sha256:${contentId(text, 40)}` },
+  facts: { files, text: () => text },
+  open: async () => Readable.from([text]),
+})
