@@ -49,14 +49,17 @@ export function providerChecks({ provider }: ProviderConformanceOptions, shop: W
       }
     }),
 
-    check('has builders with names of their own, for targets that it runs, which take no empty folder', async () => {
+    check('has builders with names of their own, for targets that it runs, which judge a source by what they are shown', async () => {
       const bench = await shop.open()
       try {
         const { builders, compute } = bench.capabilities
         assert.equal(new Set(builders.map(({ name }) => name)).size, builders.length, 'two builders share a name')
         for (const builder of builders) {
           assert.ok(compute[builder.target], `the builder ${builder.name} builds for ${builder.target}, which this provider does not run`)
-          assert.equal(builder.fits({ files: [], text: () => undefined }), undefined, `the builder ${builder.name} takes a folder without files`)
+          for (const files of [[], ['Dockerfile', 'package.json', 'server.js']]) {
+            const facts = { files, text: (path: string) => (files.includes(path) ? '{}' : undefined) }
+            assert.deepEqual(builder.fits(facts), builder.fits(facts), `the builder ${builder.name} judges the same source differently`)
+          }
         }
       } finally {
         await bench.close()
