@@ -30,8 +30,8 @@ describe('docs/manifest.md', () => {
 
   it('explains every key of an app, and no other', async () => {
     const { properties } = (pilotSchema() as { properties: { apps: { additionalProperties: Required<Node> } } }).properties.apps.additionalProperties
-    const explained = [...(await page).matchAll(/^### `(\w+)`/gm)].map(([, key]) => key)
-    expect(explained.filter((key) => key !== 'project' && key !== 'apps').toSorted()).toEqual(Object.keys(properties).toSorted())
+    const explained = new Set([...(await page).matchAll(/^### `(\w+)`/gm)].map(([, key]) => key))
+    expect(explained).toEqual(new Set(['project', 'apps', ...Object.keys(properties)]))
   })
 
   it('has examples that are valid', async () => {

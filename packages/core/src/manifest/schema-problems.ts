@@ -20,17 +20,10 @@ function problemsOf(document: YamlDocument, issue: Issue, parent: Path): Found[]
   const path: Path = [...parent, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))]
   const problem = (message: string, part: 'key' | 'value' = 'value'): Found => ({ path, ...document.locate(path, part), message })
 
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey({ document, key, valid: keysAt(path), owner: path }))
-    case 'invalid_key':
-      return [problem(`${show(path)}: write ${issue.issues[0]?.message ?? 'another name'}`, 'key')]
-    case 'invalid_union': {
-      const branch = branchMeant(issue.errors)
-      if (branch) return branch.flatMap((inner) => problemsOf(document, inner, path))
-      break
-    }
-  }
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey({ document, key, valid: keysAt(path), owner: path }))
+  if (issue.code === 'invalid_key') return [problem(`${show(path)}: write ${issue.issues[0]?.message ?? 'another name'}`, 'key')]
+  const branch = issue.code === 'invalid_union' ? branchMeant(issue.errors) : undefined
+  if (branch) return branch.flatMap((inner) => problemsOf(document, inner, path))
   const value = valueAt(document.value, path)
   if (value === undefined) return [{ ...problem(`${show(path)} is missing: write ${issue.message}`, 'key'), missing: true }]
   return [problem(`${show(path)} is ${describe(value)}: write ${issue.message}${meant(issue, value)}`)]
@@ -77,7 +70,7 @@ export function describe(value: unknown): string {
   if (value === null) return 'empty'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a map'
-  return oneLine(JSON.stringify(value) ?? String(value))
+  return oneLine(typeof value === 'number' ? String(value) : JSON.stringify(value))
 }
 
 function meant(issue: Issue, found: unknown): string {

@@ -117,7 +117,7 @@ function passesLink(path: string, links: ReadonlyMap<string, string>): boolean {
   return false
 }
 
-function entryOf({ name, type, mode, size = 0, linkname, mtime }: Header): SourceEntry {
+function entryOf({ name, type, mode, size, linkname, mtime }: Header): SourceEntry {
   const path = name.replace(/^(?:\.\/)+/, '').replace(/\/+$/, '')
   if (path === '' || leavesRoot(path) || path !== posix.normalize(path) || path.includes('\0')) throw foreign(`the path ${JSON.stringify(name)} leads out of it`)
   if (type !== 'file' && type !== 'directory' && type !== 'symlink') throw foreign(`${path} is a ${type}`)
