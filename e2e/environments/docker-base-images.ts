@@ -29,13 +29,15 @@ interface Recipe {
   readonly changes: readonly string[]
 }
 
+const certificates = '/etc/ssl/certs/ca-certificates.crt'
 const path = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 const busybox: Recipe = { sources: async () => [busyboxFile], write: writeBase, changes: [path, 'CMD ["sh"]'] }
 
 const node: Recipe = {
   sources: async () => [busyboxFile, nodeFile()],
-  changes: [path, 'ENV NODE_VERSION=24', 'CMD ["node"]'],
+  // Node and npm trust what this machine trusts: it may reach the registry only through a proxy with a certificate of its own.
+  changes: [path, 'ENV NODE_VERSION=24', `ENV NODE_EXTRA_CA_CERTS=${certificates}`, 'CMD ["node"]'],
   async write(image) {
     await writeBase(image)
     await image.file(nodeFile(), '/usr/local/bin/node')
@@ -84,7 +86,6 @@ async function ensureBaseImage(docker: Docker, name: string): Promise<boolean> {
 }
 
 const busyboxFile = '/bin/busybox'
-const certificates = '/etc/ssl/certs/ca-certificates.crt'
 
 /** The pinned Node of the workspace, so that the image does not depend on which Node runs the tests. */
 function nodeFile(): string {
