@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventBody } from '@pilot/core'
-import { errorBody, isPilotError, PilotError } from '@pilot/core/errors'
+import { catalogue, errorBody, isPilotError, PilotError } from '@pilot/core/errors'
 import { routes, type Info, type Job, type Operation, type OperationRequest, type Params, type Query, type Response, type RouteName, type StatusView } from '@pilot/server/contract'
 import { version } from '../version.ts'
 
@@ -88,7 +88,7 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
       send(response, route.status, given)
     } catch (error) {
       const failure = isPilotError(error) ? error : new PilotError('INTERNAL', String(error))
-      send(response, 400, errorBody(failure))
+      send(response, catalogue[failure.code].http, errorBody(failure))
     }
   })
 

@@ -1,0 +1,239 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PilotError } from '@pilot/core/errors'
+import { afterEach, describe, expect, test } from 'vitest'
+import { appView, at, emptyStatus, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
+import { folderOf, shopManifest } from '../../testing/folder.ts'
+import { runCommand, startCommand } from '../../testing/run-command.ts'
+
+const servers: FakeServer[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server[Symbol.asyncDispose]()
+})
+async function fake(answers: Parameters<typeof startFakeServer>[0] = {}): Promise<FakeServer> {
+  const server = await startFakeServer({ putSource: ({ params }) => ({ digest: params.digest, bytes: 1 }), ...answers })
+  servers.push(server)
+  return server
+}
+const operations = (server: FakeServer) => server.seen.filter(({ name }) => name === 'startOperation').map(({ body }) => body as Record<string, unknown>)
+const url = 'http://127.0.0.1:4110'
+const done = { type: 'operation.finished', outcome: 'done', url } as const
+
+describe('up', () => {
+  test('of a project sends each source once and every app with its definition', async () => {
+    const server = await fake()
+    server.script([done])
+    await using shop = await folderOf({ 'pilot.yaml': shopManifest, 'api/Dockerfile': 'FROM x\n', 'web/Dockerfile': 'FROM x\n' })
+    const ran = await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(ran).toMatchObject({ exit: 0, stdout: `${url}\n` })
+    expect(ran.stderr.split('\n')[0]).toBe('project shop · environment production · platform local')
+    expect(operations(server)).toEqual([expect.objectContaining({ action: 'up', platform: 'local', project: 'shop', environment: 'production', release: true, force: false })])
+    const apps = operations(server)[0]!['apps'] as { definition: { app: object; uses: string[] }; source: { digest: string } }[]
+    expect(apps.map(({ definition }) => definition.app)).toEqual([{ project: 'shop', app: 'api', environment: 'production' }, { project: 'shop', app: 'web', environment: 'production' }])
+    expect(apps[1]!.definition.uses).toEqual(['api'])
+    // Both folders hold the same files, so it is one source.
+    expect(server.seen.filter(({ name }) => name === 'putSource').map(({ params }) => params)).toEqual([{ digest: apps[0]!.source.digest }])
+  })
+
+  test('does not send what the server has', async () => {
+    const server = await fake({ sourceHeld: () => undefined as never })
+    server.script([done])
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    expect((await runCommand(['up', '--no-release', '--force', '-e', 'preview'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect(server.seen.map(({ name }) => name)).not.toContain('putSource')
+    expect(operations(server)[0]).toMatchObject({ release: false, force: true, environment: 'preview' })
+  })
+
+  test('makes the local platform when there is none; --json ends once', async () => {
+    const server = await fake({ platforms: () => ({ platforms: [] }) })
+    server.script([done])
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    const { stdout } = await runCommand(['up', '--json'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(operations(server).map(({ action }) => action)).toEqual(['setup', 'up'])
+    expect(stdout.match(/operation\.finished/g)).toHaveLength(1)
+  })
+
+  test('several platforms and none named: exit 2 and the list', async () => {
+    const server = await fake({ platforms: () => ({ platforms: ['local', 'lab'].map((name) => ({ id: name, name, provider: 'local', state: 'ready', createdAt: at, settings: {} })) }) })
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    expect(await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).toMatchObject({ exit: 2, stderr: expect.stringContaining('(local, lab)') })
+    expect(await runCommand(['up', '--platform', 'cloud'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).toMatchObject({ exit: 2, stderr: expect.stringContaining('There is no platform cloud.') })
+  })
+
+  test('of a folder without a manifest shows it, and without a terminal wants --yes', async () => {
+    const server = await fake()
+    await using folder = await folderOf({ 'shop/Dockerfile': 'FROM x\nEXPOSE 80\n' })
+    const { exit, stderr } = await runCommand(['up', 'shop'], { cwd: folder.path, env: { PILOT_HOME: server.home } })
+    expect(exit).toBe(2)
+    expect(stderr).toContain('│ project: shop\n')
+    expect(stderr).toContain('Write shop/pilot.yaml and go on?')
+    expect(stderr).toContain('Pass `--yes`.')
+    expect(existsSync(join(folder.path, 'shop/pilot.yaml'))).toBe(false)
+  })
+
+  test('--yes writes the manifest, with the name and the database that were wished', async () => {
+    const server = await fake()
+    server.script([done])
+    await using folder = await folderOf({ 'a/Dockerfile': 'FROM x\n' })
+    expect((await runCommand(['up', 'a', '--yes', '--db', '--name', 'store'], { cwd: folder.path, env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect(await readFile(join(folder.path, 'a/pilot.yaml'), 'utf8')).toMatch(/project: store\napps:\n {2}web:\n {4}source: \.\n {4}database: postgres\n/)
+    expect(operations(server)[0]).toMatchObject({ project: 'store', apps: [{ definition: { database: { own: true } } }] })
+  })
+
+  test('asked in a terminal, no leaves everything as it was: exit 130', async () => {
+    const server = await fake()
+    await using folder = await folderOf({ Dockerfile: 'FROM x\n' })
+    const running = startCommand(['up'], { cwd: folder.path, env: { PILOT_HOME: server.home }, terminal: true })
+    await running.printed('Write pilot.yaml and go on?')
+    running.type('n')
+    expect((await running.done).exit).toBe(130)
+    expect(existsSync(join(folder.path, 'pilot.yaml'))).toBe(false)
+  })
+
+  test('--plan says what differs and which secrets are missing, and changes nothing', async () => {
+    const server = await fake({ deployments: () => ({ deployments: [{ number: 7, source: { digest: 'sha256:other' } }] }) as never, secrets: () => ({ secrets: [] }) })
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: ., secrets: [JWT_KEY] } }\n', Dockerfile: 'FROM x\n' })
+    const { exit, stdout } = await runCommand(['up', '--plan'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(exit).toBe(0)
+    expect(stdout).toContain('~ api  source differs from v7: build, deploy, release')
+    expect(stdout).toContain('secrets without a value: JWT_KEY; `pilot secret set KEY` sets one')
+    expect(operations(server)).toEqual([])
+  })
+
+  test('keys that are not applied are named', async () => {
+    const server = await fake()
+    server.script([done])
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps:\n  api:\n    source: .\n    cron: { report: { schedule: "@daily", run: x } }\n', Dockerfile: 'FROM x\n' })
+    expect((await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).stderr).toContain('! api: not applied by this version: cron (line 5)')
+  })
+
+  test.each([
+    [['up', 'nowhere'], 'There is no folder'],
+    [['up', 'Dockerfile'], 'is not a folder'],
+    [['up', '--name', 'x'], '--name is for a folder without a manifest'],
+    [['up', '-p', 'blog'], 'The manifest is of project shop, not of blog.'],
+    [['up', '-a', 'wep'], 'Did you mean web?'],
+  ])('%j is usage', async (argv, message) => {
+    const server = await fake()
+    await using shop = await folderOf({ 'pilot.yaml': shopManifest, Dockerfile: '', 'web/Dockerfile': '', 'api/Dockerfile': '' })
+    expect(await runCommand(argv, { cwd: shop.path, env: { PILOT_HOME: server.home } })).toMatchObject({ exit: 2, stderr: expect.stringContaining(message) })
+    expect(operations(server)).toEqual([])
+  })
+})
+
+describe('build, deploy, cancel', () => {
+  test('build prints the ids; deploy takes one', async () => {
+    const server = await fake({ operation: () => ({ id: 'op-1', jobs: [{ result: { build: { id: 'b1' } } }] }) as never })
+    server.script([done])
+    await using shop = await folderOf({ 'pilot.yaml': shopManifest, 'api/Dockerfile': '', 'web/Dockerfile': '' })
+    expect(await runCommand(['build', 'api'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).toMatchObject({ exit: 0, stdout: 'b1\n' })
+    expect((await runCommand(['deploy', 'api', '--build', 'b1'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect(operations(server)).toMatchObject([{ action: 'build', apps: [{ definition: { app: { app: 'api' } } }] }, { action: 'deploy', apps: [{ build: 'b1' }] }])
+  })
+
+  test('cancel finds the only one under way, waits for its end, and takes the id of a job too', async () => {
+    const job = { id: 'job-9', operation: 'op-1', action: 'up', platform: 'local', state: 'running' }
+    const server = await fake({ jobs: ({ query }) => ({ jobs: query?.state === 'queued' ? [] : [job] }) as never, cancelOperation: ({ params }) => {
+      if (params.id !== 'op-1') throw new PilotError('NOT_FOUND', 'no such operation')
+      server.report({ type: 'operation.finished', outcome: 'cancelled' })
+      return { id: 'op-1' } as never
+    }, operation: () => ({ id: 'op-1', jobs: [] }) as never })
+    expect((await runCommand(['cancel'], { env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect((await runCommand(['cancel', 'job-9'], { env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect((await runCommand(['cancel', 'job-1'], { env: { PILOT_HOME: server.home } })).exit).toBe(2)
+  })
+})
+
+describe('setup', () => {
+  const plan = (over: object) => ({ platform: { name: 'acme', provider: 'aws', exists: false }, settings: {}, changes: [{ key: 'server', kind: 'aws/instance', action: 'create', monthly: 12.4, exposure: [{ what: 'port 443', to: 'internet' }] }, { key: 'network', kind: 'aws/vpc', action: 'keep' }], monthly: 12.4, findings: [], hash: 'h1', ...over })
+
+  test('lists providers, third-party ones included', async () => {
+    const provider = (name: string, builtIn: boolean) => ({ name, title: `The ${name}`, package: `@x/${name}`, version: '1.0.0', contract: 1, builtIn })
+    const server = await fake({ providers: () => ({ providers: [provider('local', true), provider('mine', false)] }) })
+    expect(JSON.parse((await runCommand(['setup', '--json'], { env: { PILOT_HOME: server.home } })).stdout)).toMatchObject({ providers: [{ name: 'local' }, { name: 'mine', builtIn: false }] })
+    expect((await runCommand(['setup'], { env: { PILOT_HOME: server.home } })).stdout).toContain('mine      The mine    @x/mine 1.0.0')
+  })
+
+  test('what costs money is created after a yes only, and exactly as it was shown', async () => {
+    const server = await fake({ planPlatform: () => plan({}) as never })
+    server.script([{ type: 'operation.finished', outcome: 'done' }])
+    const asked = await runCommand(['setup', 'aws', '--name', 'acme', '--set', 'size=2', '--set', 'ha=true'], { env: { PILOT_HOME: server.home } })
+    expect(asked).toMatchObject({ exit: 2, stderr: expect.stringContaining('Create this for about $12.40 a month?') })
+    expect(asked.stderr).toContain('  + server  aws/instance  $12.40  port 443 is open to the internet\n')
+    expect((await runCommand(['setup', 'aws', '--name', 'acme', '--set', 'size=2', '--set', 'ha=true', '--yes'], { env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect(operations(server)).toEqual([{ requestId: expect.any(String), action: 'setup', provider: 'aws', name: 'acme', settings: { size: 2, ha: true }, plan: 'h1' }])
+  })
+
+  test('this machine costs nothing, and is set up at once', async () => {
+    const server = await fake({ planPlatform: () => plan({ platform: { name: 'local', provider: 'local', exists: false }, changes: [{ key: 'edge', kind: 'local/edge', action: 'create', monthly: 0 }], monthly: 0 }) as never })
+    server.script([{ type: 'operation.finished', outcome: 'done' }])
+    expect((await runCommand(['setup', 'local', '--runtime', 'process'], { env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect(operations(server)[0]).toMatchObject({ settings: { runtime: 'process' } })
+  })
+
+  test('--plan shows and changes nothing', async () => {
+    const server = await fake({ planPlatform: () => plan({}) as never })
+    expect(JSON.parse((await runCommand(['setup', 'aws', '--plan', '--json'], { env: { PILOT_HOME: server.home } })).stdout)).toMatchObject({ hash: 'h1', monthly: 12.4 })
+    expect(operations(server)).toEqual([])
+  })
+})
+
+describe('destroy', () => {
+  const two = () => ({ ...emptyStatus, platforms: [{ id: '1', name: 'local', provider: 'local', state: 'ready' as const, createdAt: at, settings: {} }], apps: [appView(), appView({ app: 'web' })] })
+  const run = (server: FakeServer, ...argv: string[]) => runCommand(['destroy', ...argv], { env: { PILOT_HOME: server.home } })
+
+  test('with nothing named: exit 2 and the list', async () => {
+    const server = await fake({ status: two })
+    const { exit, stderr } = await run(server)
+    expect(exit).toBe(2)
+    for (const line of ['pilot destroy api -p shop -e production', 'pilot destroy --project shop', 'pilot destroy --platform local']) expect(stderr).toContain(line)
+    expect((await run(server, '-p', 'shop', '--yes')).exit).toBe(2)
+    expect(operations(server)).toEqual([])
+  })
+
+  test.each([
+    [['api', '-p', 'shop', '--yes'], { action: 'destroy-app', app: { project: 'shop', app: 'api', environment: 'production' }, deleteData: false }],
+    [['api', '-p', 'shop', '--platform', 'local', '--yes'], { action: 'destroy-app', platform: 'local', deleteData: false }],
+    [['--project', 'shop', '--yes'], { action: 'destroy-project', project: 'shop', deleteData: false }],
+    [['--project', 'shop', '-e', 'preview', '--delete-data', '--yes'], { action: 'destroy-project', environment: 'preview', deleteData: true }],
+    [['--platform', 'local', '--yes'], { action: 'destroy-platform', platform: 'local', deleteData: false }],
+  ])('%j', async (argv, request) => {
+    const server = await fake({ status: two, app: () => appView() })
+    expect((await run(server, ...argv)).exit).toBe(0)
+    expect(operations(server)).toEqual([expect.objectContaining(request)])
+  })
+
+  test('says what goes before it asks, and what was kept when it is done', async () => {
+    const server = await fake({ status: two, app: () => appView(), operation: () => ({ id: 'op-1', jobs: [{ result: { deleted: ['x'], kept: [{ key: 'database', kind: 'local/database', title: 'database shop_api on this machine', monthlyCost: 0 }] } }] }) as never })
+    const { stderr } = await run(server, 'api', '-p', 'shop', '--yes')
+    expect(stderr).toContain('Destroys app api of shop, production\n  - shop/api, production on local, http://api.shop.localhost:4110\n  = databases, volumes and backups are kept\n')
+    expect(stderr).toContain('Kept:\n  database shop_api on this machine, $0.00 a month\n')
+  })
+
+  test('data goes in a terminal only when the name is typed', async () => {
+    const server = await fake({ status: two, app: () => appView() })
+    const running = startCommand(['destroy', 'api', '-p', 'shop', '--delete-data'], { env: { PILOT_HOME: server.home }, terminal: true })
+    await running.printed('Type api to go on')
+    running.type('y\r')
+    expect((await running.done).exit).toBe(130)
+    expect(operations(server)).toEqual([])
+  })
+})
+
+describe('state', () => {
+  test('history, restore and forget', async () => {
+    const server = await fake({
+      status: () => ({ ...emptyStatus, apps: [appView()] }),
+      stateHistory: ({ params }) => ({ scope: params.scope, versions: [{ version: 2, at }], resources: [{ key: 'network', kind: 'local/network', id: 'n1', status: 'ready', generation: 1 }] }),
+      restoreState: ({ params }) => ({ scope: params.scope, version: 3 }),
+      forgetResource: ({ params }) => ({ scope: params.scope, version: 3 }),
+    })
+    const run = (...argv: string[]) => runCommand(['state', ...argv, '-p', 'shop'], { env: { PILOT_HOME: server.home } })
+    expect((await run('history')).stdout).toContain('network   local/network  ready   n1')
+    expect((await run('restore', '1')).exit).toBe(2)
+    expect(await run('restore', '1', '--yes')).toMatchObject({ exit: 0, stdout: 'Version 1 is restored as version 3.\n' })
+    expect(await run('forget', 'api', 'network', '--yes')).toMatchObject({ exit: 0, stdout: 'Forgot network.\n' })
+    expect(server.seen.findLast(({ name }) => name === 'forgetResource')).toMatchObject({ params: { scope: 'app/shop/api/production' }, body: { key: 'network' } })
+  })
+})

@@ -1,0 +1,125 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { at, emptyStatus, appView, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
+import { runCommand } from '../../testing/run-command.ts'
+
+const servers: FakeServer[] = []
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const server of servers.splice(0)) await server[Symbol.asyncDispose]()
+})
+
+async function run(argv: string[], answers: Parameters<typeof startFakeServer>[0], env: Record<string, string> = {}) {
+  const server = await startFakeServer(answers)
+  servers.push(server)
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(at) + 5 * 60_000 })
+  return { ...(await runCommand(argv, { env: { PILOT_HOME: server.home, ...env } })), server }
+}
+
+const job = (over: object) => ({ id: 'job-1', operation: 'op-1', action: 'up', scope: 'app/shop/api/production', platform: 'local', app: { project: 'shop', app: 'api', environment: 'production' }, state: 'done', attempt: 1, after: [], by: 'ada@laptop', createdAt: at, startedAt: at, cancelRequested: false, ...over })
+const record = (over: object) => ({ app: { project: 'shop', app: 'api', environment: 'production' }, at, createdAt: at, by: 'ada@laptop', kind: 'release', ...over })
+
+const status = () => {
+  const live = { ...appView(), status: { ...appView().status, release: record({ number: 3 }), deployment: record({ id: 'd3', number: 3 }), instances: [{ deployment: 'd3', instance: 'a', state: 'running', memoryBytes: 64 * 1024 ** 2 }, { deployment: 'd3', instance: 'b', state: 'starting' }] } }
+  const stopped = { ...appView({ app: 'web' }), status: { ...appView({ app: 'web' }).status, state: 'stopped', url: undefined }, job: job({ action: 'start', state: 'queued' }) }
+  const jobs = [job({ state: 'running', action: 'rollback' })]
+  return { platforms: [{ id: '1', name: 'local', provider: 'local', state: 'unusable', problem: 'its provider is not installed', createdAt: at, settings: {} }], apps: [live, stopped], jobs } as never
+}
+
+test('status shows what runs where, what is under way, and what is wrong', async () => {
+  const { exit, stdout } = await run(['status', '--all'], { status })
+  expect(exit).toBe(0)
+  expect(stdout).toBe(
+    [
+      'shop · production · local',
+      '  APP  STATE                   VERSION  RELEASED       MEMORY  URL',
+      '  api  live 1/2                v3       5 minutes ago  64 MB   http://api.shop.localhost:4110',
+      '  web  stopped (start queued)',
+      '',
+      '· rollback api running for 5 min 00 s',
+      '',
+      '! platform local is unusable: its provider is not installed',
+      '',
+    ].join('\n'),
+  )
+})
+
+test('status --json is one document, as the server gave it', async () => {
+  const { stdout, stderr } = await run(['status', '--all', '--json'], { status })
+  expect(JSON.parse(stdout)).toMatchObject({ platforms: [{ name: 'local' }], apps: [{ status: { app: { app: 'api' } } }, {}], jobs: [{ action: 'rollback' }] })
+  expect(stderr).toBe('')
+})
+
+test('status of nothing says how to begin', async () => {
+  expect((await run(['status', '--all'], { status: () => emptyStatus }, { PILOT_INVOKED_AS: 'npm start --' })).stdout).toContain('`npm start -- up DIR` deploys a folder.')
+})
+
+test('no colour reaches a program, and FORCE_COLOR asks for it', async () => {
+  expect((await run(['status', '--all'], { status })).stdout).not.toContain('\u001b')
+  expect((await run(['status', '--all'], { status }, { FORCE_COLOR: '1' })).stdout).toContain('\u001b[32m')
+  expect((await run(['status', '--all'], { status }, { FORCE_COLOR: '1', NO_COLOR: '1' })).stdout).not.toContain('\u001b')
+})
+
+test('jobs', async () => {
+  const jobs = () => ({ jobs: [job({ state: 'queued', waitsFor: 'a runner', startedAt: undefined }), job({ state: 'failed', error: { code: 'BUILD_FAILED', message: '', suggestion: '' }, finishedAt: '2026-01-02T03:04:09.500Z' }), job({ state: 'running', cancelRequested: true, app: undefined, action: 'setup' })] }) as never
+  const { stdout, server } = await run(['jobs', '--all', '-n', '3'], { jobs })
+  expect(stdout).toBe(
+    [
+      'JOB   ACTION  APP       STATE                 STARTED        TOOK        BY',
+      'op-1  up      shop/api  queued: a runner      5 minutes ago              ada@laptop',
+      'op-1  up      shop/api  failed: BUILD_FAILED  5 minutes ago  4.5 s       ada@laptop',
+      'op-1  setup   local     cancelling            5 minutes ago  5 min 00 s  ada@laptop',
+      '',
+    ].join('\n'),
+  )
+  expect(server.seen.at(-1)!.query).toEqual({ limit: '3' })
+  expect((await run(['jobs', '--all', '-n', 'x'], { jobs })).exit).toBe(2)
+})
+
+test('releases mark the one that has the traffic, and list what is staged', async () => {
+  const source = { digest: 'sha256:0', commit: '0123456789abcdef', message: 'Sell more\nthings', dirty: true }
+  const answers = {
+    status: () => ({ ...emptyStatus, apps: [appView()] }),
+    releases: () => ({ releases: [record({ number: 2, deployment: 'd1', kind: 'rollback' }), record({ number: 1, deployment: 'd1' })], deployments: [record({ id: 'd1', number: 1, source })], current: 2 }),
+    deployments: () => ({ deployments: [record({ id: 'd2', number: 2, source }), record({ id: 'd1', number: 1, source })] }),
+  } as never
+  expect((await run(['releases', '-p', 'shop'], answers)).stdout).toBe(
+    [
+      'RELEASE  VERSION  KIND          WHEN           BY          COMMIT',
+      '  -      v2       not released  5 minutes ago  ada@laptop  0123456+changes Sell more',
+      '* 2      v1       rollback      5 minutes ago  ada@laptop  0123456+changes Sell more',
+      '  1      v1       release       5 minutes ago  ada@laptop  0123456+changes Sell more',
+      '',
+    ].join('\n'),
+  )
+  expect(JSON.parse((await run(['releases', '-p', 'shop', '--json'], answers)).stdout)).toMatchObject({ current: 2, releases: [{ number: 2 }, { number: 1 }], staged: [{ id: 'd2' }] })
+})
+
+test('logs cannot act on the terminal; --json keeps every field', async () => {
+  const line = (instance: string, text: string) => ({ deployment: 'd1', instance, stream: 'stdout', at, text, cursor: '1' })
+  const answers = { status: () => ({ ...emptyStatus, apps: [appView()] }), logs: () => [line('a', 'one'), line('b', '\u001b]52;c;ZXZpbA==\u0007two\u001b[2J')] as never }
+  expect((await run(['logs', '-p', 'shop'], answers)).stdout).toBe('one\nb two\n')
+  expect((await run(['logs', '-p', 'shop', '--timestamps'], answers)).stdout).toBe(`${at} one\n${at} b two\n`)
+  const json = (await run(['logs', '-p', 'shop', '--json'], answers)).stdout
+  expect(json).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
+  expect(json.trimEnd().split('\n').map((text) => (JSON.parse(text) as { instance: string }).instance)).toEqual(['a', 'b'])
+})
+
+test('open says that a stopped app has no address', async () => {
+  const answers = { status: () => ({ ...emptyStatus, apps: [appView()] }), app: () => ({ ...appView(), status: { ...appView().status, state: 'stopped', url: undefined } }) as never }
+  expect(await run(['open', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('api has no address: it is stopped.') })
+})
+
+test('doctor lists findings with their fixes, and fails when one is a problem', async () => {
+  const findings = [{ about: 'local', id: 'docker.engine', status: 'problem', title: 'No Docker engine', fix: 'Install it, or `setup local --runtime process`.' }] as const
+  const ran = await run(['doctor'], { doctor: () => ({ findings: [...findings] }) })
+  expect(ran.exit).toBe(1)
+  expect(ran.stdout).toContain('local\n  ✗ No Docker engine\n    Fix Install it, or `pilot setup local --runtime process`.\n')
+  expect(ran.stderr).toBe('1 problem\n')
+  expect(JSON.parse((await run(['doctor', '--json'], { doctor: () => ({ findings: [] }) })).stdout)).toMatchObject({ findings: [{ about: 'machine', id: 'node.version', status: 'ok' }, {}, {}, {}] })
+})
+
+test('a server that is newer and knows more codes and events is understood', async () => {
+  const ran = await run(['status', '--all', '--json'], { status: () => { throw Object.assign(new Error(), {}) } })
+  expect(ran.exit).toBe(1)
+  expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: 'INTERNAL' } })
+})
