@@ -36,7 +36,7 @@ export function createApi({ handlers, log, closing, browser }: { handlers: Handl
 }
 
 async function answer(context: Context, { name, route, handlers, closing }: { name: RouteName; route: Route; handlers: Handlers; closing: AbortSignal }): Promise<Response> {
-  const schemas: { params?: z.ZodType; query?: z.ZodType; body?: z.ZodType; response?: z.ZodType } = routeSchemas[name]
+  const schemas = routeSchemas[name] as unknown as { readonly params?: z.ZodType; readonly query?: z.ZodType; readonly body?: z.ZodType }
   const raw = context.req.raw
   const request: ApiRequest<RouteName> = {
     params: parsed(schemas.params, context.req.param(), 'the path') as never,

@@ -20,7 +20,7 @@ export function openApiDocument(): JsonSchema {
   const components: Record<string, JsonSchema> = { Error: named(errorBodySchema, 'output', {}) }
   const paths: Record<string, Record<string, unknown>> = {}
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
-    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(name, route, routeSchemas[name], components) }
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(name, route, routeSchemas[name] as unknown as RouteSchemas, components) }
   }
   return {
     openapi: '3.1.1',

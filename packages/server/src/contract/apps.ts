@@ -5,7 +5,7 @@ import { platformSchema, type Platform } from './platforms.ts'
 import { appIdentitySchema, timeSchema } from './shared.ts'
 
 /** Records come out of the store as they were written: their shape is core's, and newer fields pass through. */
-const recordOf = <T>(shape: Record<string, z.ZodType>, id: string): z.ZodType<T> => z.looseObject(shape).meta({ id }) as unknown as z.ZodType<T>
+const recordOf = <T>(shape: Record<string, unknown>, id: string): z.ZodType<T> => z.looseObject(shape as Record<string, z.ZodType>).meta({ id }) as unknown as z.ZodType<T>
 
 export const releaseRecordSchema = recordOf<ReleaseRecord>(
   { number: z.number().int(), app: appIdentitySchema, deployment: z.string(), kind: z.string(), previous: z.string().optional(), at: timeSchema, by: z.string(), url: z.string().optional() },

@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startFakeCloud, type FakeCloud } from '@pilot/core/testing'
+import { openHome, removeHome, stopSupervisor, type Home } from '@pilot/host'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createClient, type Client } from './client/index.ts'
+import { definition, eventsOf, finished, upRequest } from './testing/test-server.ts'
+
+/** The programs as they run in a home: server and runners as processes, PostgreSQL under the supervisor, an installed provider. */
+let home: Home
+let cloud: FakeCloud
+let client: Client
+const programs = new Set<ChildProcess>()
+
+beforeAll(async () => {
+  home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-test-main-')))
+  cloud = await startFakeCloud()
+  await cloud.configure({ slowMs: 0, consistencyMs: 0 })
+  await installFakeProvider()
+  client = createClient({ socketPath: home.paths.serverSocket, by: 'ada@test' })
+}, 120_000)
+
+afterAll(async () => {
+  client.close()
+  for (const program of programs) program.kill('SIGKILL')
+  await cloud.stop()
+  await stopSupervisor(home, { services: 'stop' })
+  await removeHome(home)
+}, 120_000)
+
+test('two runners beside the server: one is killed in the middle, the other one finishes, and everything happens once', { timeout: 180_000 }, async () => {
+  const server = start('main.ts', { PILOT_RUNNER: 'separate' })
+  await started(server)
+  const runners = [start('runner-main.ts'), start('runner-main.ts')]
+  const setup = await client.request('startOperation', { body: { action: 'setup', provider: 'fake', settings: { url: cloud.url } } })
+  expect(await finished(client, setup.operation.id)).toMatchObject({ state: 'done' })
+
+  await Promise.all(runners.map((runner) => output(runner, 'runner started')))
+  await cloud.configure({ faults: [{ action: 'hold', moment: 'after', operation: 'create', type: 'deployment', call: 1 }] })
+  const { operation } = await client.request('startOperation', { body: await upRequest(client, [definition('api')]) })
+  const { pid } = await cloud.held()
+  const victim = runners.find((runner) => runner.pid === pid)!
+  const gone = exited(victim)
+  victim.kill('SIGKILL')
+  await gone
+  await cloud.release()
+
+  const ended = await finished(client, operation.id)
+  expect(ended).toMatchObject({ state: 'done', jobs: [{ attempt: 2, state: 'done' }] })
+  const events = await eventsOf(client, operation.id)
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
+  expect(events.filter(({ type }) => type === 'app.released')).toHaveLength(1)
+  expect((await cloud.resources()).filter(({ type }) => type === 'deployment')).toHaveLength(1)
+  const { releases } = await client.request('releases', { params: { project: 'shop', app: 'api', environment: 'production' } })
+  expect(releases).toHaveLength(1)
+  expect(await cloud.violations()).toEqual([])
+
+  const survivor = runners.find((runner) => runner !== victim)!
+  const both = [exited(survivor), exited(server)]
+  survivor.kill('SIGTERM')
+  server.kill('SIGTERM')
+  expect(await Promise.all(both)).toEqual([0, 0])
+})
+
+test('a server that is killed in the middle of an operation is followed by one that ends it', { timeout: 180_000 }, async () => {
+  const first = start('main.ts')
+  await started(first)
+  await cloud.configure({ faults: [{ action: 'hold', moment: 'before', operation: 'update', type: 'traffic', call: 1 }] })
+  const { operation } = await client.request('startOperation', { body: await upRequest(client, [definition('api', { env: { CHANGED: 'yes' } })]) })
+  const watching = eventsOf(client, operation.id)
+  await cloud.held()
+  const gone = exited(first)
+  first.kill('SIGKILL')
+  await gone
+  await cloud.release({ drop: true })
+  const second = start('main.ts')
+  const events = await watching
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
+  expect(events.at(-1)).toMatchObject({ type: 'operation.finished', outcome: 'done' })
+  expect((await cloud.resources()).filter(({ type }) => type === 'deployment')).toHaveLength(1)
+  expect(await cloud.violations()).toEqual([])
+
+  const both = [exited(second)]
+  await client.request('shutdown', { body: {} })
+  expect(await Promise.all(both)).toEqual([0])
+  await expect(client.request('info')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' })
+})
+
+/** A package that `provider add` would have installed. */
+async function installFakeProvider(): Promise<void> {
+  const folder = join(home.dir, 'providers', 'node_modules', 'pilot-provider-fake')
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'pilot-provider-fake', version: '1.0.0', type: 'module', exports: './index.js', pilot: { provider: 'fake', contract: 1 } }))
+  await writeFile(join(folder, 'index.js'), `export { default } from ${JSON.stringify(new URL('./testing/fake-provider.ts', import.meta.url).href)}\n`)
+}
+
+function start(program: 'main.ts' | 'runner-main.ts', env: Readonly<Record<string, string>> = {}): ChildProcess {
+  const child = spawn(process.execPath, ['--conditions=@pilot/source', fileURLToPath(new URL(program, import.meta.url)), home.dir], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+  programs.add(child)
+  child.once('exit', () => programs.delete(child))
+  child.stdout!.on('data', (chunk: Buffer) => texts.set(child, (texts.get(child) ?? '') + chunk))
+  return child
+}
+
+const texts = new Map<ChildProcess, string>()
+
+const started = (server: ChildProcess): Promise<void> => output(server, 'server started')
+
+async function output(child: ChildProcess, text: string): Promise<void> {
+  while (texts.get(child)?.includes(text) !== true) {
+    if (child.exitCode !== null) throw new Error(`It ended: ${texts.get(child)} ${await readFile(join(home.paths.logs, 'postgres-control.log'), 'utf8').catch(() => '')}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const exited = (child: ChildProcess): Promise<number | null> => new Promise((resolve) => child.once('exit', (code) => resolve(code)))
