@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { PilotError, type AppIdentity, type Listed, type Ownership } from '@pilot/core'
+import { PilotError, type AppIdentity, type Ownership } from '@pilot/core'
 
 /**
  * How this provider marks what belongs to a platform: the one file that knows.
@@ -16,6 +16,7 @@ export const labels = {
   deployment: 'pilot.deployment',
   project: 'pilot.project',
   app: 'pilot.app',
+  environment: 'pilot.environment',
 } as const
 
 export function ownerLabels({ platformId, scope, key, generation }: Ownership): Record<string, string> {
@@ -50,8 +51,6 @@ export function assertOurs({ found, owner, title }: { found: Partial<Ownership>;
   const holder = found.platformId === undefined ? 'It carries no mark of Pilot.' : `It belongs to ${found.key ?? 'something'} of ${found.scope ?? 'another scope'}${found.platformId === owner.platformId ? '' : ' of another platform'}.`
   throw new PilotError('NAME_TAKEN', `${title} exists already`, { reason: holder })
 }
-
-export const listed = ({ id, owner, title }: Listed): Listed => ({ id, owner, title })
 
 /** Names that must be known before the thing exists, from the platform and the app alone. */
 export const routeId = (platformId: string, app: AppIdentity): string => derivedName({ platformId, app, separator: '-', limit: 60 })

@@ -78,8 +78,8 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
         return { id: existing.Id }
       }
       for (let attempt = 1; ; attempt++) {
-        const hostPort = await reservePort(home, portName(name))
         await checkpoint()
+        const hostPort = await reservePort(home, portName(name))
         const container = await docker.createContainer({ name, ...options({ inputs, hostPort, cpus, hasInit }), Labels: { ...ownerLabels(owner), ...appLabels(inputs) } }).catch((error: unknown) => {
           throw isAbsent(error) ? imageGone(inputs, error) : engineError(error, `The container ${name}`)
         })
@@ -118,9 +118,9 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       return { status: 'ready', outputs: outputsOf(found) }
     },
 
-    async read({ id }) {
+    async read({ id, recorded }) {
       const found = await inspect(await engine(), id)
-      return found && { inputs: liveInputs(found), outputs: outputsOf(found) }
+      return found && { inputs: liveInputs(found, recorded), outputs: outputsOf(found) }
     },
 
     async list({ platformId }) {
@@ -185,7 +185,7 @@ function options({ inputs, hostPort, cpus, hasInit }: { inputs: Inputs; hostPort
   }
 }
 
-const appLabels = ({ app, deployment }: Inputs): Record<string, string> => ({ [labels.project]: app.project, [labels.app]: app.app, [labels.deployment]: deployment })
+const appLabels = ({ app, deployment }: Inputs): Record<string, string> => ({ [labels.project]: app.project, [labels.app]: app.app, [labels.environment]: app.environment, [labels.deployment]: deployment })
 
 /** Starting fails for the app's own reasons too (no such command): Docker records them and `settle` tells them. */
 async function start({ docker }: Engine, id: string): Promise<'started' | 'port taken' | 'refused'> {
@@ -225,15 +225,20 @@ function outputsOf(found: ContainerInspectInfo): Outputs {
   return { host: '127.0.0.1', port, address: `http://127.0.0.1:${port}` }
 }
 
-function liveInputs({ Image, Config, HostConfig, State }: ContainerInspectInfo): Partial<Inputs> {
+/** Memory and command as Docker has them now; the rest of what was asked for cannot be changed by anybody. */
+function liveInputs({ Image, Config, HostConfig, State }: ContainerInspectInfo, recorded: Partial<Inputs>): Partial<Inputs> {
   const [port] = Object.keys((HostConfig.PortBindings ?? {}) as object)
+  const { [labels.project]: project, [labels.app]: app, [labels.environment]: environment, [labels.deployment]: deployment } = Config.Labels
   const isRunning = State.Running || State.Restarting
   return {
+    ...(project && app && environment ? { app: { project, app, environment } } : {}),
+    ...(deployment ? { deployment } : {}),
     image: Image,
+    // Without one of ours it is the image's, which may be anything.
+    ...(recorded.command ? { command: Config.Cmd ?? [] } : {}),
     network: HostConfig.NetworkMode!,
     memoryBytes: HostConfig.Memory!,
     ...(port ? { port: Number.parseInt(port, 10) } : {}),
-    ...(Config.Labels[labels.deployment] ? { deployment: Config.Labels[labels.deployment]! } : {}),
     // A value that the schema does not know is how a reading says "not running".
     running: isRunning as true,
   }

@@ -31,7 +31,10 @@ type Inputs = z.output<typeof inputs>
 /** What we read back of a service file. */
 export interface StoredService extends Marked {
   readonly name: string
+  readonly app: z.output<typeof appIdentity>
   readonly cwd: string
+  readonly args: readonly string[]
+  readonly memoryBytes: number
   readonly logFile: string
   readonly deployment: string
   readonly port: number
@@ -66,6 +69,7 @@ export function processKind(home: Home): AnyKind {
       memoryBytes: inputs.memoryBytes,
       order: 60,
       owner: markOf(owner),
+      app: inputs.app,
       deployment: inputs.deployment,
       port,
     }
@@ -127,7 +131,8 @@ export function processKind(home: Home): AnyKind {
       const state = serviceStatus(home, id)?.state
       const isRunning = state !== undefined && state !== 'exited' && state !== 'failed'
       // A value that the schema does not know is how a reading says "not running".
-      return { inputs: { deployment: service.deployment, folder: service.cwd, running: isRunning as true }, outputs: outputsOf(service) }
+      const { app, deployment, cwd: folder, args, memoryBytes } = service
+      return { inputs: { app, deployment, folder, command: [...args], memoryBytes, running: isRunning as true }, outputs: outputsOf(service) }
     },
 
     list: ({ platformId }) => listMarked({ folder: home.paths.services, platformId, title: (id) => `process ${id}` }),
