@@ -15,6 +15,7 @@ export {
   type CreateCall,
   type Created,
   type DeleteCall,
+  type Deleted,
   type Exposure,
   type Kind,
   type ListCall,

@@ -15,7 +15,7 @@ import { slot } from './recorded.ts'
 import { resolveValue, type Outputs } from './resolve.ts'
 import { isFatal, pauses } from './retry.ts'
 import { schedule, type Park } from './schedule.ts'
-import { parseOutputs, rest, settle, settleDelete, SettleFailure } from './settle.ts'
+import { assertInTime, parseOutputs, rest, settle, settleDelete, SettleFailure } from './settle.ts'
 import { findCreated, type FindContext } from './unknown.ts'
 
 export interface ExecuteContext extends FindContext {
@@ -43,8 +43,8 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
 
   const outcome = await schedule({
     tasks: operations,
-    // Twice the width: while calls fill the gate, the intents of the next ones become durable.
-    parallel: context.width * 2,
+    // Wider than the gate: while calls fill it, the intents of the next ones become durable.
+    parallel: context.width * 3,
     mayStart: () => !context.signal.aborted && surprise === undefined && !isFatallyBroken,
     run: async (operation, park) => {
       const report = reporter(context, operation, numbers.get(operation.id))
@@ -216,10 +216,19 @@ async function remove({ context, resource: { key, generation }, park, report }: 
   const facts = { key, generation, action: 'delete' as const }
   const started = clock.monotonicMs()
   const pause = pauses(policy)
+  let earlier: { readonly operation?: string } = {}
   for (;;) {
     try {
-      const { operation } = await callHandler(context, { kind, resource, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, id, recorded: recordedInputs(resource, recorded) }))
+      const { operation, again } = await callHandler(context, { kind, resource, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, ...earlier, id, recorded: recordedInputs(resource, recorded) }))
       const accepted = journal.append({ type: 'accepted', ...facts, id, ...(operation === undefined ? {} : { operation }) })
+      if (again !== undefined) {
+        await accepted
+        assertInTime(context, { kind, resource, started })
+        report('waiting', again.message)
+        await rest(context, park, again.afterMs)
+        earlier = operation === undefined ? earlier : { operation }
+        continue
+      }
       await Promise.all([accepted, settleDelete(context, { kind, resource, recorded, park, waiting: (message) => report('waiting', message) })])
       break
     } catch (error) {

@@ -49,10 +49,15 @@ export async function settleDelete(context: CallContext, { kind, resource, recor
   const pause = pauses({ firstPauseMs: 20, longestPauseMs: 5_000 })
   while ((await readOne(context, { kind, resource, recorded })) !== undefined) {
     waiting(undefined)
-    const limit = settleTimeoutMs(kind)
-    if (context.clock.monotonicMs() - started > limit) throw new PilotError('TIMED_OUT', `${resource.key} (${kind.kind} ${resource.id}) still exists ${limit} ms after its deletion was accepted`)
+    assertInTime(context, { kind, resource, started })
     await rest(context, park, pause())
   }
+}
+
+/** Throws TIMED_OUT when a deletion takes longer than the kind's limit. */
+export function assertInTime({ clock }: Pick<CallContext, 'clock'>, { kind, resource, started }: { kind: AnyKind; resource: Pick<ResourceState, 'key' | 'id'>; started: number }): void {
+  const limit = settleTimeoutMs(kind)
+  if (clock.monotonicMs() - started > limit) throw new PilotError('TIMED_OUT', `${resource.key} (${kind.kind} ${resource.id}) still exists ${limit} ms after its deletion was accepted`)
 }
 
 /** Waits without keeping others from starting. Throws CANCELLED or LEASE_LOST. */

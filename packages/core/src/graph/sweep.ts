@@ -4,6 +4,7 @@ import type { ResourceState } from '../store/store.ts'
 import { callHandler, listKind } from './calls.ts'
 import { isCreationOf, type FindContext } from './unknown.ts'
 import { readOne, recordedInputs } from './live.ts'
+import { assertInTime } from './settle.ts'
 import { pauses } from './retry.ts'
 
 /** What carries our marks in this scope and is not deleted by Pilot: someone has to look at it. */
@@ -68,10 +69,14 @@ async function deleteStray(context: FindContext, { kind, listed, owner, patient 
   if (kind.consistencyMs > 0 && (await readOne(context, { kind, resource: target, recorded: context.recorded })) === undefined) return false
   const started = context.clock.monotonicMs()
   const pause = pauses(context.policy)
+  let earlier: { readonly operation?: string } = {}
   for (;;) {
     try {
-      await callHandler(context, { kind, resource: owner, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, id: listed.id, recorded: recordedInputs(resource, context.recorded) }))
-      break
+      const { operation, again } = await callHandler(context, { kind, resource: owner, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, ...earlier, id: listed.id, recorded: recordedInputs(resource, context.recorded) }))
+      if (again === undefined) break
+      assertInTime(context, { kind, resource: target, started })
+      await context.clock.sleep(again.afterMs, { signal: context.signal })
+      earlier = operation === undefined ? earlier : { operation }
     } catch (error) {
       if (!isPilotError(error) || error.code !== 'BLOCKED') throw error
       if (!patient) return false

@@ -58,7 +58,8 @@ export interface Kind<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
    */
   create(call: CreateCall<z.output<I>>): Promise<Created>
   /**
-   * One look at whether the resource is usable. `failed` is final for this generation: a later run deletes it and creates
+   * One look at whether the resource is usable; what a provider wants as a request of its own after the creation (an
+   * attribute that `create` cannot set) is sent from here too, after `checkpoint()`, when the look shows that it is missing. `failed` is final for this generation: a later run deletes it and creates
    * the next generation. May be called any number of times, also by another process than the one that created.
    */
   settle(call: SettleCall<z.output<I>>): Promise<Settled<z.output<O>>>
@@ -66,8 +67,12 @@ export interface Kind<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   read(call: ReadCall<z.output<I>>): Promise<Reading<z.output<I>, z.output<O>> | undefined>
   /** All resources of this kind that carry this platform's marks, all pages. Changes nothing. */
   list(call: ListCall): Promise<readonly Listed[]>
-  /** Asks the provider to delete. Absent is success. May be called twice. When it fails, the resource may or may not exist. */
-  delete(call: DeleteCall<z.output<I>>): Promise<Accepted>
+  /**
+   * Asks the provider to delete. Absent is success. May be called twice. When it fails, the resource may or may not exist.
+   * Where it takes several requests with waiting in between (disable, then delete), or where the accepted operation may still
+   * be refused, it returns `again`: the engine then calls `delete` once more instead of `read`.
+   */
+  delete(call: DeleteCall<z.output<I>>): Promise<Deleted>
   /**
    * Changes a resource in place, with the provider's own precondition (ETag, fingerprint) where it has one.
    * Absent means: every change of an input replaces. When it fails, any subset of the fields may have changed; the next plan reads.
@@ -144,6 +149,8 @@ export interface ListCall {
 export interface DeleteCall<I> extends Call {
   readonly id: string
   readonly recorded: Partial<I>
+  /** What an earlier call of this deletion returned, unless that was before a crash. */
+  readonly operation?: string
 }
 export interface UpdateCall<I> extends Call {
   readonly id: string
@@ -161,6 +168,9 @@ export interface Created {
 }
 export interface Accepted {
   readonly operation?: string
+}
+export interface Deleted extends Accepted {
+  readonly again?: { readonly afterMs: number; readonly message?: string }
 }
 export type Settled<O> =
   | { readonly status: 'ready'; readonly outputs: O }
