@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** The product from outside: the command with a home of its own, as a user would type it. */
+export interface Pilot extends AsyncDisposable {
+  readonly home: string
+  /** A folder for the test's own files; gone at the end. */
+  readonly folder: string
+  run(words: readonly string[], options?: RunOptions): Promise<Ran>
+  /** Runs and expects exit code 0; throws with all output otherwise. */
+  ok(words: readonly string[], options?: RunOptions): Promise<Ran>
+  /** A copy of an example, so that a test may change it. */
+  example(name: string): Promise<string>
+}
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+  /** The last line of stdout. */
+  readonly last: string
+  json<T>(): T
+}
+
+export const root = resolve(import.meta.dirname, '../..')
+const program = ['--conditions=@pilot/source', '--disable-warning=ExperimentalWarning', join(root, 'packages/tui/src/bin/pilot.ts')]
+
+export async function openPilot(): Promise<Pilot> {
+  const folder = await mkdtemp(join(tmpdir(), 'pilot-e2e-'))
+  const home = join(folder, 'home')
+
+  function run(words: readonly string[], { cwd = folder, input, env = {} }: RunOptions = {}): Promise<Ran> {
+    return new Promise((done) => {
+      const child = execFile(
+        process.execPath,
+        [...program, ...words],
+        { cwd, env: { ...withoutNpm(process.env), PILOT_HOME: home, NO_COLOR: '1', ...env }, maxBuffer: 64 << 20 },
+        (error, stdout, stderr) => done(ran({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, stderr })),
+      )
+      child.stdin?.end(input)
+    })
+  }
+
+  async function ok(words: readonly string[], options?: RunOptions): Promise<Ran> {
+    const result = await run(words, options)
+    if (result.code !== 0) throw new Error(`pilot ${words.join(' ')} ended with ${result.code}\n${result.stdout}\n${result.stderr}`)
+    return result
+  }
+
+  return {
+    home,
+    folder,
+    run,
+    ok,
+    async example(name) {
+      const copy = join(folder, name)
+      await cp(join(root, 'examples', name), copy, { recursive: true, filter: (path) => !path.includes('node_modules') })
+      return copy
+    },
+    async [Symbol.asyncDispose]() {
+      await run(['destroy', '--platform', 'local', '--yes', '--delete-data'])
+      await run(['server', 'stop', '--all'])
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Answers of an app that may only just have been released. */
+export async function get(url: string, path = '/', init?: RequestInit): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(new URL(path, url), init)
+  return { status: response.status, text: await response.text() }
+}
+
+function ran({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): Ran {
+  return { code, stdout, stderr, last: stdout.trimEnd().split('\n').at(-1) ?? '', json: <T>() => JSON.parse(stdout) as T }
+}
+
+/** The test runner may itself be started by npm, which tells commands where they were started. */
+function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(npm_|INIT_CWD$|PILOT_|CI$|VITEST|FORCE_COLOR$)/i.test(name)))
+}
