@@ -1,6 +1,7 @@
 import { PilotError, isPilotError, toPilotError } from '../errors/pilot-error.ts'
-import { resourceName, resourceToken } from './identity.ts'
+import type { identityCache } from './identity.ts'
 import type { AnyKind, Call, ListCall, Listed } from '../provider/kind.ts'
+import { createRedactor, type Redactor } from '../secrets/redactor.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { Clock } from '../store/clock.ts'
 import type { ResourceState } from '../store/store.ts'
@@ -11,6 +12,7 @@ import type { Gate } from './schedule.ts'
 export interface CallContext {
   readonly platformId: string
   readonly scope: string
+  readonly identity: ReturnType<typeof identityCache>
   readonly secrets: SecretStore
   readonly checkpoint: () => Promise<void>
   readonly gate: Gate
@@ -39,15 +41,14 @@ export interface CallOptions {
 /** One call of a handler, within its deadline and the engine's width, repeated as the retry policy says. */
 export function callHandler<T>(context: CallContext, options: CallOptions, run: (call: Call) => Promise<T>): Promise<T> {
   const { kind, resource, what, mutates, isRepeatable, opened = new Set() } = options
-  const owner = { platformId: context.platformId, scope: context.scope, key: resource.key, generation: resource.generation }
-  const redact = redactor(opened)
+  const redact = redactText(opened)
   let isSent = false
   const once = () =>
     context.gate.run(async () => {
       throwIfStopped(context.signal)
       isSent = true
       return withDeadline({ context, title: `${what} of ${resource.key} (${kind.kind})`, timeoutMs: callTimeoutMs(kind), mutates }, (signal) =>
-        run({ owner, name: resourceName(owner), token: resourceToken(owner), signal, checkpoint: context.checkpoint, log: (line) => context.log(redact(line)) }),
+        run({ ...context.identity(resource), signal, checkpoint: context.checkpoint, log: (line) => context.log(redact(line)) }),
       )
     })
   return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable }).catch((error: unknown) => {
@@ -107,12 +108,10 @@ async function withDeadline<T>({ context, title, timeoutMs, mutates }: { context
   }
 }
 
-function redactor(opened: ReadonlySet<string>): (text: string) => string {
-  return (text) => {
-    let clean = text
-    for (const secret of opened) if (secret.length >= 3) clean = clean.replaceAll(secret, '[secret]')
-    return clean
-  }
+/** Most calls open no secret and need no redactor. */
+function redactText(opened: ReadonlySet<string>): (text: string) => string {
+  let redactor: Redactor | undefined
+  return (text) => (opened.size === 0 ? text : (redactor ??= createRedactor(opened)).redact(text))
 }
 
 function redactError(error: unknown, redact: (text: string) => string): unknown {

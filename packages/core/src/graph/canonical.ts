@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
 
-/** JSON with sorted keys and without undefined fields: equal values give equal text. */
+/** JSON with sorted keys and without undefined fields: equal values give equal text. For JSON values only. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, nested: unknown) => (isPlainObject(nested) ? sortKeys(nested) : nested)) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (!isPlainObject(value)) return JSON.stringify(value) ?? 'null'
+  const parts: string[] = []
+  for (const key of Object.keys(value).sort()) if (value[key] !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(value[key])}`)
+  return `{${parts.join(',')}}`
 }
 
 /** SHA-256 of the canonical JSON, hexadecimal. */
@@ -14,10 +18,4 @@ export const isEqual = (a: unknown, b: unknown): boolean => a === b || canonical
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function sortKeys(value: Record<string, unknown>): Record<string, unknown> {
-  const sorted: Record<string, unknown> = {}
-  for (const key of Object.keys(value).sort()) sorted[key] = value[key]
-  return sorted
 }

@@ -8,13 +8,14 @@ import type { Fence, ResourceState, ScopeStore, State } from '../store/store.ts'
 import { applyGraph, type ApplyOptions, type ApplyResult } from './apply.ts'
 import { destroyScope, type DestroyOptions, type DestroyScopeResult } from './destroy.ts'
 import { kindsByName, type Kinds } from './graph.ts'
+import { identityCache } from './identity.ts'
 import { createJournal, type Journal } from './journal.ts'
 import type { Plan } from './plan.ts'
 import { preparePlan } from './prepare.ts'
 import { recover } from './recover.ts'
 import type { Recorded } from './recorded.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
-import { createGate } from './schedule.ts'
+import { createGate, shared } from './schedule.ts'
 import type { FindContext } from './unknown.ts'
 
 /**
@@ -85,6 +86,8 @@ export function createEngine(options: EngineOptions): Engine {
   const { scope, lease, platformId, secrets, emit = () => {}, log = () => {}, width = 10, clock = systemClock, managedBy, retry = {}, lateArrivalMs = 1_000, cancelGraceMs = 5_000 } = options
   const kinds: Kinds = kindsByName(options.kinds)
   const gate = createGate(width)
+  const checkpoint = shared(() => lease.checkpoint())
+  const identity = identityCache({ platformId, scope: scope.name })
   const quietSince = clock.monotonicMs()
   let loaded: Promise<{ recorded: Recorded; journal: Journal }> | undefined
   return withSignal(options.signal ?? new AbortController().signal)
@@ -96,7 +99,7 @@ export function createEngine(options: EngineOptions): Engine {
         throw error
       })
       const policy = { ...defaultRetryPolicy, ...retry }
-      return { ...(await loaded), kinds, platformId, scope: scope.name, secrets, emit, log, width, clock, policy, gate, signal, lateArrivalMs, cancelGraceMs, quietSince, checkpoint: () => lease.checkpoint() }
+      return { ...(await loaded), kinds, platformId, scope: scope.name, secrets, emit, log, width, clock, policy, gate, signal, lateArrivalMs, cancelGraceMs, quietSince, checkpoint, identity }
     }
     return {
       async recover() {

@@ -19,6 +19,26 @@ export function resourceName(owner: Ownership): string {
 /** The idempotency token of an owner: 32 hexadecimal digits of SHA-256 over the same four facts. */
 export const resourceToken = (owner: Ownership): string => ownerHash('token', owner).slice(0, 32)
 
+export interface Identity {
+  readonly name: string
+  readonly token: string
+}
+
+/** Remembers what it computed: every call to a handler carries both. */
+export function identityCache({ platformId, scope }: Pick<Ownership, 'platformId' | 'scope'>): (owner: Pick<Ownership, 'key' | 'generation'>) => Identity & { readonly owner: Ownership } {
+  const known = new Map<string, Identity & { readonly owner: Ownership }>()
+  return ({ key, generation }) => {
+    const slot = `${key}#${generation}`
+    let found = known.get(slot)
+    if (found === undefined) {
+      const owner = { platformId, scope, key, generation }
+      found = { owner, name: resourceName(owner), token: resourceToken(owner) }
+      known.set(slot, found)
+    }
+    return found
+  }
+}
+
 const nameLength = 40
 
 function ownerHash(purpose: string, { platformId, scope, key, generation }: Ownership): string {

@@ -38,8 +38,8 @@ export interface PlanStep {
 }
 
 export interface PlanInput {
-  readonly desired: Graph
-  readonly recorded: Pick<Recorded, 'all' | 'current' | 'get' | 'nextGeneration' | 'version'>
+  readonly desired: Graph | OrderedGraph
+  readonly recorded: Pick<Recorded, 'all' | 'generations' | 'current' | 'get' | 'nextGeneration' | 'version'>
   /** By `slot(resource)`; a resource that is not in it was not looked at and counts as recorded. */
   readonly live: ReadonlyMap<string, Live | 'absent'>
   readonly kinds: Kinds
@@ -52,7 +52,7 @@ export interface PlanInput {
 /** Pure: equal inputs give equal plans. Throws INTERNAL for a graph that is wrong, KIND_UNKNOWN where it would touch such a resource. */
 export function planGraph(input: PlanInput): Plan {
   const { recorded, kinds } = input
-  const graph = orderGraph(input.desired, kinds)
+  const graph = 'order' in input.desired ? input.desired : orderGraph(input.desired, kinds)
   const planned = new Map<string, PlanStep>()
   const context = planContext(input, planned)
   for (const resource of graph.order) planned.set(resource.key, planResource({ ...input, graph, resource, context }))
@@ -81,7 +81,7 @@ function planContext({ recorded, live, secretHash }: PlanInput, planned: Readonl
 function planResource({ resource, recorded, live, kinds, graph, context, adopted }: PlanInput & { graph: OrderedGraph; resource: Resource; context: ProjectionContext }): PlanStep {
   const kind = kinds.get(resource.kind)!
   const current = recorded.current(resource.key)
-  const others = recorded.all().filter(({ key, generation }) => key === resource.key && generation !== current?.generation)
+  const others = recorded.generations(resource.key).filter(({ generation }) => generation !== current?.generation)
   const reading = current === undefined ? undefined : live.get(slot(current))
   const next = recorded.nextGeneration(resource.key)
   const step = (action: PlanStep['action'], reason: string, { changes = [], generation, gone = others }: { changes?: readonly Change[]; generation: number; gone?: readonly ResourceState[] }): PlanStep => {

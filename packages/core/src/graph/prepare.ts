@@ -24,7 +24,7 @@ export async function preparePlan(context: EngineContext, { desired, refresh }: 
   await settleUnknown(context, { wanted: graph.resources, projection: outputContext(recorded, secretHash) })
   const adopted = refresh ? await adoptExisting(context, { wanted: graph.resources }) : []
   const live = refresh ? await readLive(context, recorded, kinds) : new Map<string, Live | 'absent'>()
-  const plan = planGraph({ desired, recorded, live, kinds, adopted: new Set(adopted), secretHash })
+  const plan = planGraph({ desired: graph, recorded, live, kinds, adopted: new Set(adopted), secretHash })
   return { plan, graph, live, secretHash }
 }
 

@@ -10,6 +10,8 @@ export interface Recorded {
   /** The one generation of a key that counts: the newest that is neither deposed nor failed. */
   current(key: string): ResourceState | undefined
   get(key: string, generation: number): ResourceState | undefined
+  /** Every generation of one key. */
+  generations(key: string): readonly ResourceState[]
   /** Every generation of every key, ordered by key and generation. */
   all(): readonly ResourceState[]
   /** Never used before for this key. */
@@ -45,6 +47,7 @@ export function createRecorded(state: State | undefined): Recorded {
   return {
     current,
     get,
+    generations: (key) => [...(resources.get(key)?.values() ?? [])],
     all,
     nextGeneration: (key) => Math.max(retired.get(key) ?? floor, ...(resources.get(key)?.keys() ?? [])) + 1,
     isOurs: ({ key, generation }) => get(key, generation) !== undefined || generation <= (retired.get(key) ?? 0) || generation < (current(key)?.generation ?? 0),

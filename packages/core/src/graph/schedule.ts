@@ -23,6 +23,26 @@ export function createGate(width: number): Gate {
   }
 }
 
+/** Calls that come while one is under way share the next one: what each caller gets was begun after it asked. */
+export function shared<T>(work: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined
+  let next: Promise<T> | undefined
+  const start = (): Promise<T> => {
+    next = undefined
+    const running = work().finally(() => {
+      if (current === running) current = undefined
+    })
+    current = running
+    return running
+  }
+  return () => {
+    if (next !== undefined) return next
+    if (current === undefined) return start()
+    next = current.then(start, start)
+    return next
+  }
+}
+
 export interface Task {
   readonly id: string
   /** Ids of tasks that must have succeeded. Dependencies come first in the list. */
@@ -53,8 +73,8 @@ export async function schedule<T extends Task>({ tasks, parallel, mayStart, run 
     }
   }
   const height = heights(tasks, dependents)
-  const ready = tasks.filter((task) => task.after.length === 0)
-  sortByHeight(ready)
+  const ready: T[] = []
+  for (const task of tasks) if (task.after.length === 0) insert(task)
   const done: string[] = []
   const failed: { id: string; error: unknown }[] = []
   let active = 0
@@ -62,7 +82,7 @@ export async function schedule<T extends Task>({ tasks, parallel, mayStart, run 
 
   await new Promise<void>((finish) => {
     const pump = (): void => {
-      while (ready.length > 0 && active < parallel && mayStart()) start(ready.shift()!)
+      while (ready.length > 0 && active < parallel && mayStart()) start(ready.pop()!)
       if (running === 0) finish()
     }
     const start = (task: T): void => {
@@ -81,14 +101,11 @@ export async function schedule<T extends Task>({ tasks, parallel, mayStart, run 
         .then(
           () => {
             done.push(task.id)
-            const unlocked = dependents.get(task.id)!.filter((dependent) => {
+            for (const dependent of dependents.get(task.id)!) {
               const left = missing.get(dependent.id)! - 1
               missing.set(dependent.id, left)
-              return left === 0
-            })
-            if (unlocked.length === 0) return
-            ready.push(...unlocked)
-            sortByHeight(ready)
+              if (left === 0) insert(dependent)
+            }
           },
           (error: unknown) => void failed.push({ id: task.id, error }),
         )
@@ -103,9 +120,16 @@ export async function schedule<T extends Task>({ tasks, parallel, mayStart, run 
   const begun = new Set([...done, ...failed.map(({ id }) => id)])
   return { done, failed, skipped: tasks.map(({ id }) => id).filter((id) => !begun.has(id)) }
 
-  // The longest chain first: a wide graph must not leave its critical path for the end. Array sort is stable.
-  function sortByHeight(list: T[]): void {
-    list.sort((a, b) => height.get(b.id)! - height.get(a.id)!)
+  // The longest chain last in the list, which is taken first: a wide graph must not leave its critical path for the end.
+  function insert(task: T): void {
+    const own = height.get(task.id)!
+    let low = 0
+    for (let high = ready.length; low < high; ) {
+      const middle = (low + high) >>> 1
+      if (height.get(ready[middle]!.id)! < own) low = middle + 1
+      else high = middle
+    }
+    ready.splice(low, 0, task)
   }
 }
 

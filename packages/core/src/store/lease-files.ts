@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
 import { numberedFiles } from './numbered-files.ts'
@@ -7,6 +8,9 @@ import type { Fence, LeaseRecord, LeaseStore, ScopeName } from './store.ts'
 /** The lease as numbered files, one per swap; readers look at the newest. */
 export function leaseFiles({ folder }: { folder: string }): LeaseStore {
   const files = numberedFiles({ folder, extension: 'json', keep: 16 })
+  // Files are never written twice, and the lease is looked at before every call to a provider: one look at the file's
+  // identity is enough when nothing changed.
+  let known: { readonly identity: string; readonly number: number; readonly record: LeaseRecord } | undefined
 
   return {
     read: async () => (await newest())?.record,
@@ -21,12 +25,20 @@ export function leaseFiles({ folder }: { folder: string }): LeaseStore {
     for (;;) {
       const number = files.newest()
       if (number === undefined) return undefined
+      const identity = fileIdentity(files.path(number))
+      if (identity !== undefined && known?.identity === identity && known.number === number) return known
       const text = await files.read(number)
       // Pruned between the look and the read: there are newer ones.
-      if (text === undefined) continue
-      return { number, record: parse(text, files.path(number)) }
+      if (text === undefined || identity === undefined) continue
+      known = { identity, number, record: parse(text, files.path(number)) }
+      return known
     }
   }
+}
+
+function fileIdentity(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found && `${found.dev}:${found.ino}:${found.ctimeNs}`
 }
 
 /** Throws LEASE_LOST unless the fence's token is the one that holds the lease now. */
