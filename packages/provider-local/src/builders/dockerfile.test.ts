@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import Docker from 'dockerode'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Builder, PilotError } from '@pilot/core'
+import { ensureBaseImages } from '../../../../e2e/environments/docker-base-images.ts'
+import { lazyEngine } from '../engine/engine.ts'
+import { labels, platformFilter } from '../ownership.ts'
+import { noSignal, sourceOf } from '../testing/local-platform.ts'
+import { findBuildx } from './buildx.ts'
+import { dockerfileBuilder } from './dockerfile.ts'
+
+const platformId = randomBytes(16).toString('hex')
+const docker = new Docker()
+const app = { project: 'shop', app: 'built', environment: 'production' }
+let builder: Builder
+const log: string[] = []
+
+beforeAll(async () => {
+  await ensureBaseImages(['busybox:latest'])
+  builder = dockerfileBuilder({ engine: lazyEngine(), platformId })
+})
+afterAll(async () => {
+  for (const { Id } of await docker.listImages({ filters: platformFilter(platformId) })) await docker.getImage(Id).remove({ force: true })
+})
+
+const build = (dockerfile: string, { args = {}, signal = noSignal(), files = {}, path = 'Dockerfile' }: { args?: Record<string, string>; signal?: AbortSignal; files?: Record<string, string>; path?: string } = {}) => {
+  log.length = 0
+  const source = sourceOf({ ...files, [path]: dockerfile })
+  return builder.build({ app, ...source, facts: { ...source.facts, ...(path === 'Dockerfile' ? {} : { build: path }) }, args, signal, log: (line) => log.push(line) })
+}
+const failure = (work: Promise<unknown>): Promise<PilotError> => work.then(() => expect.unreachable(), (error: PilotError) => error)
+
+test('an artifact is the image id, under a name that carries the platform, with ports and command', async () => {
+  const artifact = await build('FROM busybox:latest\nARG WORD\nCOPY . /srv\nRUN echo "word $WORD"\nEXPOSE 8000/tcp 9000/udp\nENTRYPOINT ["httpd"]\nCMD ["-f", "-p", "8000"]\n', { args: { WORD: 'x' }, files: { 'index.html': 'hi' } })
+  expect(artifact).toEqual({ digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/), type: 'image', location: `pilot-${platformId.slice(0, 8)}/shop/built:${artifact.digest.slice(7, 19)}`, ports: [8000], command: ['httpd', '-f', '-p', '8000'] })
+  expect(log).toContain('word x')
+  const { Id, Config, RepoTags } = await docker.getImage(artifact.location).inspect()
+  expect([Id, RepoTags]).toEqual([artifact.digest, [artifact.location]])
+  expect(Config.Labels).toMatchObject({ [labels.platform]: platformId, [labels.app]: 'built' })
+
+  expect(await builder.exists(artifact, noSignal())).toBe(true)
+  await builder.remove!(artifact, noSignal())
+  await builder.remove!(artifact, noSignal())
+  expect(await builder.exists(artifact, noSignal())).toBe(false)
+})
+
+test('a failed command is told with its exit code and the last lines', async () => {
+  const error = await failure(build('FROM busybox:latest\nRUN echo before && exit 3\n'))
+  expect(error).toMatchObject({ code: 'BUILD_FAILED', message: expect.stringContaining('shop/built'), reason: expect.stringContaining('exit code 3'), details: { exitCode: 3, log: expect.arrayContaining(['before']) } })
+})
+
+test('a base image that cannot be had is named', async () => {
+  const error = await failure(build(`FROM pilot-test/no-such-image:1\nRUN true\n`))
+  expect(error).toMatchObject({ code: 'BUILD_FAILED', message: expect.stringContaining('pilot-test/no-such-image'), suggestion: expect.stringContaining('docker login') })
+})
+
+test('a Dockerfile that is not in the source is named', async () => {
+  const source = sourceOf({ 'index.html': '' })
+  const error = await failure(builder.build({ app, ...source, facts: { ...source.facts, build: 'docker/Dockerfile.prod' }, args: {}, signal: noSignal(), log: () => {} }))
+  expect(error).toMatchObject({ code: 'SOURCE_UNREADABLE', message: expect.stringContaining('docker/Dockerfile.prod') })
+})
+
+test('a Dockerfile elsewhere is used when the manifest names it', async () => {
+  await build('FROM busybox:latest\nRUN echo from elsewhere\n', { path: 'docker/app.Dockerfile' })
+  expect(log).toContain('from elsewhere')
+})
+
+test('a cancel ends the build and its container, and leaves no image', async () => {
+  const controller = new AbortController()
+  const mark = `sleep-${randomBytes(4).toString('hex')}`
+  const building = failure(build(`FROM busybox:latest\nRUN echo ${mark} && sleep 600\n`, { signal: controller.signal }))
+  const running = async (): Promise<boolean> => {
+    const found = await Promise.all((await docker.listContainers()).map(({ Id }) => docker.getContainer(Id).inspect().catch(() => undefined)))
+    return found.some((container) => container?.Config.Cmd?.join(' ').includes(mark))
+  }
+  while (!log.includes(mark)) await new Promise((resolve) => setTimeout(resolve, 20))
+  await expect.poll(running, { timeout: 10_000 }).toBe(true)
+  controller.abort()
+  expect((await building).name).toBe('AbortError')
+  await expect.poll(running, { timeout: 15_000 }).toBe(false)
+})
+
+test('what only buildx can do fails before the build starts, with line and feature', async ({ skip }) => {
+  if (await findBuildx()) skip('buildx is installed here')
+  const error = await failure(build('FROM busybox:latest\n\nRUN --mount=type=cache,target=/root/.npm true\n'))
+  expect(error).toMatchObject({ code: 'BUILDER_LACKS', message: expect.stringContaining('line 3 has RUN --mount'), details: { lacks: [{ line: 3, feature: 'RUN --mount' }] } })
+  expect(log).toEqual([])
+})
