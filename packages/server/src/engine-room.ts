@@ -6,6 +6,7 @@ import { openNotifications, type Notifications } from './db/notifications.ts'
 import { jobExecutor } from './jobs/execute.ts'
 import { startRunner, type Runner, type RunnerOptions } from './jobs/runner.ts'
 import type { Log } from './log.ts'
+import { tidyNowAndThen } from './tidy.ts'
 import { openProviders, type Providers } from './providers/installed.ts'
 import { openPlatforms, serverIdOf, type Platforms } from './wiring.ts'
 
@@ -40,7 +41,9 @@ export async function engineRoom({ home: { id, dir, paths }, database, log, prov
     const providers = openProviders({ home: dir, extra })
     const platforms = openPlatforms({ home: dir, providers, serverId })
     const runner = runnerOptions === false ? undefined : await startRunner({ db, notifications, log, execute: jobExecutor({ db, home, serverId, platforms, providers }), ...runnerOptions })
+    const stopTidying = tidyNowAndThen({ db, logs: paths.logs, sources: paths.sources, log })
     const close = async (): Promise<void> => {
+      stopTidying()
       await platforms.close()
       await notifications.close()
       await db.destroy()

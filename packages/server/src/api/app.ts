@@ -1,5 +1,4 @@
 import { Hono, type Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type * as z from 'zod'
 import { catalogue, errorBody, PilotError, toPilotError } from '@pilot/core'
 import { routeSchemas } from '../contract/route-schemas.ts'
@@ -22,8 +21,7 @@ export function createApi({ handlers, log, closing, browser }: { handlers: Handl
   for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
     // Hono answers HEAD from the GET route of the same path.
     const method = route.method === 'HEAD' ? 'GET' : route.method
-    const limit = route.method === 'PUT' && name === 'putSource' ? [] : [bodyLimit({ maxSize: maxJsonBytes, onError: tooLarge })]
-    app.on([method], [route.path.replace(/\{(\w+)\}/g, ':$1')], ...limit, async (context) => answer(context, { name, route, handlers, closing }))
+    app.on([method], [route.path.replace(/\{(\w+)\}/g, ':$1')], async (context) => answer(context, { name, route, handlers, closing }))
   }
   app.get('/v1/openapi.json', async (context) => context.json((await import('./openapi.ts')).openApiDocument()))
   app.notFound((context) => failure(context, new PilotError('NOT_FOUND', `There is no ${context.req.method} ${context.req.path}`, { suggestion: 'GET /v1/openapi.json lists what there is.' })))
@@ -60,7 +58,7 @@ function parsed(schema: z.ZodType | undefined, value: unknown, where: string): u
 
 /** The content type is asked for, since pages of other origins can send plain text without asking first. */
 async function jsonOf(request: Request): Promise<unknown> {
-  const text = await request.text()
+  const text = await textOf(request)
   if (text === '') return {}
   if (!request.headers.get('content-type')?.toLowerCase().startsWith('application/json')) throw new PilotError('USAGE', 'The body must be JSON with `content-type: application/json`')
   try {
@@ -80,8 +78,15 @@ function whoAsks(request: Request): string {
   }
 }
 
-const tooLarge = (): never => {
-  throw new PilotError('USAGE', `The body is larger than ${maxJsonBytes / 1024 ** 2} MB`)
+async function textOf({ body }: Request): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > maxJsonBytes) throw new PilotError('USAGE', `The body is larger than ${maxJsonBytes / 1024 ** 2} MB`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 const failure = (context: Context, error: PilotError): Response => context.json(errorBody(error), catalogue[error.code].http as 500, { 'cache-control': 'no-store' })

@@ -32,7 +32,7 @@ import { recordDuration, usualDurations } from './durations.ts'
 import type { JobPayload } from './plan.ts'
 import type { ClaimedJob } from './queue.ts'
 import { openReporter } from './reporter.ts'
-import type { ExecuteJob } from './runner.ts'
+import { isGivenBack, type ExecuteJob } from './runner.ts'
 
 export interface ExecuteOptions {
   readonly db: Database
@@ -67,6 +67,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
       usualMs: (phase) => usual.get(phase),
       log: (line) => log.line(line),
       emit(event) {
+        if (event.type === 'phase.finished' && event.outcome !== 'done' && isGivenBack(signal)) return
         reporter.emit(event)
         if (event.type === 'phase.finished' && event.outcome === 'done' && app !== undefined) durations.push(recordDuration(db, app, event.phase, event.ms).catch(() => {}))
       },
@@ -81,6 +82,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
       }
       return result
     } finally {
+      if (isGivenBack(signal)) reporter.emit({ type: 'notice', level: 'info', text: 'The server stops; this goes on when it starts again', ...(app ? { app: app.app } : {}) })
       await Promise.all([reporter.flush(), log.flush(), ...durations])
     }
   }

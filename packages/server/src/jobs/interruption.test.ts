@@ -53,6 +53,7 @@ test('a server that stops in the middle gives its job back; the next one goes on
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
   expect(events.filter(({ type }) => type === 'operation.started')).toHaveLength(1)
   expect(events).toContainEqual(expect.objectContaining({ type: 'notice', text: 'Going on after an interruption' }))
+  expect(events.filter((event) => event.type === 'phase.finished' && event.outcome === 'cancelled')).toEqual([])
   expect(events.at(-1)).toMatchObject({ type: 'operation.finished', outcome: 'done' })
   expect(await log).toBe('building shop/api (production)\n')
   expect(await server.client.request('operation', { params: { id } })).toMatchObject({ state: 'done', jobs: [{ attempt: 2 }] })

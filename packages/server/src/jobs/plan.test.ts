@@ -36,6 +36,12 @@ test('a project is destroyed from those who use others down to those who are use
 test('what concerns the platform itself has its scope', () => {
   expect(plan({ action: 'setup', provider: 'local' })).toEqual([['setup', 'platform']])
   expect(plan({ action: 'destroy-platform', platform: 'local' })).toEqual([['destroy-platform', 'platform']])
+  const apps = ['web', 'api'].map((name) => ({ app: { project: 'shop', app: name, environment: 'production' }, name, needs: name === 'web' ? ['api'] : [] }))
+  expect(plan({ action: 'destroy-platform', platform: 'local' }, { existing: apps })).toEqual([
+    ['destroy-app', 'app/shop/web/production'],
+    ['destroy-app', 'app/shop/api/production', 0],
+    ['destroy-platform', 'platform', 0, 1],
+  ])
 })
 
 test('the payload holds what the job needs and nothing about the request', () => {

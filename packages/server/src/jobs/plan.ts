@@ -30,8 +30,8 @@ export type JobPayload =
   | { readonly action: 'destroy-platform'; readonly deleteData: boolean }
 
 /**
- * The jobs of an operation, in the order in which they are queued. `existing`: for the destroy of a project, its apps and what
- * each needs.
+ * The jobs of an operation, in the order in which they are queued. `existing`: for the destroy of a project or a platform, its apps and
+ * what each needs.
  */
 export function planJobs(input: OperationInput, { existing = [] }: { existing?: readonly (Dependent & { readonly app: AppIdentity })[] } = {}): readonly PlannedJob[] {
   switch (input.action) {
@@ -39,8 +39,10 @@ export function planJobs(input: OperationInput, { existing = [] }: { existing?: 
       const { requestId: _, platform: __, ...payload } = input
       return [{ scope: platformScope, payload, after: [] }]
     }
-    case 'destroy-platform':
-      return [{ scope: platformScope, payload: { action: input.action, deleteData: input.deleteData }, after: [] }]
+    case 'destroy-platform': {
+      const apps = destroyJobs(existing, input.deleteData)
+      return [...apps, { scope: platformScope, payload: { action: input.action, deleteData: input.deleteData }, after: apps.map((_, index) => index) }]
+    }
     case 'destroy-project':
       return destroyJobs(existing, input.deleteData)
     case 'up':

@@ -64,7 +64,7 @@ export async function startRunner({ db, notifications, execute, log, concurrency
 
   async function run(job: ClaimedJob, attempt: Attempt): Promise<void> {
     log.info('job started', { job: job.id, action: job.action, scope: job.scope, attempt: job.attempt })
-    const outcome = await outcomeOf(() => execute(job, attempt.signal))
+    const outcome = await outcomeOf(() => execute(job, attempt.signal), attempt.signal)
     attempt.end()
     try {
       if (outcome.state !== 'done' && attempt.isToBeReturned) await returnJob(db, job)
@@ -106,6 +106,9 @@ export async function startRunner({ db, notifications, execute, log, concurrency
   }
 }
 
+/** Whether the job stops only to be resumed by another runner, so that nobody is told of a failure. */
+export const isGivenBack = (signal: AbortSignal): boolean => signal.aborted && toPilotError(signal.reason).details?.['isGivenBack'] === true
+
 /** One attempt of one job: its heartbeat, and the signal that tells the lifecycle to stop. */
 class Attempt {
   readonly #abort = new AbortController()
@@ -141,7 +144,7 @@ class Attempt {
   giveBack(): void {
     if (this.#abort.signal.aborted) return
     this.#returned = true
-    this.#abort.abort(new PilotError('CANCELLED', 'The server stops; the next one goes on'))
+    this.#abort.abort(new PilotError('CANCELLED', 'The server stops; the next one goes on', { details: { isGivenBack: true } }))
   }
 
   end(): void {
@@ -149,12 +152,14 @@ class Attempt {
   }
 }
 
-async function outcomeOf(work: () => Promise<Record<string, unknown>>): Promise<JobOutcome> {
+async function outcomeOf(work: () => Promise<Record<string, unknown>>, signal: AbortSignal): Promise<JobOutcome> {
   try {
     return { state: 'done', result: await work() }
   } catch (error) {
     const failure = toPilotError(error)
-    return { state: failure.code === 'CANCELLED' ? 'cancelled' : 'failed', error: errorBody(failure) }
+    if (failure.code !== 'CANCELLED') return { state: 'failed', error: errorBody(failure) }
+    // Whoever noticed the signal may not have said whose it was.
+    return { state: 'cancelled', error: errorBody(signal.aborted ? toPilotError(signal.reason) : failure) }
   }
 }
 

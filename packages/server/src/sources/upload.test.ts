@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { packSource } from '@pilot/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { hasSource, putSource } from './upload.ts'
+import { forgetOldSources, hasSource, keptMs, putSource } from './upload.ts'
 
 let folder: string
 let dir: string
@@ -26,6 +26,14 @@ test('a source is kept under its digest, also when it is sent twice at once', as
   await Promise.all([1, 2].map(() => putSource({ folder, digest: source.digest, body: source.openTarGz() })))
   expect(await hasSource(folder, source.digest)).toBe(true)
   expect(await readdir(folder)).toEqual([`${source.digest.replace(':', '-')}.tar.gz`])
+})
+
+test('a source goes when nobody asked for it for a week', async () => {
+  const source = await packSource({ dir })
+  await putSource({ folder, digest: source.digest, body: source.openTarGz() })
+  expect(await forgetOldSources(folder, { now: Date.now() + keptMs - 60_000 })).toBe(0)
+  expect(await forgetOldSources(folder, { now: Date.now() + keptMs + 60_000 })).toBe(1)
+  expect(await hasSource(folder, source.digest)).toBe(false)
 })
 
 const broken = Readable.from(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -12,8 +12,24 @@ const maxUploadBytes = 1024 ** 3
 
 export const sourcePath = (folder: string, digest: string): string => join(folder, `${digest.replace(':', '-')}.tar.gz`)
 
+/** Whether it is there; asking keeps it for another {@link keptMs}. */
 export async function hasSource(folder: string, digest: string): Promise<boolean> {
-  return (await stat(sourcePath(folder, digest)).catch(() => undefined)) !== undefined
+  const now = new Date()
+  return utimes(sourcePath(folder, digest), now, now).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** A rollback needs the artifact, not the source: sources are kept for builds that are asked for again soon. */
+export const keptMs = 7 * 24 * 3600_000
+
+/** Deletes sources that nobody asked for in a while, and what broken uploads left. */
+export async function forgetOldSources(folder: string, { now = Date.now() }: { now?: number } = {}): Promise<number> {
+  const names = await readdir(folder).catch(() => [])
+  const old = (await Promise.all(names.map(async (name) => ((await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? now) < now - keptMs ? name : undefined))).filter((name) => name !== undefined)
+  await Promise.all(old.map((name) => rm(join(folder, name), { force: true })))
+  return old.length
 }
 
 /**

@@ -1,30 +1,15 @@
-import { acquireLease, PilotError, type LifecycleContext, type ScopeStore, type State } from '@pilot/core'
+import { acquireLease, listPlatforms, PilotError, type LifecycleContext, type ScopeStore, type State } from '@pilot/core'
+import type { Scope } from '../../contract/state.ts'
 import { activityStream, appendEvents } from '../../events/streams.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 
 /** The recorded state itself, for when something went wrong with it. Changes records only, never a resource. */
-export function stateHandlers({ db, platforms }: Services) {
+export function stateHandlers({ db, home, platforms }: Services) {
   return {
     async scopes({ query: { platform }, signal }) {
-      const { context, record } = await platforms.reader(platform, signal)
-      const names = await context.store.scopes()
-      return {
-        scopes: await Promise.all(
-          names.map(async (name) => {
-            const scope = context.store.scope(name)
-            const [state, lease] = await Promise.all([scope.readState(), scope.lease.read()])
-            return {
-              scope: name,
-              platform: record.name,
-              resources: state?.resources.length ?? 0,
-              ...(state === undefined ? {} : { version: state.version, at: state.at }),
-              ...(state?.managedBy === undefined ? {} : { managedBy: state.managedBy }),
-              ...(lease?.holder === undefined ? {} : { heldBy: lease.holder.title }),
-            }
-          }),
-        ),
-      }
+      const names = platform === undefined ? (await listPlatforms(home.dir)).map(({ name }) => name) : [platform]
+      return { scopes: (await Promise.all(names.map((name) => scopesOf(name, signal)))).flat() }
     },
 
     async stateHistory({ params: { scope: name }, query: { platform }, signal }) {
@@ -60,6 +45,25 @@ export function stateHandlers({ db, platforms }: Services) {
       return { scope: name, version: changed }
     },
   } satisfies Partial<Handlers>
+
+  async function scopesOf(platform: string, signal: AbortSignal): Promise<Scope[]> {
+    const { context } = await platforms.reader(platform, signal)
+    const names = await context.store.scopes()
+    return Promise.all(
+      names.map(async (name) => {
+        const scope = context.store.scope(name)
+        const [state, lease] = await Promise.all([scope.readState(), scope.lease.read()])
+        return {
+          scope: name,
+          platform,
+          resources: state?.resources.length ?? 0,
+          ...(state === undefined ? {} : { version: state.version, at: state.at }),
+          ...(state?.managedBy === undefined ? {} : { managedBy: state.managedBy }),
+          ...(lease?.holder === undefined ? {} : { heldBy: lease.holder.title }),
+        }
+      }),
+    )
+  }
 
   async function knownScope(name: string, platform: string | undefined, signal: AbortSignal): Promise<ScopeStore> {
     const { context } = await platforms.reader(platform, signal)
