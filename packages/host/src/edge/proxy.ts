@@ -36,6 +36,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #bodyless = true
   #fresh: Client | undefined
   #answering = false
+  #wrote = false
   #over = false
 
   constructor({ request, response, host, path, active, target }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute; target: Target }) {
@@ -96,11 +97,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     const headers = responseHeaders((controller.rawHeaders ?? []) as readonly (Buffer | string)[])
     if (statusText === undefined || statusText === '') this.#response.writeHead(status, headers)
     else this.#response.writeHead(status, statusText, headers)
-    // The head goes out now: an event stream may stay silent for a long time.
-    this.#response.flushHeaders()
+    // With the first bytes if they are here already, else now: an event stream may stay silent for a long time.
+    process.nextTick(() => this.#wrote || this.#response.flushHeaders())
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
+    this.#wrote = true
     if (this.#response.write(chunk)) return
     controller.pause()
     this.#response.once('drain', () => controller.resume())
@@ -109,6 +111,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(controller: Controller): void {
     const trailers = controller.rawTrailers as readonly Buffer[] | null | undefined
     if (trailers != null && trailers.length > 0 && this.#response.hasHeader('trailer')) this.#response.addTrailers(pairs(trailers))
+    this.#wrote = true
     this.#response.end()
     // The client may still be sending what nobody reads any more.
     if (!this.#bodyless && !this.#request.complete) this.#drainRequest()
