@@ -13,6 +13,8 @@ export interface Output {
   readonly err: Style
   /** A result for people; with `--json` nothing. */
   result(text: string): void
+  /** The result of a query: the document for programs, else the text for people, which is made only then. */
+  answer(document: unknown, text: () => string | Promise<string>): Promise<void>
   /** The result of a query for programs; without `--json` nothing. */
   document(value: unknown): void
   /** One line of an operation for programs; without `--json` nothing. */
@@ -33,6 +35,9 @@ export function createOutput(terminal: Terminal, { json, quiet }: { json: boolea
     out: styleOf(terminal, 'stdout'),
     err: styleOf(terminal, 'stderr'),
     result: (text) => (json ? undefined : line('stdout', text)),
+    async answer(document, text) {
+      line('stdout', json ? safeJson(document, 2) : await text())
+    },
     document: (value) => (json ? line('stdout', safeJson(value, 2)) : undefined),
     event: (event) => (json ? line('stdout', safeJson(event)) : undefined),
     progress: (text) => (json || quiet ? undefined : line('stderr', text)),

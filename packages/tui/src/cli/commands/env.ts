@@ -21,8 +21,7 @@ export const envList = defineCommand({
   async run(context, { args }) {
     const { params, query } = await resolveApp(context, args[0])
     const env = await (await context.client()).request('env', { params, query, signal: context.signal })
-    context.output.document(env)
-    context.output.result(await envText(env, context.output.out))
+    await context.output.answer(env, () => envText(env, context.output.out))
   },
 })
 

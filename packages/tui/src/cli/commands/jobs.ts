@@ -28,8 +28,7 @@ export const jobs = defineCommand({
     const target = flag(options, 'all') ? {} : await findTarget(context, args[0])
     const client = await context.client()
     const found = await client.request('jobs', { query: { limit, ...target }, signal: context.signal })
-    context.output.document(found)
-    context.output.result(await jobsText(found.jobs, context.output.out, Date.now()))
+    await context.output.answer(found, () => jobsText(found.jobs, context.output.out, Date.now()))
   },
 })
 

@@ -21,8 +21,7 @@ export const open = defineCommand({
     const client = await context.client()
     const { status } = await client.request('app', { params, query, signal: context.signal })
     if (status.url === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${params.app} has no address: it is ${status.state}.`, { suggestion: status.state === 'stopped' ? '`start` starts it.' : '`up` deploys and releases it.' })
-    context.output.document({ url: status.url, ...(status.fallbackUrl === undefined ? {} : { fallbackUrl: status.fallbackUrl }) })
-    context.output.result(cleanLine(status.url))
+    await context.output.answer({ url: status.url, ...(status.fallbackUrl === undefined ? {} : { fallbackUrl: status.fallbackUrl }) }, () => cleanLine(status.url))
     if (!flag(options, 'print') && !context.output.json && !(await openInBrowser(status.url))) context.say('No browser could be opened here.')
   },
 })

@@ -26,8 +26,7 @@ export const releases = defineCommand({
       client.request('deployments', { params, query: { ...query, limit }, signal: context.signal }),
     ])
     const staged = deployed.deployments.filter(({ id }) => !released.releases.some(({ deployment }) => deployment === id))
-    context.output.document({ ...released, staged })
-    context.output.result(await releasesText(released, staged, context.output.out, Date.now()))
+    await context.output.answer({ ...released, staged }, () => releasesText(released, staged, context.output.out, Date.now()))
   },
 })
 

@@ -23,8 +23,7 @@ export const secretList = defineCommand({
   async run(context, { args }) {
     const { params, query } = await resolveApp(context, args[0])
     const secrets = await (await context.client()).request('secrets', { params, query, signal: context.signal })
-    context.output.document(secrets)
-    context.output.result(await secretsText(secrets, context.output.out, Date.now()))
+    await context.output.answer(secrets, () => secretsText(secrets, context.output.out, Date.now()))
   },
 })
 

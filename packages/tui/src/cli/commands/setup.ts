@@ -51,8 +51,7 @@ export const setup = defineCommand({
 
 async function listProviders(context: CommandContext): Promise<number> {
   const { providers } = await (await context.client()).request('providers', { query: { check: true }, signal: context.signal, timeoutMs: 60_000 })
-  context.output.document({ providers })
-  context.output.result(await providersText(providers, context.output.out))
+  await context.output.answer({ providers }, () => providersText(providers, context.output.out))
   context.say('`setup PROVIDER` creates a platform.')
   return 0
 }

@@ -26,13 +26,11 @@ export const stateHistory = defineCommand({
     const { output } = context
     if (flag(options, 'all')) {
       const found = await client.request('scopes', { query: onPlatform(context), signal: context.signal })
-      output.document(found)
-      return output.result(await scopesText(found.scopes, output.out, Date.now()))
+      return await output.answer(found, () => scopesText(found.scopes, output.out, Date.now()))
     }
     const { scope, query } = await scopeOf(context, args[0], flag(options, 'ofPlatform'))
     const history = await client.request('stateHistory', { params: { scope }, query, signal: context.signal })
-    output.document(history)
-    output.result(await historyText(history, output.out, Date.now()))
+    await output.answer(history, () => historyText(history, output.out, Date.now()))
   },
 })
 

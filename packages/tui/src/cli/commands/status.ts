@@ -20,7 +20,6 @@ export const status = defineCommand({
     const platform = context.globals.platform
     const all = await client.request('status', { query: { ...query, ...(platform === undefined ? {} : { platform }) }, signal: context.signal })
     const found = app === undefined ? all : { ...all, apps: all.apps.filter(({ status }) => status.app.app === app), jobs: all.jobs.filter((job) => job.app?.app === app) }
-    context.output.document(found)
-    context.output.result(await statusText(found, { style: context.output.out, form: context.form, now: Date.now(), ...('project' in query && query.project !== undefined ? { project: query.project } : {}) }))
+    await context.output.answer(found, () => statusText(found, { style: context.output.out, form: context.form, now: Date.now(), ...('project' in query && query.project !== undefined ? { project: query.project } : {}) }))
   },
 })
