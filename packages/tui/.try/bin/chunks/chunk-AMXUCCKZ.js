@@ -1,2 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);
-import{PilotError}from"./chunk-WWKKIVQF.js";function splitVersion(args){let versions=args.filter(isVersion),names=args.filter(arg=>!isVersion(arg));if(versions.length>1||names.length>1)throw new PilotError("USAGE",`One app and one version at most, not ${args.join(" ")}.`);return{app:names[0],version:versions[0]===void 0?void 0:Number(versions[0].replace(/^v/,""))}}var isVersion=text=>/^v?\d{1,9}$/.test(text);export{splitVersion};

@@ -1,1 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);

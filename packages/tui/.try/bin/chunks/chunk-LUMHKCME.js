@@ -1,2 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);
-import{require_mod}from"./chunk-2YEGZEQB.js";import{__toESM}from"./chunk-GNDOI2BN.js";var import_fastest_levenshtein=__toESM(require_mod(),1);function closest(word,names){let best=names.map(name=>({name,far:name.startsWith(word)?1:(0,import_fastest_levenshtein.distance)(word,name)})).toSorted((a,b)=>a.far-b.far)[0];return best!==void 0&&best.far<=Math.max(1,Math.floor(word.length/3))?best.name:void 0}export{closest};

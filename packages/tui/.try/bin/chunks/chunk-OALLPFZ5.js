@@ -1,2 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);
-import{existsSync}from"node:fs";import{dirname,join}from"node:path";var manifestFile="pilot.yaml";function findProjectFolder(folder){for(let current=folder;;current=dirname(current)){if(existsSync(join(current,manifestFile)))return current;if(dirname(current)===current)return}}export{manifestFile,findProjectFolder};

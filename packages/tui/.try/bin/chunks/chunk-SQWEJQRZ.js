@@ -1,2 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);
-import{readFileSync}from"node:fs";import{homedir}from"node:os";import{join,resolve}from"node:path";function homeFolder(env){return env.PILOT_HOME?resolve(env.PILOT_HOME):join(homedir(),".pilot")}function serverSocket(home){try{let{run}=JSON.parse(readFileSync(join(home,"home.json"),"utf8"));return typeof run=="string"?join(run,"server.sock"):void 0}catch{return}}export{homeFolder,serverSocket};

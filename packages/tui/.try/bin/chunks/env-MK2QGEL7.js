@@ -1,2 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);
-import{envList,envSet,envText,envUnset,isKey}from"./chunk-XMYDB42R.js";import"./chunk-U6XXHFKN.js";import"./chunk-LY7WYQGW.js";import"./chunk-O2C2F6PI.js";import"./chunk-KS3WFCBA.js";import"./chunk-CIY2ZHW7.js";import"./chunk-IAUMUSMB.js";import"./chunk-NW5NZ2IX.js";import"./chunk-5ZGJ5ETC.js";import"./chunk-OALLPFZ5.js";import"./chunk-3I7STIIL.js";import"./chunk-WWKKIVQF.js";import"./chunk-GNDOI2BN.js";export{envList,envSet,envText,envUnset,isKey};

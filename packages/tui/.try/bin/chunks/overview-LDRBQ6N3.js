@@ -1,5 +1,0 @@
-import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);
-import{statusText}from"./chunk-SX6RFAZF.js";import"./chunk-NW5NZ2IX.js";import"./chunk-5ZGJ5ETC.js";import"./chunk-3I7STIIL.js";import"./chunk-GNDOI2BN.js";var overview={name:"",summary:"Show what runs where, and what can be done next",examples:[{run:"",summary:"an overview"}],type:"query",needsServer:!1,async run(context){let{output,form}=context,running=await context.runningConnection();if(running===void 0)output.result(`Pilot does not run on this machine yet, or was stopped.
-`);else{let status=await running.client.request("status",{signal:context.signal});output.document(status),output.result(`${await statusText(status,{style:output.out,form,now:Date.now()})}
-`)}let next=[["up DIR","deploy a folder"],["logs -f APP","follow a log"],["doctor","check this machine"],["--help","all commands"]],width=Math.max(...next.map(([command])=>`${form} ${command}`.length))+2;output.result(next.map(([command,what])=>`${output.out.accent(`${form} ${command}`.padEnd(width))}${what}`).join(`
-`))}};export{overview};
