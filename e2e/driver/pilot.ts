@@ -66,9 +66,10 @@ export async function openPilot(): Promise<Pilot> {
       return copy
     },
     async [Symbol.asyncDispose]() {
-      await run(['destroy', '--platform', 'local', '--yes', '--delete-data'])
-      await run(['server', 'stop', '--all'])
+      const destroyed = await run(['destroy', '--platform', 'local', '--yes', '--delete-data'])
+      await run(['server', 'stop', '--all', '--yes'])
       await rm(folder, { recursive: true, force: true })
+      if (destroyed.code !== 0 && destroyed.code !== 2) throw new Error(`Something may be left behind:\n${destroyed.stderr}`)
     },
   }
 }

@@ -79,7 +79,7 @@ function payloadFor(input: WithApps, name: string): JobPayload {
 
 /** Those who use others go first. */
 function destroyJobs(apps: readonly (Dependent & { readonly app: AppIdentity })[], deleteData: boolean): readonly PlannedJob[] {
-  const environments = Map.groupBy(apps, ({ app }) => app.environment)
+  const environments = Map.groupBy(apps, ({ app }) => `${app.project}/${app.environment}`)
   return [...environments.values()].reduce<PlannedJob[]>((jobs, group) => {
     const reversed = orderApps(group).toReversed()
     const offset = jobs.length

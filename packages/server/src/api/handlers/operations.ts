@@ -95,11 +95,11 @@ export function operationHandlers(services: Services) {
   }
 
   async function plannedJobs(input: OperationInput, platform: string): Promise<readonly PlannedJob[]> {
-    if (input.action === 'destroy-project') {
-      const { project, environment } = input
+    if (input.action === 'destroy-project' || input.action === 'destroy-platform') {
+      const { project, environment } = input.action === 'destroy-project' ? input : {}
       const context = (await platforms.reader(platform)).context
-      const apps = await listApps(context, { project, ...(environment === undefined ? {} : { environment }) })
-      if (apps.length === 0) throw new PilotError('NOT_FOUND', `There is nothing of ${project}${environment === undefined ? '' : ` in ${environment}`} on ${platform}`)
+      const apps = await listApps(context, { ...(project === undefined ? {} : { project }), ...(environment === undefined ? {} : { environment }) })
+      if (apps.length === 0 && project !== undefined) throw new PilotError('NOT_FOUND', `There is nothing of ${project}${environment === undefined ? '' : ` in ${environment}`} on ${platform}`)
       return planJobs(input, { existing: await Promise.all(apps.map(async (app) => ({ app, name: app.app, needs: await neededBy(context, app) }))) })
     }
     if (input.action === 'up' || input.action === 'build') {
