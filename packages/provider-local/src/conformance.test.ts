@@ -8,7 +8,7 @@ import Docker from 'dockerode'
 import { openHome, removeHome, stopSupervisor } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
 import local from './index.ts'
-import { hasOwnUsers } from './compute/process.ts'
+import { hasOwnUsers } from './process/isolation.ts'
 import { createMiniEngine } from './testing/mini-engine.ts'
 import { defaultHealth, imageFromNode } from './testing/local-platform.ts'
 

@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { execa, ExecaError } from 'execa'
 import { PilotError } from '@pilot/core'
 import type { EngineAddress } from '../engine/find-engine.ts'
@@ -6,17 +10,25 @@ import type { ImageBuild } from './dockerfile.ts'
 
 let found: Promise<boolean> | undefined
 
-/** Whether `docker buildx` is installed. Asked once per process when it is there, again when it is not. */
-export function findBuildx(): Promise<boolean> {
-  found ??= execa('docker', ['buildx', 'version'], { timeout: 10_000, stdin: 'ignore' }).then(
+/**
+ * Whether `docker buildx` is installed: a file that the docker command would take for it, and that answers. Looking for the
+ * file first saves starting the command where there is none. What was found is remembered.
+ */
+export async function findBuildx(): Promise<boolean> {
+  const isThere = await (found ??= askBuildx())
+  if (!isThere) found = undefined
+  return isThere
+}
+
+async function askBuildx(): Promise<boolean> {
+  const config = process.env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
+  const more = await readFile(join(config, 'config.json'), 'utf8').then((text) => (JSON.parse(text) as { cliPluginsExtraDirs?: string[] }).cliPluginsExtraDirs ?? [], () => [])
+  const folders = [join(config, 'cli-plugins'), ...more, ...['/usr/local/lib', '/usr/local/libexec', '/usr/lib', '/usr/libexec', '/opt/homebrew/lib'].map((folder) => join(folder, 'docker/cli-plugins'))]
+  if (!folders.some((folder) => existsSync(join(folder, 'docker-buildx')))) return false
+  return execa('docker', ['buildx', 'version'], { timeout: 10_000, stdin: 'ignore' }).then(
     () => true,
     () => false,
   )
-  const answer = found
-  void answer.then((isThere) => {
-    if (!isThere) found = undefined
-  })
-  return answer
 }
 
 /** Builds with the user's own buildx: their builder, their cache, their logins. The source goes in as a tar stream, unpacked nowhere. */

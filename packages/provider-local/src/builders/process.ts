@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { PilotError, type BuildCall, type Builder } from '@pilot/core'
 import { freeSpace, type Home } from '@pilot/host'
 import tar from 'tar-fs'
+import { hasOwnUsers, isolationNotice } from '../process/isolation.ts'
 import { findBuildUser, prepareBuildHome, runStep, type BuildUser } from './process-run.ts'
 import { planProcess } from './process-plan.ts'
 
@@ -26,7 +27,7 @@ export function processBuilder(home: Home): Builder {
 
     fits: (facts) => {
       const plan = planProcess(facts)
-      return plan && { reason: plan.reason }
+      return plan && { reason: `${plan.reason}; it runs as a process, without the isolation of a container` }
     },
 
     async build(call) {
@@ -37,6 +38,7 @@ export function processBuilder(home: Home): Builder {
       const folder = folderOf(digest)
       const artifact = { digest, type: 'directory' as const, location: folder, command: plan.start }
       if (await exists(folder)) return artifact
+      call.log(isolationNotice(hasOwnUsers()))
       await assertSpace(home, title)
 
       const work = join(home.paths.reachable, 'builds', randomBytes(6).toString('hex'))

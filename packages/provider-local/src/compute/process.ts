@@ -1,20 +1,11 @@
-import { ref, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
+import { PilotError, ref, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
 import type { Home } from '@pilot/host'
-import { PilotError } from '@pilot/core'
 import { routeId } from '../ownership.ts'
+import { hasOwnUsers } from '../process/isolation.ts'
 import { keys } from './keys.ts'
 import { processLogs } from './process-logs.ts'
 import { processStatus } from './process-status.ts'
 import { createDrain, trafficBlueprint } from './traffic.ts'
-
-/** One line for `up` and the documentation: processes share the machine. */
-export const isolationNotice = (hasOwnUsers: boolean): string =>
-  hasOwnUsers
-    ? 'Runs as a process of this machine under a user of its own, without the isolation of a container: it sees the network and what every user may read.'
-    : 'Runs as a process of this machine under your own user, without isolation: it may do whatever you may.'
-
-/** As root on Linux each app gets a system user. */
-export const hasOwnUsers = (): boolean => process.platform === 'linux' && process.getuid?.() === 0
 
 /** Apps as supervised processes: where there is no engine, or no Dockerfile. */
 export function processCompute({ home, platformId }: { home: Home; platformId: string }): Compute {
