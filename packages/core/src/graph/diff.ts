@@ -37,11 +37,13 @@ export function diffResource({ desired, recorded, live, kind, context }: { desir
     const want = wanted.get(field)
     const reads = live?.inputs[field]
     if (want === undefined) {
-      if (recorded.inputs[field] !== undefined) changes.push({ field, from: shown(reads ?? recorded.inputs[field]) })
+      // No longer set: a change, unless it was what the kind takes by default.
+      const usual = normal[field]
+      if (recorded.inputs[field] !== undefined && !isEqual(recorded.inputs[field], usual)) changes.push({ field, ...from(reads, recorded, field), ...(usual === undefined ? {} : { to: usual }) })
     } else if (want.unknown.length > 0) {
       changes.push({ field, ...from(reads, recorded, field), to: shown(want.value) })
     } else if (reads !== undefined && !want.sealed && !writeOnly.includes(field)) {
-      const value = normal[field] ?? want.value
+      const value = field in normal ? normal[field] : want.value
       if (!isEqual(value, reads)) changes.push({ field, from: reads, to: value })
     } else if (recorded.unsettled?.includes(field) || ![takenOver, digest(want.value)].includes(fingerprint(recorded, field) ?? '')) {
       changes.push(want.sealed ? { field, to: '(secret changed)' } : { field, ...from(undefined, recorded, field), to: shown(want.value) })
@@ -63,12 +65,11 @@ export function projectFields(inputs: Readonly<Record<string, unknown>>, context
   return new Map(set.map(([field, value]) => [field, project(value, context)]))
 }
 
-/** Fields after the kind's own schema (defaults, trims), where everything is known; a live reading is compared with these. */
+/** All fields after the kind's own schema (defaults, trims), unless it refuses what stands for unknown values and secrets. */
 export function normalized(kind: AnyKind, fields: ReadonlyMap<string, Projection>): Readonly<Record<string, unknown>> {
   const sketch = Object.fromEntries([...fields].map(([field, { value, sealed }]) => [field, sealed ? shown(value) : value]))
   const parsed = kind.inputs.safeParse(sketch)
-  const values = parsed.success && isPlainObject(parsed.data) ? parsed.data : sketch
-  return Object.fromEntries([...fields].filter(([, { unknown, sealed }]) => unknown.length === 0 && !sealed).map(([field]) => [field, values[field]]))
+  return parsed.success && isPlainObject(parsed.data) ? parsed.data : {}
 }
 
 /** A projection for people. */

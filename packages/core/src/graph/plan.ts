@@ -43,8 +43,6 @@ export interface PlanInput {
   /** By `slot(resource)`; a resource that is not in it was not looked at and counts as recorded. */
   readonly live: ReadonlyMap<string, Live | 'absent'>
   readonly kinds: Kinds
-  /** Slots of resources that were found with our marks just now. */
-  readonly adopted?: ReadonlySet<string>
   /** The keyed hash of a secret's value. */
   readonly secretHash: (secret: SecretRef) => string
 }
@@ -78,7 +76,7 @@ function planContext({ recorded, live, secretHash }: PlanInput, planned: Readonl
   }
 }
 
-function planResource({ resource, recorded, live, kinds, graph, context, adopted }: PlanInput & { graph: OrderedGraph; resource: Resource; context: ProjectionContext }): PlanStep {
+function planResource({ resource, recorded, live, kinds, graph, context }: PlanInput & { graph: OrderedGraph; resource: Resource; context: ProjectionContext }): PlanStep {
   const kind = kinds.get(resource.kind)!
   const current = recorded.current(resource.key)
   const others = recorded.generations(resource.key).filter(({ generation }) => generation !== current?.generation)
@@ -119,7 +117,7 @@ function planResource({ resource, recorded, live, kinds, graph, context, adopted
   }
   if (replaces.length > 0) return step('replace', replaceReason(kind, replaces), { changes, generation: next, gone: [...others, current] })
   if (changes.length > 0) return step('update', `${changes.map(({ field }) => field).join(', ')} ${changes.length === 1 ? 'differs' : 'differ'}`, { changes, generation: current.generation })
-  if (adopted?.has(slot(current)) === true) return step('keep', `${current.id} exists with our marks: taken over`, { generation: current.generation })
+  if (current.adopted === true) return step('keep', `${current.id} exists with our marks: taken over`, { generation: current.generation })
   if (current.status === 'created' && current.readyAt === undefined) return step('create', 'its creation was accepted before: waits until it is ready', { generation: current.generation })
   if (current.status === 'created' || current.unsettled !== undefined) return step('update', 'an earlier update did not finish', { generation: current.generation })
   return step('keep', 'unchanged', { generation: current.generation })

@@ -22,9 +22,9 @@ export async function preparePlan(context: EngineContext, { desired, refresh }: 
   const graph = orderGraph(desired, kinds)
   const secretHash = await hashSecrets(context.secrets, desired)
   await settleUnknown(context, { wanted: graph.resources, projection: outputContext(recorded, secretHash) })
-  const adopted = refresh ? await adoptExisting(context, { wanted: graph.resources }) : []
+  if (refresh) await adoptExisting(context, { wanted: graph.resources })
   const live = refresh ? await readLive(context, recorded, kinds) : new Map<string, Live | 'absent'>()
-  const plan = planGraph({ desired: graph, recorded, live, kinds, adopted: new Set(adopted), secretHash })
+  const plan = planGraph({ desired: graph, recorded, live, kinds, secretHash })
   return { plan, graph, live, secretHash }
 }
 

@@ -96,11 +96,11 @@ export function createRecorded(state: State | undefined): Recorded {
       case 'accepted': {
         const operation = entry.operation === undefined ? {} : { operation: entry.operation }
         before.delete(slot(known))
-        const adopted = entry.adopted === true ? { readyAt: known.readyAt ?? entry.at } : {}
+        const adopted = entry.adopted === true ? { adopted: true as const, readyAt: known.readyAt ?? entry.at } : {}
         return put({ ...rest, ...operation, ...adopted, id: entry.id, status: entry.action === 'delete' || known.status === 'deposed' ? 'deposed' : 'created' })
       }
       case 'settled': {
-        const { unsettled: __, ...settled } = rest
+        const { unsettled: __, adopted: ___, ...settled } = rest
         put({ ...settled, outputs: entry.outputs, status: 'ready', readyAt: known.readyAt ?? entry.at })
         return deposeOlder(entry.key, entry.generation)
       }

@@ -9,7 +9,7 @@ import type { Kinds } from './graph.ts'
 import type { Journal } from './journal.ts'
 import { recordedInputs } from './live.ts'
 import { isRefusal, pauses } from './retry.ts'
-import { slot, type Recorded } from './recorded.ts'
+import type { Recorded } from './recorded.ts'
 import type { ProjectionContext } from './resolve.ts'
 
 /** What finding out needs. `quietSince`: since when (monotonic) the process before this one can have sent nothing more. */
@@ -102,7 +102,7 @@ function isReferredTo(recorded: Recorded, id: string): boolean {
  * Wanted resources that nothing is recorded of, but that exist with our marks: the state was lost, or a call arrived late.
  * They are recorded, so that the plan compares them instead of making a second one. Only where platform, scope and key match.
  */
-export async function adoptExisting(context: FindContext, { wanted }: { wanted: ReadonlyMap<string, Resource> }): Promise<readonly string[]> {
+export async function adoptExisting(context: FindContext, { wanted }: { wanted: ReadonlyMap<string, Resource> }): Promise<void> {
   const missing = [...wanted.values()].filter(({ key }) => context.recorded.current(key) === undefined)
   const lists = new Map<string, readonly Listed[]>()
   await Promise.all(
@@ -111,7 +111,6 @@ export async function adoptExisting(context: FindContext, { wanted }: { wanted: 
       if (kind !== undefined) lists.set(name, await listKind(context, kind))
     }),
   )
-  const adopted: string[] = []
   for (const desired of missing) {
     const kind = context.kinds.get(desired.kind)
     if (kind === undefined) continue
@@ -122,9 +121,7 @@ export async function adoptExisting(context: FindContext, { wanted }: { wanted: 
     if (newest.length === 0 || generation < context.recorded.nextGeneration(desired.key) - 1) continue
     if (newest.length > 1) throw duplicate(kind, desired, newest)
     await adopt(context, { kind, desired, listed: newest[0]!, generation })
-    adopted.push(slot({ key: desired.key, generation }))
   }
-  return adopted
 }
 
 /** Fields that cannot be read back are unknown: those that can be changed are set again, the others are taken as they are. */

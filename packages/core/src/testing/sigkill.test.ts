@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Graph } from '../provider/graph.ts'
 import { ref } from '../provider/value.ts'
 import { startFakeCloud, type CloudResource, type FakeAccount, type FakeCloud } from './fake-cloud/index.ts'
-import type { Job, JobAnswer } from './sigkill.program.ts'
+import type { Job, JobAnswer } from './sigkill.fixture.ts'
 
 /**
  * A process that applies or destroys a graph of ten resources is killed with SIGKILL before and after each of its calls that
@@ -44,7 +44,7 @@ beforeAll(async () => {
   cloud = await startFakeCloud()
   root = await mkdtemp(join(memoryFolder(), 'pilot-sigkill-'))
   // In one file it starts ten times as fast, and more than a hundred processes are started.
-  await build({ entryPoints: [fileURLToPath(new URL('./sigkill.program.ts', import.meta.url))], outfile: join(root, 'program.mjs'), bundle: true, platform: 'node', format: 'esm', conditions: ['@pilot/source'], logLevel: 'warning' })
+  await build({ entryPoints: [fileURLToPath(new URL('./sigkill.fixture.ts', import.meta.url))], outfile: join(root, 'program.mjs'), bundle: true, platform: 'node', format: 'esm', conditions: ['@pilot/source'], logLevel: 'warning' })
 })
 afterAll(async () => {
   for (const client of clients) client.process.kill('SIGKILL')
