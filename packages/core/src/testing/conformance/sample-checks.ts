@@ -124,11 +124,12 @@ export function sampleChecks(sample: KindSample, shop: Workshop): readonly Check
       const changes = sample.change(bench.context)
       const fixed = ((kind.fields?.immutable ?? []) as readonly string[]).filter((field) => field in changes)
       assert.deepEqual(fixed, [], `the sample changes what is immutable: ${fixed.join(', ')}`)
+      const updated: Made = { ...made, resource: { ...made.resource, inputs: { ...made.resource.inputs, ...changes } as Made['resource']['inputs'] } }
       for (const time of ['first', 'second']) {
         await bench.update(made, changes)
-        const reading = await bench.read(made)
+        const reading = await bench.read(updated)
         assert.ok(reading, `gone after the ${time} update`)
-        await assertAsAsked(bench, { ...made, resource: { ...made.resource, inputs: { ...made.resource.inputs, ...changes } as Made['resource']['inputs'] } }, reading.inputs)
+        await assertAsAsked(bench, updated, reading.inputs)
       }
     }),
 
