@@ -51,7 +51,7 @@ async function runCommand(definition: CommandDefinition, argv: readonly string[]
     await using context = createContext({ terminal, globals, output })
     return (await Promise.race([definition.run(context, parsed.input), context.interrupted])) ?? 0
   } catch (error) {
-    return failed(error, { definition, output, form })
+    return failed(error, { definition, output, form, debug: Boolean(terminal.env['PILOT_DEBUG']) })
   }
 }
 
@@ -61,13 +61,13 @@ function parseHelpFirst(definition: CommandDefinition, argv: readonly string[]):
   return own.includes('--help') || own.includes('-h') ? 'help' : parseCommand(definition, argv)
 }
 
-function failed(thrown: unknown, { definition, output, form }: { definition: CommandDefinition; output: Output; form: string }): number {
+function failed(thrown: unknown, { definition, output, form, debug }: { definition: CommandDefinition; output: Output; form: string; debug: boolean }): number {
   const error = toPilotError(thrown)
   const body = errorBody(error)
   if (definition.type === 'query') output.document({ error: body })
   else output.event({ v: 1, at: new Date().toISOString(), type: 'operation.finished', outcome: error.code === 'CANCELLED' ? 'cancelled' : 'failed', error: body })
   if (!output.json) output.error(renderError(body, { form, style: output.err }))
-  if (error.code === 'INTERNAL' && process.env['PILOT_DEBUG'] && error.cause instanceof Error) output.error(String(error.cause.stack))
+  if (debug && error.cause instanceof Error) output.error(String(error.cause.stack))
   return catalogue[error.code].exit
 }
 

@@ -1,4 +1,8 @@
 import { lookup } from 'node:dns/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** A name that takes longer to resolve than this is as good as unknown. */
+const patienceMs = 500
 
 /**
  * The address to print: the named one where this machine resolves the name, else the one with a port. Browsers resolve
@@ -9,11 +13,14 @@ export async function reachableUrl({ url, fallbackUrl }: { url: string; fallback
   return (await resolves(new URL(url).hostname)) ? url : fallbackUrl
 }
 
-async function systemResolves(host: string): Promise<boolean> {
-  try {
-    await lookup(host)
-    return true
-  } catch {
-    return false
-  }
+const asked = new Map<string, Promise<boolean>>()
+
+function systemResolves(host: string): Promise<boolean> {
+  // A machine knows all names below localhost or none.
+  const kind = host.endsWith('.localhost') ? '.localhost' : host
+  const known = asked.get(kind)
+  if (known !== undefined) return known
+  const asking = Promise.race([lookup(host).then(() => true, () => false), sleep(patienceMs, false, { ref: false })])
+  asked.set(kind, asking)
+  return asking
 }

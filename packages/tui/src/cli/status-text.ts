@@ -1,4 +1,5 @@
 import type { AppView, StatusView } from '@pilot/server/contract'
+import { reachableUrl } from './reachable-url.ts'
 import { cleanLine } from './text/clean.ts'
 import type { Style } from './text/style.ts'
 import { ago, bytes, duration } from './text/units.ts'
@@ -20,14 +21,17 @@ interface StatusTextOptions {
  */
 export async function statusText({ platforms, apps, jobs }: StatusView, { style, form, now, project }: StatusTextOptions): Promise<string> {
   const { table } = await import('./text/table.ts')
+  const urls = new Map(await Promise.all(apps.map(async (app) => [app, await urlOf(app)] as const)))
   const sections = [...Map.groupBy(apps, placeOf)].map(([place, members]) => {
-    const rows = members.map((app) => [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(app), cleanLine(app.status.url ?? '')])
+    const rows = members.map((app) => [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(app), cleanLine(urls.get(app) ?? '')])
     return `${style.strong(place)}\n${indent(table(['APP', 'STATE', 'VERSION', 'RELEASED', 'MEMORY', 'URL'], rows, { heading: style.dim }))}`
   })
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
   const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)
   return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined(unwell)].join('\n\n')
 }
+
+const urlOf = async ({ status: { url, fallbackUrl } }: AppView): Promise<string | undefined> => (url === undefined ? undefined : await reachableUrl({ url, fallbackUrl }))
 
 const joined = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [lines.join('\n')])
 

@@ -97,7 +97,7 @@ async function knownProjects(context: CommandContext): Promise<string[]> {
  * What every command prints first that changes something. The platform is asked for where neither the command nor the
  * manifest names it.
  */
-export async function announce(context: CommandContext, { project, environment, platform, app }: { project?: string; environment?: string; platform?: string | undefined; app?: string }): Promise<void> {
+export async function announce(context: CommandContext, { project, environment, platform, app }: { project?: string | undefined; environment?: string | undefined; platform?: string | undefined; app?: string }): Promise<void> {
   if (context.output.json || context.output.quiet) return
   const { err } = context.output
   const named = platform ?? (await onlyPlatform(context))

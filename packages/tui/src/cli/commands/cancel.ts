@@ -3,7 +3,7 @@ import type { Job, Operation } from '@pilot/server/contract'
 import { defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { watchOperation } from '../operation.ts'
-import { findTarget } from '../target.ts'
+import { announce, findTarget } from '../target.ts'
 
 export const cancel = defineCommand({
   name: 'cancel',
@@ -19,6 +19,7 @@ export const cancel = defineCommand({
   needsServer: true,
   async run(context, { args }) {
     const operation = await cancelOperation(context, args[0] ?? (await theOnlyOne(context)))
+    await announce(context, operation)
     const { outcome } = await watchOperation(context, operation.id)
     if (outcome === 'cancelled') return 0
     if (outcome === 'done') context.say('It was done before it could be cancelled.')

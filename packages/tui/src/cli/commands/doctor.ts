@@ -1,4 +1,7 @@
+import { toPilotError } from '@pilot/core/errors'
+import type { Doctor } from '@pilot/server/contract'
 import { defineCommand } from '../command.ts'
+import type { CommandContext } from '../context.ts'
 import { findingLines } from '../findings.ts'
 import { machineFindings } from '../machine.ts'
 import { plural } from '../text/units.ts'
@@ -19,7 +22,7 @@ export const doctor = defineCommand({
     const own = await machineFindings(context.terminal.env)
     const fatal = own.some(({ status }) => status === 'problem')
     // A machine on which the server cannot run still gets its answer.
-    const served = fatal ? [] : (await (await context.client()).request('doctor', { signal: context.signal, timeoutMs: 60_000 })).findings
+    const served = fatal ? [] : await serverFindings(context)
     const findings = [...own.map((finding) => ({ ...finding, about: 'machine' })), ...served]
     output.document({ findings })
     for (const [about, members] of Map.groupBy(findings, (finding) => finding.about)) {
@@ -32,3 +35,12 @@ export const doctor = defineCommand({
     return problems > 0 ? 1 : 0
   },
 })
+
+async function serverFindings(context: CommandContext): Promise<Doctor['findings']> {
+  try {
+    return (await (await context.client()).request('doctor', { signal: context.signal, timeoutMs: 60_000 })).findings
+  } catch (error) {
+    const { message, reason, suggestion } = toPilotError(error)
+    return [{ about: 'server', id: 'server.start', status: 'problem', title: [message, reason].filter(Boolean).join(' '), fix: suggestion }]
+  }
+}

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { PilotError } from '@pilot/core/errors'
 import { appArgument, defineCommand, flag } from '../command.ts'
+import { reachableUrl } from '../reachable-url.ts'
 import { resolveApp } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 
@@ -20,9 +21,10 @@ export const open = defineCommand({
     const { params, query } = await resolveApp(context, args[0])
     const client = await context.client()
     const { status } = await client.request('app', { params, query, signal: context.signal })
-    if (status.url === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${params.app} has no address: it is ${status.state}.`, { suggestion: status.state === 'stopped' ? '`start` starts it.' : '`up` deploys and releases it.' })
-    await context.output.answer({ url: status.url, ...(status.fallbackUrl === undefined ? {} : { fallbackUrl: status.fallbackUrl }) }, () => cleanLine(status.url))
-    if (!flag(options, 'print') && !context.output.json && !(await openInBrowser(status.url))) context.say('No browser could be opened here.')
+    const { url, fallbackUrl } = status
+    if (url === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${params.app} has no address: it is ${status.state}.`, { suggestion: status.state === 'stopped' ? '`start` starts it.' : '`up` deploys and releases it.' })
+    await context.output.answer({ url, ...(fallbackUrl === undefined ? {} : { fallbackUrl }) }, async () => cleanLine(await reachableUrl({ url, fallbackUrl })))
+    if (!flag(options, 'print') && !context.output.json && !(await openInBrowser(url))) context.say('No browser could be opened here.')
   },
 })
 

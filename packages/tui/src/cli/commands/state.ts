@@ -2,7 +2,7 @@ import { PilotError } from '@pilot/core/errors'
 import type { Scope, StateHistory } from '@pilot/server/contract'
 import { appArgument, common, defineCommand, flag } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { resolveApp } from '../target.ts'
+import { announce, resolveApp } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
 import { ago } from '../text/units.ts'
@@ -47,8 +47,8 @@ export const stateRestore = defineCommand({
     const [app, text] = args.length > 1 ? [args[0], args[1]!] : [undefined, args[0]!]
     const version = Number(text)
     if (!Number.isInteger(version) || version < 1) throw new PilotError('USAGE', `${text} is not a version: a whole number from 1.`, { suggestion: '`state history` lists the versions.' })
-    const { scope, query } = await scopeOf(context, app, flag(options, 'ofPlatform'))
-    context.say(`State of ${cleanLine(scope)}`)
+    const { scope, query, place } = await scopeOf(context, app, flag(options, 'ofPlatform'))
+    await announce(context, place)
     await agree(context, flag(options, 'yes'), `Make version ${version} of ${scope} the newest? Resources are not touched.`)
     const changed = await (await context.client()).request('restoreState', { params: { scope }, query, body: { version } })
     finish(context, changed)
@@ -67,8 +67,8 @@ export const stateForget = defineCommand({
   needsServer: true,
   async run(context, { args, options }) {
     const [app, key] = args.length > 1 ? [args[0], args[1]!] : [undefined, args[0]!]
-    const { scope, query } = await scopeOf(context, app, flag(options, 'ofPlatform'))
-    context.say(`State of ${cleanLine(scope)}`)
+    const { scope, query, place } = await scopeOf(context, app, flag(options, 'ofPlatform'))
+    await announce(context, place)
     await agree(context, flag(options, 'yes'), `Forget ${key} of ${scope}? It is not deleted, and Pilot will no longer delete it.`)
     const changed = await (await context.client()).request('forgetResource', { params: { scope }, query, body: { key } })
     finish(context, changed)
@@ -76,10 +76,10 @@ export const stateForget = defineCommand({
   },
 })
 
-async function scopeOf(context: CommandContext, app: string | undefined, ofPlatform: boolean): Promise<{ scope: string; query: { platform?: string } }> {
-  if (ofPlatform) return { scope: 'platform', query: onPlatform(context) }
+async function scopeOf(context: CommandContext, app: string | undefined, ofPlatform: boolean): Promise<{ scope: string; query: { platform?: string }; place: Parameters<typeof announce>[1] }> {
+  if (ofPlatform) return { scope: 'platform', query: onPlatform(context), place: onPlatform(context) }
   const { params, query } = await resolveApp(context, app)
-  return { scope: `app/${params.project}/${params.app}/${params.environment}`, query }
+  return { scope: `app/${params.project}/${params.app}/${params.environment}`, query, place: { ...params, platform: query.platform } }
 }
 
 const onPlatform = ({ globals }: CommandContext): { platform?: string } => (globals.platform === undefined ? {} : { platform: globals.platform })
