@@ -53,7 +53,7 @@ export function callHandler<T>(context: CallContext, options: CallOptions, run: 
     })
   return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable }).catch((error: unknown) => {
     const clean = redactError(error, redact)
-    if (!isSent) notSent.add(clean as object)
+    if (!isSent) notSent.add(clean)
     throw clean
   })
 }
@@ -71,7 +71,9 @@ export function listKind(context: CallContext, kind: AnyKind): Promise<readonly 
   return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable: true })
 }
 
-export const callTimeoutMs = (kind: AnyKind): number => kind.callTimeoutMs ?? 60_000
+/** A taker of the lease waits this long for calls of a silent owner: no call may take longer. The default of `acquireLease`. */
+export const longestCallMs = 60_000
+export const callTimeoutMs = (kind: AnyKind): number => Math.min(kind.callTimeoutMs ?? longestCallMs, longestCallMs)
 export const settleTimeoutMs = (kind: AnyKind): number => kind.settleTimeoutMs ?? 600_000
 
 export function throwIfStopped(signal: AbortSignal): void {
@@ -109,15 +111,16 @@ async function withDeadline<T>({ context, title, timeoutMs, mutates }: { context
 }
 
 /** Most calls open no secret and need no redactor. */
-function redactText(opened: ReadonlySet<string>): (text: string) => string {
+export function redactText(opened: ReadonlySet<string>): (text: string) => string {
   let redactor: Redactor | undefined
   return (text) => (opened.size === 0 ? text : (redactor ??= createRedactor(opened)).redact(text))
 }
 
-function redactError(error: unknown, redact: (text: string) => string): unknown {
+/** The error itself, unless it holds a secret. */
+export function redactError(error: unknown, redact: (text: string) => string): PilotError | Error {
   const { code, message, reason, suggestion, details } = toPilotError(error)
   const text = JSON.stringify([message, reason, suggestion, details])
-  if (text === redact(text)) return error
+  if (error instanceof Error && text === redact(text)) return error
   // The original is not kept as the cause: it carries the secret.
   return new PilotError(code, redact(message), { suggestion: redact(suggestion), ...(reason === undefined ? {} : { reason: redact(reason) }) })
 }

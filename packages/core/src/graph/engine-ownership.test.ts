@@ -188,3 +188,37 @@ describe('state', () => {
     expect(await changes()).toEqual(['create database', 'delete database', 'create database#2'])
   })
 })
+
+describe('the lease', () => {
+  test('lost in the middle stops everything at once, and the new owner goes on', async () => {
+    const { account, engine, scope, keys, changes } = await openBench(cloud)
+    await account.configure({ faults: [{ action: 'hold', moment: 'after', operation: 'create', type: 'network', call: 1 }] })
+    const applied = failure(engine().apply(web))
+    await account.held()
+    const held = (await scope.lease.read())!
+    await scope.lease.swap(held, { ...held, token: held.token + 1, holder: { ...held.holder!, id: 'another' } })
+    await account.release()
+    expect((await applied).code).toBe('LEASE_LOST')
+    expect(await changes()).toEqual(['create network'])
+    const taken = (await scope.lease.read())!
+    await engine({ lease: { fence: { token: taken.token }, checkpoint: async () => {} } }).apply(web)
+    expect(await keys()).toEqual(['network', 'rule', 'server'])
+  })
+
+  test('is asked for before each change', async () => {
+    const { engine, changes } = await openBench(cloud)
+    const lost = await failure(engine({ lease: { fence: { token: 1 }, checkpoint: () => Promise.reject(Object.assign(new Error('gone'), { name: 'PilotError', code: 'LEASE_LOST', suggestion: '' })) } }).apply(web))
+    expect(lost.code).toBe('LEASE_LOST')
+    expect(await changes()).toEqual([])
+  })
+})
+
+test('a second one that arrives late is found by the next plan and goes', async () => {
+  const { account, engine, changes } = await openBench(cloud)
+  await engine().apply(web)
+  const late = await account.plant({ type: 'server', marks: marks('server'), needs: ['network-0001'] })
+  const before = (await changes()).length
+  expect(actions(await engine().apply(web))).toEqual(['keep network', 'keep server', 'keep rule'])
+  expect((await account.calls()).filter(({ operation, id }) => operation === 'delete' && id === late)).toHaveLength(1)
+  expect((await changes()).length).toBe(before + 1)
+})

@@ -41,6 +41,7 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
   let surprise: Surprise | undefined
   let isFatallyBroken = false
 
+  const saving = setInterval(() => void context.journal.writeState().catch(() => {}), saveEveryMs)
   const outcome = await schedule({
     tasks: operations,
     // Wider than the gate: while calls fill it, the intents of the next ones become durable.
@@ -60,7 +61,7 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
         throw error
       }
     },
-  })
+  }).finally(() => clearInterval(saving))
   const keys = new Map(operations.map(({ id, key }) => [id, key]))
   return {
     failures: outcome.failed.filter(({ error }) => !(error instanceof Surprise)).map(({ id, error }) => ({ key: keys.get(id)!, error: toPilotError(error) })),
@@ -68,6 +69,9 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
     ...(surprise === undefined ? {} : { surprise: { key: surprise.key, reason: surprise.message } }),
   }
 }
+
+/** The journal is the truth; a newer state in between is for those who look on, and for histories of long operations. */
+const saveEveryMs = 30_000
 
 type Report = (status: 'started' | 'waiting' | 'done' | 'failed', message?: string) => void
 

@@ -7,7 +7,7 @@ import { orderGraph, type OrderedGraph } from './graph.ts'
 import { outputContext, readLive } from './live.ts'
 import { planGraph, type Plan } from './plan.ts'
 import { secretsIn } from './resolve.ts'
-import { adoptExisting, settleUnknown } from './unknown.ts'
+import { adoptExisting, settleDuplicates, settleUnknown } from './unknown.ts'
 
 export interface Prepared {
   readonly plan: Plan
@@ -22,7 +22,7 @@ export async function preparePlan(context: EngineContext, { desired, refresh }: 
   const graph = orderGraph(desired, kinds)
   const secretHash = await hashSecrets(context.secrets, desired)
   await settleUnknown(context, { wanted: graph.resources, projection: outputContext(recorded, secretHash) })
-  if (refresh) await adoptExisting(context, { wanted: graph.resources })
+  if (refresh) await Promise.all([adoptExisting(context, { wanted: graph.resources }), settleDuplicates(context)])
   const live = refresh ? await readLive(context, recorded, kinds) : new Map<string, Live | 'absent'>()
   const plan = planGraph({ desired: graph, recorded, live, kinds, secretHash })
   return { plan, graph, live, secretHash }

@@ -1,7 +1,7 @@
 import { PilotError, isPilotError } from '../errors/pilot-error.ts'
 import type { AnyKind } from '../provider/kind.ts'
 import type { ResourceState } from '../store/store.ts'
-import { callHandler, settleTimeoutMs, stopReason, type CallContext } from './calls.ts'
+import { callHandler, redactError, redactText, settleTimeoutMs, stopReason, type CallContext } from './calls.ts'
 import { readOne } from './live.ts'
 import type { Recorded } from './recorded.ts'
 import { pauses } from './retry.ts'
@@ -9,8 +9,8 @@ import type { Park } from './schedule.ts'
 
 /** A resource that failed for good, as its provider says: the next apply makes another generation. */
 export class SettleFailure extends Error {
-  readonly failure: PilotError
-  constructor(failure: PilotError) {
+  readonly failure: Error
+  constructor(failure: Error) {
     super(failure.message)
     this.failure = failure
   }
@@ -27,6 +27,7 @@ interface Settling {
 export async function settle(context: CallContext, { kind, resource, inputs, opened, since, park, waiting }: Settling & { inputs: unknown; opened: ReadonlySet<string>; since: number }): Promise<Record<string, unknown>> {
   const started = context.clock.monotonicMs()
   const pause = pauses({ firstPauseMs: 100, longestPauseMs: 5_000 })
+  const redact = redactText(opened)
   let operation = resource.operation
   for (;;) {
     const elapsedMs = Math.max(context.clock.date().getTime() - since, context.clock.monotonicMs() - started)
@@ -34,11 +35,12 @@ export async function settle(context: CallContext, { kind, resource, inputs, ope
       kind.settle({ ...call, id: resource.id, inputs, elapsedMs, ...(operation === undefined ? {} : { operation }) }),
     )
     if (settled.status === 'ready') return parseOutputs(kind, resource, settled.outputs)
-    if (settled.status === 'failed') throw new SettleFailure(failureOf(kind, resource, settled))
+    if (settled.status === 'failed') throw new SettleFailure(redactError(failureOf(kind, resource, settled), redact))
     operation = settled.operation ?? operation
-    waiting(settled.message)
+    const message = settled.message === undefined ? undefined : redact(settled.message)
+    waiting(message)
     const limit = settleTimeoutMs(kind)
-    if (context.clock.monotonicMs() - started > limit) throw new PilotError('TIMED_OUT', `${resource.key} (${kind.kind}) was not ready after ${limit} ms`, settled.message === undefined ? {} : { reason: settled.message })
+    if (context.clock.monotonicMs() - started > limit) throw new PilotError('TIMED_OUT', `${resource.key} (${kind.kind}) was not ready after ${limit} ms`, message === undefined ? {} : { reason: message })
     await rest(context, park, settled.retryAfterMs ?? pause())
   }
 }

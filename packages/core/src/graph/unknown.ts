@@ -7,7 +7,7 @@ import { diffResource, takenOver } from './diff.ts'
 import { resourceName } from './identity.ts'
 import type { Kinds } from './graph.ts'
 import type { Journal } from './journal.ts'
-import { recordedInputs } from './live.ts'
+import { readOne, recordedInputs } from './live.ts'
 import { isRefusal, pauses } from './retry.ts'
 import type { Recorded } from './recorded.ts'
 import type { ProjectionContext } from './resolve.ts'
@@ -96,6 +96,29 @@ export function duplicate(kind: AnyKind, resource: Pick<ResourceState, 'key'>, m
 function isReferredTo(recorded: Recorded, id: string): boolean {
   const text = JSON.stringify(id)
   return recorded.all().some((resource) => JSON.stringify([resource.inputs, resource.outputs]).includes(text))
+}
+
+/**
+ * Looks by marks at the kinds that can be made twice: a call of a dead owner may have arrived after we looked for it. What
+ * answers to the identity of a recorded resource is a duplicate of it.
+ */
+export async function settleDuplicates(context: FindContext): Promise<void> {
+  const recorded = context.recorded.all().filter(({ id, kind, status }) => id !== '' && status !== 'deposed' && context.kinds.get(kind)?.identity === 'search')
+  await Promise.all(
+    [...Map.groupBy(recorded, ({ kind }) => kind)].map(async ([name, resources]) => {
+      const kind = context.kinds.get(name)!
+      const listed = await listKind(context, kind)
+      for (const resource of resources) {
+        const matches = listed.filter((each) => isCreationOf(context, each, resource))
+        const strays = matches.filter(({ id }) => id !== resource.id)
+        if (strays.length === 0) continue
+        // The list may lag: the recorded one counts although it is not shown, and a stray may be gone already.
+        const own = matches.find(({ id }) => id === resource.id) ?? { id: resource.id, title: resource.id, owner: {} }
+        const there = await Promise.all(strays.map(async (stray) => ((await readOne(context, { kind, resource: { ...resource, id: stray.id }, recorded: context.recorded })) === undefined ? [] : [stray])))
+        await keepOne(context, { kind, resource, matches: [own, ...there.flat()] })
+      }
+    }),
+  )
 }
 
 /**
