@@ -51,7 +51,7 @@ function showProgress(title) {
 function describeFailure({ title, end, file }) {
   const lines = fs.readFileSync(file, 'utf8').trimEnd().split('\n')
   // npm says why at the beginning, compilers and the system at the end.
-  const shown = lines.length <= 40 ? lines : [...lines.slice(0, 15), `… ${lines.length - 35} lines more …`, ...lines.slice(-20)]
+  const shown = lines.length <= 80 ? lines : [...lines.slice(0, 20), `… ${lines.length - 60} lines more …`, ...lines.slice(-40)]
   const how = typeof end === 'number' ? `exit code ${end}` : end
   return [...shown.map((line) => `  ${line}`), `${title} did not work (${how}). All of its output: ${file}`, 'Running the same command again starts this step anew.'].join('\n')
 }
