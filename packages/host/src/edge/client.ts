@@ -7,7 +7,7 @@ import type { Home } from '../home/home.ts'
 import { reservePort } from '../home/ports.ts'
 import { hostProgram } from '../programs.ts'
 import { putService, serviceStatus, waitForService } from '../supervisor/client.ts'
-import { keyedHash, serviceKey } from '../supervisor/seal.ts'
+import { revisionOf, serviceKey } from '../supervisor/service-key.ts'
 import { addressKey } from '../supervisor/held-sockets.ts'
 import { controlSockets } from './control.ts'
 import type { EdgeState } from './edge.ts'
@@ -100,7 +100,7 @@ export async function edgeState(home: Home): Promise<EdgeState | undefined> {
 }
 
 async function put<T extends { readonly id: string }>(home: Home, path: string, value: T): Promise<Stored<T>> {
-  const stored = { ...value, revision: keyedHash(serviceKey(home.paths), value) }
+  const stored = { ...value, revision: revisionOf(serviceKey(home.paths), value) }
   if ((await readJson<Stored<T>>(path).catch(() => undefined))?.revision !== stored.revision) replaceJson(path, stored, { durable: true })
   return stored
 }

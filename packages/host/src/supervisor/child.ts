@@ -2,9 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, fchownSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isProcessAlive, processIdentity, type ProcessIdentity } from '@pilot/core/process-identity'
+import { unseal } from '@pilot/core/seal'
 import type { Home } from '../home/home.ts'
 import { applyLimits } from './limits.ts'
-import { serviceKey, unseal } from './seal.ts'
+import { serviceKey } from './service-key.ts'
 import type { StoredSpec } from './spec.ts'
 import type { ServiceExit } from './status.ts'
 
@@ -22,6 +23,9 @@ export interface Running {
 /** Which home and service a process belongs to, for a supervisor that was killed between starting it and writing it down. */
 export const serviceMark = 'PILOT_SERVICE'
 export const markOf = (home: Home, spec: { readonly name: string; readonly revision: string }): string => `${home.id}/${spec.name}/${spec.revision}`
+
+/** What a sealed environment belongs to: it opens for no other service. */
+export const sealContext = (name: string): string => `service/${name}`
 
 /**
  * Starts the process in a session of its own, so that neither the terminal nor the death of the supervisor touches it, with
@@ -113,6 +117,6 @@ function openLog(spec: StoredSpec): number {
 
 function environment(home: Home, spec: StoredSpec): Record<string, string> {
   const inherited = Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
-  const secret = spec.sealedEnv === undefined ? {} : unseal<Record<string, string>>(serviceKey(home.paths), spec.sealedEnv)
+  const secret = spec.sealedEnv === undefined ? {} : (JSON.parse(unseal(serviceKey(home.paths), spec.sealedEnv, sealContext(spec.name))) as Record<string, string>)
   return { ...inherited, ...spec.env, ...secret, [serviceMark]: markOf(home, spec) }
 }

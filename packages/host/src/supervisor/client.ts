@@ -3,12 +3,14 @@ import { openSync, closeSync, readFileSync, rmSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core/errors'
+import { seal } from '@pilot/core/seal'
 import { hasErrno, readJson, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { fileLockOwner } from '../home/lock.ts'
 import { hostProgram } from '../programs.ts'
+import { sealContext } from './child.ts'
 import { rotateLog } from './log-files.ts'
-import { keyedHash, seal, serviceKey } from './seal.ts'
+import { revisionOf, serviceKey } from './service-key.ts'
 import { problemOfSpec, type ServiceSpec, type StoredSpec } from './spec.ts'
 import { readStatus, type ServiceStatus } from './status.ts'
 
@@ -55,10 +57,10 @@ export async function putService(home: Home, spec: ServiceSpec): Promise<string>
   if (problem !== undefined) throw new PilotError('INTERNAL', `The service ${spec.name} cannot run: ${problem}.`)
   const key = serviceKey(home.paths)
   const { secretEnv, ...open } = spec
-  const revision = keyedHash(key, spec)
+  const revision = revisionOf(key, spec)
   const path = specPath(home, spec.name)
   if ((await readJson<StoredSpec>(path).catch(() => undefined))?.revision !== revision) {
-    const stored: StoredSpec = { ...open, ...(secretEnv === undefined ? {} : { sealedEnv: seal(key, secretEnv) }), revision }
+    const stored: StoredSpec = { ...open, ...(secretEnv === undefined ? {} : { sealedEnv: seal(key, JSON.stringify(secretEnv), sealContext(spec.name)) }), revision }
     replaceJson(path, stored, { durable: true })
   }
   await ensureSupervisor(home)
@@ -83,7 +85,7 @@ export async function restartService(home: Home, name: string): Promise<string> 
   if (stored === undefined) throw new PilotError('NOT_FOUND', `There is no service ${name}.`)
   const key = serviceKey(home.paths)
   const next = { ...stored, generation: (stored.generation ?? 0) + 1 }
-  const revision = keyedHash(key, { ...next, revision: stored.revision })
+  const revision = revisionOf(key, { ...next, revision: stored.revision })
   replaceJson(specPath(home, name), { ...next, revision }, { durable: true })
   await ensureSupervisor(home)
   return revision
