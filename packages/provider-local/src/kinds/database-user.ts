@@ -1,10 +1,10 @@
-import { defineKind, type AnyKind, type CreateCall, type UpdateCall } from '@pilot/core'
+import { defineKind, type AnyKind, type Listed, type Reading, type CreateCall, type UpdateCall } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import type { Client } from 'pg'
 import pg from 'pg'
 import * as z from 'zod'
 import { assertOurs, ownerOfText, ownerText } from '../ownership.ts'
-import { asSuperuser } from '../postgres/apps-cluster.ts'
+import { asSuperuser, asSuperuserIfThere } from '../postgres/apps-cluster.ts'
 import { scramVerifier } from '../postgres/scram.ts'
 import { findRole, markedRoles } from './database.ts'
 import { freeOfCharge } from './shared.ts'
@@ -17,6 +17,7 @@ const inputs = z.object({
   connectionLimit: z.number(),
 })
 const outputs = z.object({ name: z.string() })
+type LiveReading = Reading<z.output<typeof inputs>, z.output<typeof outputs>> | undefined
 
 type Inputs = z.output<typeof inputs>
 
@@ -57,7 +58,7 @@ export function databaseUserKind(home: Home): AnyKind {
       }),
     settle: async ({ id }) => ({ status: 'ready', outputs: { name: id } }),
     read: ({ id }) =>
-      asSuperuser(home, { doing: `The database user ${id}` }, async (client) => {
+      asSuperuserIfThere<LiveReading>(home, { doing: `The database user ${id}` }, undefined, async (client) => {
         const { rows } = await client.query<{ limit: number; database: string | null }>(
           `SELECT rolconnlimit AS limit, (SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid LIMIT 1) AS database FROM pg_roles r WHERE rolname = $1`,
           [id],
@@ -66,7 +67,7 @@ export function databaseUserKind(home: Home): AnyKind {
         return found && { inputs: { name: id, connectionLimit: found.limit, ...(found.database ? { database: found.database } : {}) }, outputs: { name: id } }
       }),
     list: ({ platformId }) =>
-      asSuperuser(home, { doing: 'The list of database users' }, async (client) => {
+      asSuperuserIfThere<readonly Listed[]>(home, { doing: 'The list of database users' }, [], async (client) => {
         const roles = await markedRoles(client, { platformId, canLogin: true })
         return roles.map(({ name, owner }) => ({ id: name, owner, title: `database user ${name}` }))
       }),
@@ -77,7 +78,7 @@ export function databaseUserKind(home: Home): AnyKind {
         return {}
       }),
     delete: ({ id, checkpoint }) =>
-      asSuperuser(home, { doing: `The database user ${id}` }, async (client) => {
+      asSuperuserIfThere(home, { doing: `The database user ${id}` }, {}, async (client) => {
         await checkpoint()
         await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [id])
         await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(id)}`)

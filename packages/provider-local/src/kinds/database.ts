@@ -1,10 +1,10 @@
-import { defineKind, type AnyKind } from '@pilot/core'
+import { defineKind, type AnyKind, type Listed, type Reading } from '@pilot/core'
 import { reservePort, type Home } from '@pilot/host'
 import type { Client } from 'pg'
 import pg from 'pg'
 import * as z from 'zod'
 import { assertOurs, ownerOfText, ownerText } from '../ownership.ts'
-import { asSuperuser } from '../postgres/apps-cluster.ts'
+import { asSuperuser, asSuperuserIfThere } from '../postgres/apps-cluster.ts'
 import { freeOfCharge } from './shared.ts'
 
 const inputs = z.object({
@@ -12,6 +12,7 @@ const inputs = z.object({
   name: z.string().max(63),
 })
 const outputs = z.object({ name: z.string(), host: z.string(), port: z.number() })
+type LiveReading = Reading<z.output<typeof inputs>, z.output<typeof outputs>> | undefined
 
 /**
  * A database and a role of the same name that owns it and all that is in it. Nobody logs in as that role: users are members
@@ -52,16 +53,17 @@ export function databaseKind(home: Home): AnyKind {
         (await exists(client, id)) ? { status: 'ready', outputs: await outputsOf(home, id) } : { status: 'failed', reason: `The database ${id} is gone` },
       ),
 
-    read: ({ id }) => asSuperuser(home, { doing: `The database ${id}` }, async (client) => ((await exists(client, id)) ? { inputs: { name: id }, outputs: await outputsOf(home, id) } : undefined)),
+    read: ({ id }) =>
+      asSuperuserIfThere<LiveReading>(home, { doing: `The database ${id}` }, undefined, async (client) => ((await exists(client, id)) ? { inputs: { name: id }, outputs: await outputsOf(home, id) } : undefined)),
 
     list: ({ platformId }) =>
-      asSuperuser(home, { doing: 'The list of databases' }, async (client) => {
+      asSuperuserIfThere<readonly Listed[]>(home, { doing: 'The list of databases' }, [], async (client) => {
         const roles = await markedRoles(client, { platformId, canLogin: false })
         return roles.map(({ name, owner }) => ({ id: name, owner, title: `database ${name}` }))
       }),
 
     delete: ({ id, checkpoint }) =>
-      asSuperuser(home, { doing: `The database ${id}` }, async (client) => {
+      asSuperuserIfThere(home, { doing: `The database ${id}` }, {}, async (client) => {
         await checkpoint()
         await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(id)} WITH (FORCE)`)
         await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(id)}`)

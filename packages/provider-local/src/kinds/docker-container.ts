@@ -20,6 +20,8 @@ const inputs = z.object({
   command: z.array(z.string()).optional(),
   env: z.record(z.string(), z.string()),
   network: z.string(),
+  /** `name:address`, where the containers of the network reach this machine by a name. */
+  extraHosts: z.array(z.string()).default([]),
   /** The port on which the app listens inside. */
   port: z.number(),
   memoryBytes: z.number(),
@@ -58,7 +60,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
     version: 1,
     inputs,
     outputs,
-    fields: { immutable: ['app', 'deployment', 'image', 'command', 'env', 'network', 'port', 'memoryBytes', 'cpu'], writeOnly: ['env'], ignored: ['health'] },
+    fields: { immutable: ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu'], writeOnly: ['env'], ignored: ['health'] },
     identity: 'name',
     consistencyMs: 0,
     permissions: ['the Docker socket'],
@@ -169,8 +171,7 @@ function options({ inputs, hostPort, cpus, hasInit }: { inputs: Inputs; hostPort
     HostConfig: {
       NetworkMode: inputs.network,
       PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }] },
-      // Only engines in a virtual machine need the name; where it cannot be given, the gateway's address is used.
-      ...(process.platform === 'linux' ? {} : { ExtraHosts: ['host.docker.internal:host-gateway'] }),
+      ExtraHosts: inputs.extraHosts,
       RestartPolicy: { Name: 'no' },
       Init: hasInit,
       CapDrop: ['ALL'],

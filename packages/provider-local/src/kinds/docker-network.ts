@@ -19,6 +19,8 @@ const outputs = z.object({
   listenHost: z.string(),
   /** The name by which those containers reach that listener. */
   callHost: z.string(),
+  /** What containers need in /etc/hosts to know that name. */
+  extraHosts: z.array(z.string()),
   /** Who may connect there; empty: whoever reaches it. */
   allowFrom: z.array(z.string()),
 })
@@ -120,8 +122,8 @@ async function outputsOf(network: NetworkInspectInfo): Promise<z.output<typeof o
   // The list of interfaces leaves out a bridge without containers, so ask by listening there.
   const isOurs = gateway !== undefined && (await isPortFree(0, gateway))
   return isOurs
-    ? { name: network.Name, listenHost: gateway, callHost: gateway, allowFrom: [range!['Subnet']!] }
-    : { name: network.Name, listenHost: '127.0.0.1', callHost: 'host.docker.internal', allowFrom: [] }
+    ? { name: network.Name, listenHost: gateway, callHost: gateway, extraHosts: [], allowFrom: [range!['Subnet']!] }
+    : { name: network.Name, listenHost: '127.0.0.1', callHost: 'host.docker.internal', extraHosts: ['host.docker.internal:host-gateway'], allowFrom: [] }
 }
 
 const addressesUsedUp = (cause: unknown): PilotError =>

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPilotError, PilotError } from '@pilot/core'
@@ -48,6 +49,12 @@ export async function asSuperuser<T>(home: Home, { doing, database }: { doing: s
   } finally {
     await client.end().catch(() => {})
   }
+}
+
+/** The same, or `absent` where there is no cluster at all: before setup, and after the last platform went. */
+export async function asSuperuserIfThere<T>(home: Home, options: { doing: string }, absent: T, work: (client: Client) => Promise<T>): Promise<T> {
+  const { data } = await openCluster(home, 'apps')
+  return existsSync(data) ? asSuperuser(home, options, work) : absent
 }
 
 /** SQLSTATE → what it means to the engine. */

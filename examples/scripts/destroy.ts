@@ -1,0 +1,19 @@
+/**
+ * Removes what deploy.ts made, data included, and then the platform:
+ *
+ *   node --conditions=@pilot/source examples/scripts/destroy.ts
+ */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { destroyApp, destroyPlatform, findPlatform, forgetPlatform, listApps, openPlatform } from '@pilot/core'
+import local from '@pilot/provider-local'
+
+const home = process.env['PILOT_HOME'] ?? join(homedir(), '.pilot')
+const platform = await findPlatform(home, 'local')
+await using opened = await openPlatform({ home, platform, provider: local })
+const context = opened.context({ by: 'destroy script', managedBy: 'script' })
+
+for (const app of await listApps(context)) await destroyApp(context, { app, deleteData: true })
+const { kept } = await destroyPlatform(context, { deleteData: true })
+if (kept.length === 0) await forgetPlatform(home, platform.id)
+console.log(kept.length === 0 ? 'Nothing is left.' : `Kept: ${kept.map(({ title }) => title).join(', ')}`)
