@@ -2,6 +2,7 @@ import type { CommandDefinition } from './command.ts'
 import { commandTable, type CommandGroup } from './commands/index.ts'
 import { globalOptions } from './globals.ts'
 import type { Style } from './text/style.ts'
+import { wrap } from './text/wrap.ts'
 
 /** What `pilot --help` prints. `form` is how this user starts Pilot. */
 export function rootHelp(form: string, style: Style): string {
@@ -91,16 +92,4 @@ function optionLines(rows: readonly { readonly flags: string; readonly summary: 
 
 function exampleLines(examples: readonly { readonly run: string; readonly summary: string }[], form: string, style: Style): string[] {
   return examples.flatMap(({ run, summary }) => [`  ${style.dim(`# ${summary}`)}`, `  ${run.includes('pilot ') ? run.replaceAll('pilot ', `${form} `) : `${form} ${run}`}`])
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + word.length + 1 > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
 }

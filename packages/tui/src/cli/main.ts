@@ -51,7 +51,7 @@ async function runCommand(definition: CommandDefinition, argv: readonly string[]
     await using context = createContext({ terminal, globals, output })
     return (await Promise.race([definition.run(context, parsed.input), context.interrupted])) ?? 0
   } catch (error) {
-    return failed(error, { definition, output, form, debug: Boolean(terminal.env['PILOT_DEBUG']) })
+    return failed(error, { definition, output, form, debug: Boolean(terminal.env['PILOT_DEBUG']), width: terminal.stderr.columns })
   }
 }
 
@@ -61,12 +61,12 @@ function parseHelpFirst(definition: CommandDefinition, argv: readonly string[]):
   return own.includes('--help') || own.includes('-h') ? 'help' : parseCommand(definition, argv)
 }
 
-function failed(thrown: unknown, { definition, output, form, debug }: { definition: CommandDefinition; output: Output; form: string; debug: boolean }): number {
+function failed(thrown: unknown, { definition, output, form, debug, width }: { definition: CommandDefinition; output: Output; form: string; debug: boolean; width: number | undefined }): number {
   const error = toPilotError(thrown)
   const body = errorBody(error)
   if (definition.type === 'query') output.document({ error: body })
   else output.event({ v: 1, at: new Date().toISOString(), type: 'operation.finished', outcome: error.code === 'CANCELLED' ? 'cancelled' : 'failed', error: body })
-  if (!output.json) output.error(renderError(body, { form, style: output.err }))
+  if (!output.json) output.error(renderError(body, { form, style: output.err, width }))
   if (debug && error.cause instanceof Error) output.error(String(error.cause.stack))
   return catalogue[error.code].exit
 }
@@ -76,6 +76,6 @@ async function unknownCommand({ word, near }: { word: string; near?: string }, a
   const error = new PilotError('USAGE', `There is no command ${word}.`, { suggestion })
   const output = createOutput(terminal, { json: argv.includes('--json'), quiet: false })
   output.document({ error: errorBody(error) })
-  if (!output.json) output.error(renderError(errorBody(error), { form: invokedAs(terminal.env), style: output.err }))
+  if (!output.json) output.error(renderError(errorBody(error), { form: invokedAs(terminal.env), style: output.err, width: terminal.stderr.columns }))
   return catalogue.USAGE.exit
 }

@@ -130,7 +130,7 @@ function showErrors(context: CommandContext, { renderer, error, cancelled }: { r
   const others = renderer.progress.errors.filter((other) => other.error.message !== error?.message && other.error.code !== 'CANCELLED').map((other) => other.error)
   const shown = error === undefined ? others : [...others, error]
   if (cancelled && error === undefined) output.error('Cancelled. What was done is kept; the release that had the traffic still has it.')
-  for (const body of shown) output.error(renderError(body, { form, style: output.err }))
+  for (const body of shown) output.error(renderError(body, { form, style: output.err, width: context.terminal.stderr.columns }))
 }
 
 function exitOf({ outcome, error }: LastEvent): number {

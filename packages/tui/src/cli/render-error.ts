@@ -2,6 +2,7 @@ import type { ErrorBody } from '@pilot/core/errors'
 import { withInvocation } from './invocation.ts'
 import { clean, cleanLine } from './text/clean.ts'
 import type { Style } from './text/style.ts'
+import { wrap } from './text/wrap.ts'
 
 /**
  * An error for people, cause first:
@@ -12,15 +13,18 @@ import type { Style } from './text/style.ts'
  *       Try  `npm start -- logs api`
  *            (UNHEALTHY)
  */
-export function renderError(error: ErrorBody, { form, style }: { form: string; style: Style }): string {
+export function renderError(error: ErrorBody, { form, style, width = Infinity }: { form: string; style: Style; /** Of the terminal: sentences are wrapped, logs never. */ width?: number | undefined }): string {
+  const sentences = (text: string) => text.trimEnd().split('\n').flatMap((line) => wrap(line, Math.max(40, width - labelWidth)))
   const log = logLines(error)
   const rows: string[] = [`${style.bad(style.symbol.bad)} ${style.strong(clean(error.message).trimEnd())}`]
-  if (error.reason !== undefined && error.reason !== error.message) rows.push(...labelled('Why', clean(error.reason).trimEnd().split('\n'), style))
+  if (error.reason !== undefined && error.reason !== error.message) rows.push(...labelled('Why', sentences(clean(error.reason)), style))
   if (log.length > 0) rows.push(...labelled('Log', log, style))
-  rows.push(...labelled('Try', withInvocation(clean(error.suggestion), form).split('\n'), style))
+  rows.push(...labelled('Try', sentences(withInvocation(clean(error.suggestion), form)), style))
   rows.push(`       ${style.dim(`(${error.code})`)}`)
   return rows.join('\n')
 }
+
+const labelWidth = '  Why  '.length
 
 /** Newest last; the last 20 of what the error carries. */
 function logLines(error: ErrorBody): string[] {

@@ -3,6 +3,7 @@ import { clean, cleanLine, safeJson } from './clean.ts'
 import { createStyle, wantsColor, wantsUnicode } from './style.ts'
 import { table } from './table.ts'
 import { ago, bytes, duration, elapsed, plural } from './units.ts'
+import { wrap } from './wrap.ts'
 
 describe('text of others', () => {
   test.each([
@@ -64,4 +65,10 @@ describe('style', () => {
 
 test('a table is as wide as its cells and has no trailing blanks', () => {
   expect(table(['APP', 'STATE'], [['api', 'live'], ['日本', '']], { heading: (text) => text })).toBe(['APP   STATE', 'api   live', '日本'].join('\n'))
+})
+
+test('sentences break between words, and keep their own spaces', () => {
+  expect(wrap('one two three', 8)).toEqual(['one two', 'three'])
+  expect(wrap('  pilot destroy api', Infinity)).toEqual(['  pilot destroy api'])
+  expect(wrap('averylongword b', 4)).toEqual(['averylongword', 'b'])
 })
