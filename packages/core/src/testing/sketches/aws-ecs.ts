@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { PilotError } from '../../errors/pilot-error.ts'
+import type { PilotError } from '../../errors/pilot-error.ts'
 import { defineKind } from '../../provider/kind.ts'
 import { isSameOwner, orAbsent, ownerOfTags, tagsOf, type Aws, type Tags } from './aws.ts'
 

@@ -34,7 +34,7 @@ export async function startAwsStub({ slowMs = 40, searchLagMs = 100 } = {}) {
   const all = (prefix: string) => [...things.values()].filter(({ id, status }) => id.startsWith(prefix) && status() !== 'gone')
 
   const vpc = ({ id, fields, status }: Thing) => ({ VpcId: id, State: status(), ...fields })
-  const instance = ({ fields, status }: Thing) => ({ ...fields, DBInstanceStatus: status(), PendingModifiedValues: (fields['pending'] as () => object)(), Endpoint: { Address: `${fields['DBInstanceIdentifier']}.rds.example`, Port: 5432 }, MasterUserPassword: undefined })
+  const instance = ({ fields, status }: Thing) => ({ ...fields, DBInstanceStatus: status(), PendingModifiedValues: (fields['pending'] as () => object)(), Endpoint: { Address: `${String(fields['DBInstanceIdentifier'])}.rds.example`, Port: 5432 }, MasterUserPassword: undefined })
   const service = ({ id, fields, status }: Thing) => ({ serviceArn: id, ...fields, status: 'ACTIVE', runningCount: status() === 'running' ? fields['desiredCount'] : 0 })
   const distribution = ({ id, fields, status }: Thing) => ({ Id: id, ...fields, Status: status(), DomainName: `${id}.cloudfront.example` })
   const matching = (thing: Thing, { IfMatch }: Parameters) => {
@@ -118,8 +118,9 @@ export async function startAwsStub({ slowMs = 40, searchLagMs = 100 } = {}) {
   }
 
   const server = await startStub(({ headers, body }): StubAnswer => {
-    const action = actions[String(headers['x-amz-target'])]
-    if (action === undefined) return { status: 400, body: { code: 'InvalidAction', message: `no action ${headers['x-amz-target']}` } }
+    const name = String(headers['x-amz-target'])
+    const action = actions[name]
+    if (action === undefined) return { status: 400, body: { code: 'InvalidAction', message: `no action ${name}` } }
     try {
       return { body: action(body) ?? {} }
     } catch (error) {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { PilotError } from '../../errors/pilot-error.ts'
+import type { PilotError } from '../../errors/pilot-error.ts'
 import { defineKind } from '../../provider/kind.ts'
 import { isAbsent, labelsOf, operationState, ownerOfLabels, type Gcp, type Labels } from './gcp.ts'
 

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { PilotError } from '../../errors/pilot-error.ts'
+import type { PilotError } from '../../errors/pilot-error.ts'
 import { defineKind, type Ownership } from '../../provider/kind.ts'
 import { gcpError, isAbsent, operationState, type Gcp, type Operation } from './gcp.ts'
 

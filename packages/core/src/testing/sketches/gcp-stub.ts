@@ -74,9 +74,10 @@ export async function startGcpStub({ slowMs = 40 } = {}) {
     if (collection === 'operations') return operations.has(name!) ? { body: operations.get(name!)!() } : { status: 404 }
     const all = collections[collection]!
     if (method === 'POST') {
-      if (all.has(body['name'] as string)) throw new Refusal(409, `${body['name']} exists`)
+      const name = body['name'] as string
+      if (all.has(name)) throw new Refusal(409, `${name} exists`)
       insert[collection]!(body)
-      return { body: accept(() => Object.assign(all.get(body['name'] as string) ?? {}, collection === 'instances' ? { state: 'RUNNABLE' } : {})) }
+      return { body: accept(() => Object.assign(all.get(name) ?? {}, collection === 'instances' ? { state: 'RUNNABLE' } : {})) }
     }
     if (name === undefined) {
       const wanted = /[0-9a-f]{32}/.exec(query.get('filter') ?? '')?.[0] ?? ''
