@@ -41,7 +41,7 @@ function placeOf(filename: string): Place | undefined {
   const found = /^(?<packages>.*\/packages)\/(?<folder>[^/]+)\/src\/(?<inside>.*)$/.exec(filename)?.groups
   if (found === undefined) return undefined
   const inside = found['inside'] ?? ''
-  return { packages: found['packages'] ?? '', folder: found['folder'] ?? '', isTest: /\.test\.tsx?$/.test(inside) || inside.startsWith('testing/') }
+  return { packages: found['packages'] ?? '', folder: found['folder'] ?? '', isTest: /\.(test|fixture)\.tsx?$/.test(inside) || inside.startsWith('testing/') }
 }
 
 function relativeProblem(filename: string, { packages, folder, isTest }: Place, specifier: string): string | undefined {

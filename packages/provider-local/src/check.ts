@@ -20,7 +20,7 @@ export async function check(context: Context): Promise<readonly Finding[]> {
   const findings = await Promise.all([
     settings?.runtime === 'process' ? processFindings() : engineFindings(context),
     diskFinding({ id: 'disk.home', path: home, title: 'for this home', least: 1, enough: 5 }),
-    memoryFinding(),
+    Promise.resolve(memoryFinding()),
     nameFinding(),
   ])
   return findings.flat()
@@ -40,10 +40,21 @@ async function engineFindings({ settings }: Context): Promise<readonly Finding[]
     isOld
       ? { id: 'docker.engine', status: 'problem', title: `Docker engine ${version} (API ${apiVersion}) is older than what Pilot knows`, fix: 'Upgrade Docker to 19.03 or newer.' }
       : { id: 'docker.engine', status: 'ok', title: `Docker engine ${version} (API ${apiVersion}), found by ${address.via}` },
+    ...(engine.isRootless ? [rootless] : []),
+    ...(engine.isPodman ? [podman] : []),
     await buildxFinding(),
     ...(await diskFinding({ id: 'disk.docker', path: rootDirectory, title: 'for images', least: 1, enough: 10 })),
   ]
 }
+
+const rootless: Finding = {
+  id: 'docker.rootless',
+  status: 'warning',
+  title: 'The engine is rootless: its containers do not reach this machine, so neither databases nor other apps',
+  fix: "Use the system's Docker engine (`docker context use default`), or set up with `--runtime process`.",
+}
+
+const podman: Finding = { id: 'docker.podman', status: 'warning', title: 'The engine is Podman, which answers for Docker but was not tried with Pilot', fix: 'If something does not work, use a Docker engine.' }
 
 async function buildxFinding(): Promise<Finding> {
   return (await findBuildx())

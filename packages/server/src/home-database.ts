@@ -22,6 +22,6 @@ export async function homeDatabase(home: Home): Promise<DatabaseAddress> {
 
 const ignoreCode =
   (...codes: readonly string[]) =>
-  (error: { code?: string }): void => {
+  (error: Error & { code?: string }): void => {
     if (!codes.includes(error.code ?? '')) throw error
   }

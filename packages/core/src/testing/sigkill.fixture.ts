@@ -50,7 +50,7 @@ async function perform({ action, url, dir, desired, dieAt, consistencyMs }: Job)
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {
-  perform(JSON.parse(line) as Job)
+  void perform(JSON.parse(line) as Job)
     .catch((error: unknown): JobAnswer => ({ error: { code: toPilotError(error).code, message: toPilotError(error).stack ?? '' } }))
     .then((answer) => process.stdout.write(`${JSON.stringify(answer)}\n`))
 })

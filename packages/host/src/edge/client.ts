@@ -85,7 +85,7 @@ export async function readLink(home: Home, id: string): Promise<Link | undefined
 /** Requests and upgraded connections that these deployments of the route still have, over every edge that serves or leaves. */
 export async function openRequests(home: Home, { route, deployments }: { route: string; deployments: readonly string[] }): Promise<number> {
   const query = new URLSearchParams([['route', route], ...deployments.map((deployment): [string, string] => ['deployment', deployment])])
-  const answers = await askAll<{ open: number }>(home, 'GET', `/open?${query}`)
+  const answers = await askAll<{ open: number }>(home, 'GET', `/open?${query.toString()}`)
   return answers.reduce((sum, { open }) => sum + open, 0)
 }
 

@@ -1,24 +1,22 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isProcessAlive } from '@pilot/core/process-identity'
-import { openHome, removeHome, type Home } from '../home/home.ts'
-import { ensureSupervisor, putService, removeService, restartService, serviceStatus, stopSupervisor, supervisorPid, waitForService } from './client.ts'
+import { replaceJson } from '../home/files.ts'
+import type { Home } from '../home/home.ts'
+import { ensureSupervisor, putService, removeService, restartService, serviceStatus, supervisorPid, waitForService } from './client.ts'
+import { endHome, temporaryHome, until } from '../testing/fixtures.ts'
 import type { ServiceSpec } from './spec.ts'
 
 let home: Home
 
 beforeEach(async () => {
-  home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-supervisor-')))
+  home = await temporaryHome('supervisor')
 })
 
-afterEach(async () => {
-  await stopSupervisor(home, { services: 'stop' })
-  await removeHome(home)
-})
+afterEach(async () => endHome(home))
 
 const nodeService = (name: string, script: string, more: Partial<ServiceSpec> = {}): ServiceSpec => ({
   name,
@@ -32,14 +30,6 @@ const forever = 'setInterval(() => {}, 1000)'
 async function running(name: string): Promise<number> {
   const status = await waitForService(home, name)
   return status.process?.pid as number
-}
-
-async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition}`)
-    await sleep(10)
-  }
 }
 
 test('many callers at once start one supervisor', async () => {
@@ -124,7 +114,6 @@ test('a supervisor that died between starting a service and writing it down does
   process.kill((await supervisorPid(home)) as number, 'SIGKILL')
   await until(async () => (await supervisorPid(home)) === undefined)
   const { process: _, ...status } = serviceStatus(home, 'a') as NonNullable<ReturnType<typeof serviceStatus>>
-  const { replaceJson } = await import('../home/files.ts')
   replaceJson(join(home.paths.serviceStatus, 'a.json'), { ...status, state: 'starting' })
   await ensureSupervisor(home)
   expect(await running('a')).toBe(pid)
@@ -138,7 +127,6 @@ test('a pid that belongs to another process now is not adopted', async () => {
   process.kill(pid, 'SIGKILL')
   await until(async () => (await supervisorPid(home)) === undefined && !exists(pid))
   const status = serviceStatus(home, 'a') as NonNullable<ReturnType<typeof serviceStatus>>
-  const { replaceJson } = await import('../home/files.ts')
   replaceJson(join(home.paths.serviceStatus, 'a.json'), { ...status, process: { ...status.process, pid: process.pid } })
   await ensureSupervisor(home)
   await until(() => serviceStatus(home, 'a')?.process?.pid !== process.pid && serviceStatus(home, 'a')?.state === 'running')
@@ -149,6 +137,7 @@ test('a service removed while no supervisor ran is ended by the next one', async
   await putService(home, nodeService('a', forever))
   const pid = await running('a')
   process.kill((await supervisorPid(home)) as number, 'SIGKILL')
+  await until(async () => (await supervisorPid(home)) === undefined)
   await rm(join(home.paths.services, 'a.json'))
   await ensureSupervisor(home)
   await until(() => !exists(pid))

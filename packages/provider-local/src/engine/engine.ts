@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core'
-import Docker from 'dockerode'
+import type Docker from 'dockerode'
 import { engineError } from './errors.ts'
 import { findEngine, isOnThisMachine, type EngineAddress } from './find-engine.ts'
 
@@ -16,6 +16,9 @@ export interface Engine {
   /** Whether `docker-init` is there, which passes signals on and reaps children for programs that do not. */
   readonly hasInit: boolean
   readonly rootDirectory: string
+  /** Run by an ordinary user, in a network of its own: containers do not reach this machine. */
+  readonly isRootless: boolean
+  readonly isPodman: boolean
 }
 
 /**
@@ -37,7 +40,9 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
   if (!isOnThisMachine(address)) {
     throw new PilotError('ENGINE_REMOTE', `The Docker engine is on another machine: ${address.url}`, { reason: `${address.via} says so, and the ports of its containers would open there.` })
   }
-  const docker = new Docker(clientOptions(address))
+  // Some 30 MB with what it brings: only for those who have an engine, and once they use it.
+  const { default: Dockerode } = await import('dockerode')
+  const docker = new Dockerode(clientOptions(address))
   try {
     const [version, info] = await Promise.all([docker.version(), docker.info()])
     return {
@@ -49,6 +54,8 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
       memoryBytes: info.MemTotal,
       hasInit: Boolean(info.InitBinary) && info.InitCommit?.ID !== 'N/A',
       rootDirectory: info.DockerRootDir,
+      isRootless: ((info.SecurityOptions ?? []) as string[]).some((option) => option.includes('rootless')),
+      isPodman: (version.Components ?? []).some(({ Name }) => Name.includes('Podman')),
     }
   } catch (error) {
     throw engineError(error, `The Docker engine at ${address.url}`, address)

@@ -13,7 +13,7 @@ export function engineError(error: unknown, doing: string, address?: EngineAddre
   const failure = error as EngineFailure
   if (failure.name === 'AbortError') return failure
   const where = address ? ` (${address.via}, ${address.url})` : ''
-  switch (failure.code) {
+  switch (failure.code ?? '') {
     case 'ENOENT':
       return isEngineInstalled()
         ? new PilotError('ENGINE_STOPPED', 'The Docker engine is installed but not running', { reason: `There is no socket to speak to${where}.`, cause: error })
@@ -26,6 +26,8 @@ export function engineError(error: unknown, doing: string, address?: EngineAddre
     case 'EACCES':
     case 'EPERM':
       return new PilotError('ENGINE_DENIED', 'The Docker engine refuses this user', { reason: `No permission to open its socket${where}.`, cause: error })
+    default:
+      break
   }
   const text = engineText(error)
   if (failure.statusCode === 403 || failure.statusCode === 401) return new PilotError('ACCESS_DENIED', `${doing}: the Docker engine refuses`, { reason: text, cause: error })

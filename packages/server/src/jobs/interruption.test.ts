@@ -1,5 +1,4 @@
-import { createServer, type Socket } from 'node:net'
-import { connect } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../client/index.ts'
