@@ -123,8 +123,8 @@ export function createEngine(options: EngineOptions): Engine {
     if (state?.managedBy !== undefined && managedBy !== undefined && state.managedBy !== managedBy) {
       throw new PilotError('MANAGED_BY_SERVER', `${scope.name} is managed by ${state.managedBy}`, { details: { managedBy: state.managedBy } })
     }
-    const recorded = await recover({ scope, kinds })
-    return { recorded, journal: createJournal({ scope, fence: lease.fence, recorded, clock, managedBy }) }
+    const { recorded, isEmpty } = await recover({ scope, kinds })
+    return { recorded, journal: createJournal({ scope, fence: lease.fence, recorded, isEmpty, clock, managedBy }) }
   }
 }
 

@@ -8,6 +8,7 @@ import { callHandler, isWithoutEffect } from './calls.ts'
 import { isEqual } from './canonical.ts'
 import { diffResource, fingerprints, type Difference, type Live } from './diff.ts'
 import type { OrderedGraph } from './graph.ts'
+import type { Journal, JournalFact } from './journal.ts'
 import { outputContext, recordedInputs } from './live.ts'
 import { operationsOf, type Operation } from './operations.ts'
 import type { Plan, PlanStep } from './plan.ts'
@@ -110,7 +111,7 @@ async function bring(call: Bring): Promise<void> {
 function forgetAbsent({ recorded, live, journal }: ExecuteContext, { key, generation }: PlanStep): void {
   const current = recorded.current(key)
   if (current === undefined || current.generation === generation || live.get(slot(current)) !== 'absent') return
-  journal.append({ type: 'deleted', key, generation: current.generation }).catch(() => {})
+  note(journal, { type: 'deleted', key, generation: current.generation })
 }
 
 interface Work extends Bring {
@@ -126,9 +127,8 @@ async function create({ context, step, park, report, desired, kind }: Work): Pro
   const facts = { key: step.key, generation: step.generation, action: 'create' as const }
   try {
     const { id, operation } = await createOnce(context, { kind, resource, inputs, opened })
-    // Its durability is not waited for: settling changes nothing, and later entries come after it.
-    const accepted = journal.append({ type: 'accepted', ...facts, id, ...(operation === undefined ? {} : { operation }) })
-    await Promise.all([accepted, finish({ context, step, park, report, desired, kind, inputs, opened, action: 'create', since: context.clock.date().getTime() })])
+    note(journal, { type: 'accepted', ...facts, id, ...(operation === undefined ? {} : { operation }) })
+    await finish({ context, step, park, report, desired, kind, inputs, opened, action: 'create', since: context.clock.date().getTime() })
   } catch (error) {
     const known = context.recorded.get(step.key, step.generation)
     if (known !== undefined && known.id === '' && !isFatal(error)) await journal.append({ type: 'failed', ...facts, reason: toPilotError(error).message, certain: isWithoutEffect(error) })
@@ -167,8 +167,8 @@ async function update({ context, step, park, report, desired, kind, difference }
     if (!isFatal(error)) await journal.append({ type: 'failed', ...facts, reason: toPilotError(error).message, certain: isWithoutEffect(error) })
     throw error
   }
-  const written = journal.append({ type: 'accepted', ...facts, id: known.id, ...(accepted.operation === undefined ? {} : { operation: accepted.operation }) })
-  await Promise.all([written, finish({ context, step, park, report, desired, kind, inputs, opened, action: 'update', since: context.clock.date().getTime() })])
+  note(journal, { type: 'accepted', ...facts, id: known.id, ...(accepted.operation === undefined ? {} : { operation: accepted.operation }) })
+  await finish({ context, step, park, report, desired, kind, inputs, opened, action: 'update', since: context.clock.date().getTime() })
 }
 
 /** Settles and journals the outputs. */
@@ -177,8 +177,7 @@ async function finish({ context, step, park, report, kind, inputs, opened, actio
   const facts = { key: step.key, generation: step.generation, action }
   try {
     const outputs = await settle(context, { kind, resource, inputs, opened, since, park, waiting: (message) => report('waiting', message) })
-    // Not waited for: dependents journal their intents after it, and a lost one is settled again.
-    context.journal.append({ type: 'settled', ...facts, outputs }).catch(() => {})
+    note(context.journal, { type: 'settled', ...facts, outputs })
   } catch (error) {
     if (error instanceof SettleFailure) await context.journal.append({ type: 'failed', ...facts, reason: error.failure.message, certain: true })
     throw error
@@ -247,7 +246,15 @@ async function remove({ context, resource: { key, generation }, park, report }: 
       throw error
     }
   }
-  journal.append({ type: 'deleted', key, generation }).catch(() => {})
+  note(journal, { type: 'deleted', key, generation })
+}
+
+/**
+ * A result, whose durability is not waited for: nothing else is sent before an intent of its own is durable, and that comes
+ * after it in the journal. What a crash loses is found again. A write that failed is told by the next one.
+ */
+function note(journal: Journal, fact: JournalFact): void {
+  journal.append(fact).catch(() => {})
 }
 
 /** The inputs with references and secrets resolved: in memory only, for the length of the calls. */

@@ -20,7 +20,8 @@ export interface Journal {
   close(): Promise<void>
 }
 
-export function createJournal({ scope, fence, recorded, clock, managedBy }: { scope: ScopeStore; fence: Fence; recorded: Recorded; clock: Clock; managedBy: string | undefined }): Journal {
+export function createJournal({ scope, fence, recorded, isEmpty, clock, managedBy }: { scope: ScopeStore; fence: Fence; recorded: Recorded; isEmpty: boolean; clock: Clock; managedBy: string | undefined }): Journal {
+  let isTruncated = isEmpty
   let broken: { readonly error: unknown } | undefined
   let last: Promise<void> = Promise.resolve()
   let lastState: Promise<void> = Promise.resolve()
@@ -43,6 +44,7 @@ export function createJournal({ scope, fence, recorded, clock, managedBy }: { sc
       if (broken !== undefined) return Promise.reject(broken.error)
       const entry = { ...fact, at: clock.date().toISOString(), seq: recorded.lastSeq() + 1 } as JournalEntry
       recorded.apply(entry)
+      isTruncated = false
       const written = scope.appendJournal(entry, fence).catch((error: unknown) => {
         broken ??= { error }
         throw error
@@ -56,7 +58,9 @@ export function createJournal({ scope, fence, recorded, clock, managedBy }: { sc
       await flush()
       await lastState.catch(() => {})
       await writeState()
-      if ((await scope.readJournal()).length > 0) await scope.truncateJournal(fence)
+      if (isTruncated) return
+      await scope.truncateJournal(fence)
+      isTruncated = true
     },
   }
 }

@@ -7,11 +7,12 @@ import { createRecorded, type Recorded } from './recorded.ts'
  * State and journal as one: what the last owner knew when it ended, however it ended. Reads only. Resources whose create
  * call has no result are `unknown`; `settleUnknown` finds out about them.
  */
-export async function recover({ scope, kinds }: { scope: ScopeStore; kinds: Kinds }): Promise<Recorded> {
+export async function recover({ scope, kinds }: { scope: ScopeStore; kinds: Kinds }): Promise<{ readonly recorded: Recorded; /** Whether the journal is. */ readonly isEmpty: boolean }> {
   const state = await scope.readState()
   const recorded = createRecorded(state && migrateResources(state, kinds))
-  for (const entry of await scope.readJournal()) recorded.apply(entry)
-  return recorded
+  const entries = await scope.readJournal()
+  for (const entry of entries) recorded.apply(entry)
+  return { recorded, isEmpty: entries.length === 0 }
 }
 
 /** Resources of older versions of their kinds in today's shape. Those of unknown kinds stay as they are. */
