@@ -118,12 +118,24 @@ describe('a lease', () => {
     await lease.release()
   })
 
+  it('lets nothing pass while its store cannot be asked, and goes on when it can again', async () => {
+    let broken = false
+    const lease = await acquireLease({ store: withLease((real) => ({ ...real, read: () => (broken ? Promise.reject(new Error('disk gone')) : real.read()) })), title: 'first', ttlMs: 3000 })
+    broken = true
+    let passed = false
+    const waiting = lease.checkpoint().then(() => (passed = true))
+    await sleep(200)
+    expect(passed).toBe(false)
+    broken = false
+    await waiting
+    await lease.release()
+  })
+
   it('survives a short outage of its store', async () => {
     let failures = 0
-    const lease = await acquireLease({ store: withLease((real) => ({ ...real, swap: (...records) => (records[0] !== undefined && failures++ < 2 ? Promise.reject(new Error('hiccup')) : real.swap(...records)) })), title: 'first', ttlMs: 600 })
-    await sleep(1000)
+    const lease = await acquireLease({ store: withLease((real) => ({ ...real, swap: (...records) => (records[0] !== undefined && failures++ < 2 ? Promise.reject(new Error('hiccup')) : real.swap(...records)) })), title: 'first', ttlMs: 1500 })
+    await expect.poll(() => failures, { timeout: 20_000 }).toBeGreaterThan(2)
     await lease.checkpoint()
-    expect(failures).toBeGreaterThan(2)
     await lease.release()
   })
 
@@ -139,11 +151,10 @@ describe('a lease', () => {
         },
       })),
       title: 'first',
-      ttlMs: 300,
+      ttlMs: 900,
     })
-    await sleep(500)
+    await expect.poll(() => dropped, { timeout: 20_000 }).toBeGreaterThan(1)
     await lease.checkpoint()
-    expect(dropped).toBeGreaterThan(1)
     await lease.release()
     expect((await store.lease.read())?.holder).toBeUndefined()
   })

@@ -101,28 +101,43 @@ function heldLease({ store, record, ttlMs, clock, takenAt }: { store: ScopeStore
 
   async function beat(): Promise<void> {
     let pauseMs = ttlMs / 3
+    let failingSince: number | undefined
     while (!stopped.signal.aborted && !lost.signal.aborted) {
       await clock.sleep(pauseMs, { signal: stopped.signal, background: true }).catch(() => {})
       if (stopped.signal.aborted) return
       try {
         await inTurn(renew)
         pauseMs = ttlMs / 3
+        failingSince = undefined
       } catch (error) {
         // Unreachable storage: try again soon, and give up when nobody could know any more that this owner lives.
-        if (clock.monotonicMs() - provenAt > ttlMs) lose(unrenewed(error))
+        failingSince ??= clock.monotonicMs()
+        if (clock.monotonicMs() - failingSince > ttlMs) lose(unrenewed(error))
         pauseMs = ttlMs / 10
       }
     }
   }
 
+  /** What cannot be looked at within the ttl counts as lost: nothing leaves unproven. */
   async function checkpoint(): Promise<void> {
-    throwIfLost()
-    if (clock.monotonicMs() - provenAt > ttlMs / 2) await renew()
-    else {
-      const stored = await store.lease.read()
-      if (!isOurs(stored)) lose(leaseLost(store.name, stored))
+    const started = clock.monotonicMs()
+    for (;;) {
+      throwIfLost()
+      try {
+        await prove()
+        return throwIfLost()
+      } catch (error) {
+        throwIfLost()
+        if (clock.monotonicMs() - started > ttlMs) lose(unrenewed(error))
+        else await clock.sleep(ttlMs / 20)
+      }
     }
-    throwIfLost()
+  }
+
+  async function prove(): Promise<void> {
+    if (clock.monotonicMs() - provenAt > ttlMs / 2) return renew()
+    const stored = await store.lease.read()
+    if (!isOurs(stored)) lose(leaseLost(store.name, stored))
   }
 
   /** A swap that succeeds proves that nobody took the lease before, however long this process slept. */
