@@ -30,7 +30,8 @@ const labelWidth = '  Why  '.length
 function logLines(error: ErrorBody): string[] {
   const log = error.details?.['log']
   const lines = typeof log === 'string' ? log.trimEnd().split('\n') : Array.isArray(log) ? log.map(String) : []
-  return lines.slice(-20).map(cleanLine)
+  const shown = lines.slice(-20).map(cleanLine)
+  return shown.some((line) => line.trim() !== '') ? shown : []
 }
 
 function labelled(label: string, lines: readonly string[], style: Style): string[] {

@@ -67,7 +67,9 @@ describe('the server of a home', { timeout: 180_000 }, () => {
     const ran = await pilot('status')
     expect(ran).toMatchObject({ code: 0, stderr: `Replacing the server 0.0.9 by ${version}; apps are not touched\n` })
     expect(await status()).toMatchObject({ running: true, server: { version } })
-    expect({ app: (await waitForService(home, 'an-app')).process!.pid, supervisor: await supervisorPid(home) }).toEqual(before)
+    expect((await waitForService(home, 'an-app')).process!.pid).toBe(before.app)
+    // What is written for the supervisor may be in a form that only its own version reads.
+    expect(await supervisorPid(home)).not.toBe(before.supervisor)
   })
 
   test('that cannot start says why and what to try', async () => {

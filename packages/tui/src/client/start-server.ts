@@ -17,6 +17,8 @@ import { serverService } from './stop-server.ts'
 export async function startServer({ env, replace, signal }: { env: Environment; replace: Info | undefined; signal?: AbortSignal }): Promise<void> {
   const host = await import('@pilot/host')
   const home = await host.openHome(homeFolder(env))
+  // Its supervisor is as old; the next one adopts what runs.
+  if (replace !== undefined) await host.stopSupervisor(home)
   const { command, args } = serverProgram()
   const revision = await host.putService(home, {
     name: serverService,
