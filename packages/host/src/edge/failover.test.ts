@@ -1,10 +1,13 @@
 import { Agent, request as httpRequest } from 'node:http'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { readJson, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { reservePort } from '../home/ports.ts'
-import { ensureSupervisor, restartService, serviceStatus, supervisorPid, waitForService } from '../supervisor/client.ts'
+import { ensureSupervisor, restartService, serviceStatus, stopSupervisor, supervisorPid, waitForService } from '../supervisor/client.ts'
+import type { StoredSpec } from '../supervisor/spec.ts'
 import { endHome, routeTo, startApp, temporaryHome, until, type TestApp } from '../testing/fixtures.ts'
 import { edgeMetrics, edgeService, edgeState, ensureEdge, openRequests, putRoute } from './client.ts'
 
@@ -111,6 +114,7 @@ test('an open WebSocket survives a change of routes, and holds the old edge at a
 test('killed together with its supervisor, the edge comes back with its routes', async () => {
   process.kill((await supervisorPid(home)) as number, 'SIGKILL')
   process.kill(edgePid(), 'SIGKILL')
+  await until(async () => (await supervisorPid(home)) === undefined)
   await ensureSupervisor(home)
   await until(async () => (await get({ to: own })) === 200, 15_000)
   expect(Object.keys((await edgeState(home))?.routes ?? {})).toEqual(['todo'])
@@ -128,6 +132,27 @@ test('an edge whose supervisor was killed serves on, and is replaced when it die
   const revision = await restartService(home, edgeService)
   await waitForService(home, edgeService, { revision })
   expect(await get()).toBe(200)
+})
+
+test('a killed supervisor comes back by itself, one that was stopped does not', async () => {
+  const killed = (await supervisorPid(home)) as number
+  process.kill(killed, 'SIGKILL')
+  await until(async () => ![undefined, killed].includes(await supervisorPid(home)))
+  await stopSupervisor(home)
+  await sleep(4_000)
+  expect(await supervisorPid(home)).toBeUndefined()
+  expect(await get()).toBe(200)
+})
+
+test('a successor that does not become ready leaves the old edge in its place', async () => {
+  const before = edgePid()
+  const file = join(home.paths.services, `${edgeService}.json`)
+  const spec = await readJson<StoredSpec>(file)
+  replaceJson(file, { ...spec, args: ['-e', 'process.exit(1)'], revision: 'broken' })
+  await until(() => serviceStatus(home, edgeService)?.problem !== undefined)
+  expect(serviceStatus(home, edgeService)).toMatchObject({ state: 'running', process: { pid: before }, problem: expect.stringContaining('did not become ready') })
+  expect(await get()).toBe(200)
+  replaceJson(file, spec)
 })
 
 test('two homes on one machine route the same host each to its own app', async () => {

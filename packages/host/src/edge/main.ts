@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadHome } from '../home/load.ts'
+import { watchSupervisor } from '../supervisor/start.ts'
 import { controlSocketName, isCurrentControl, pointControlHere, serveControl } from './control.ts'
 import { createEdge } from './edge.ts'
 import { tell } from './listeners.ts'
@@ -35,9 +36,11 @@ await serveControl(home, {
 const { problems } = await edge.reload()
 pointControlHere(home)
 tell({ pilot: 'ready' })
+const stopWatching = watchSupervisor(home)
 log(`edge ${process.pid} on port ${port}${Object.keys(problems).length === 0 ? '' : `, ${JSON.stringify(problems)}`}`)
 
 function leave(): Promise<void> {
+  stopWatching()
   // With a successor nobody notices; without one, whoever stops the edge should not wait for idle browsers.
   leaving ??= edge.drain({ idleMs: isCurrentControl(home) ? 100 : 5_000 }).finally(() => {
     rmSync(join(home.paths.run, controlSocketName(process.pid)), { force: true })

@@ -58,7 +58,9 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
 }
 
 /** Takes over a process that another supervisor started. */
-export function adopt(identity: ProcessIdentity, { revision, everyMs = 200 }: { revision: string; everyMs?: number }): Running {
+export function adopt(identity: ProcessIdentity, { revision }: { revision: string }): Running {
+  // Elsewhere than on Linux each look starts a program.
+  const everyMs = process.platform === 'linux' ? 200 : 2_000
   const exited = new Promise<ServiceExit>((resolve) => {
     const timer = setInterval(() => {
       if (isProcessAlive(identity)) return

@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { openSync, closeSync, readFileSync, rmSync, readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core/errors'
@@ -7,11 +6,10 @@ import { seal } from '@pilot/core/seal'
 import { hasErrno, readJson, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { fileLockOwner } from '../home/lock.ts'
-import { hostProgram } from '../programs.ts'
 import { sealContext } from './child.ts'
-import { rotateLog } from './log-files.ts'
 import { revisionOf, serviceKey } from './service-key.ts'
 import { problemOfSpec, type ServiceSpec, type StoredSpec } from './spec.ts'
+import { startSupervisor } from './start.ts'
 import { readStatus, type ServiceStatus } from './status.ts'
 
 /** The supervisor's pid when one is alive. */
@@ -76,6 +74,7 @@ export async function removeService(home: Home, name: string, { timeoutMs = 60_0
   while (serviceStatus(home, name) !== undefined) {
     if (performance.now() > deadline) throw new PilotError('TIMED_OUT', `The service ${name} was not gone within ${timeoutMs} ms.`)
     await sleep(15)
+    await lookAfterSupervisor(home)
   }
 }
 
@@ -130,8 +129,19 @@ export async function waitForService(home: Home, name: string, { ready = () => t
     }
     if (performance.now() > deadline) throw new PilotError('TIMED_OUT', `The service ${name} was not ready within ${timeoutMs} ms.`, { details: { log: tailOf(spec.logFile), state: status?.state } })
     await sleep(15)
+    await lookAfterSupervisor(home)
   }
 }
+
+/** One that was alive when the wait began may have been about to die; nobody else would do what is waited for. */
+async function lookAfterSupervisor(home: Home): Promise<void> {
+  const now = performance.now()
+  if (now - (lookedAfter.get(home.dir) ?? 0) < 500) return
+  lookedAfter.set(home.dir, now)
+  if ((await supervisorPid(home)) === undefined) startSupervisor(home)
+}
+
+const lookedAfter = new Map<string, number>()
 
 function ended(spec: StoredSpec, status: ServiceStatus): PilotError {
   const { lastExit, problem } = status
@@ -154,14 +164,4 @@ const specPath = (home: Home, name: string): string => join(home.paths.services,
 async function readySupervisor(home: Home): Promise<number | undefined> {
   const [pid, status] = [await supervisorPid(home), await readJson<{ pid: number }>(join(home.paths.run, 'supervisor.json')).catch(() => undefined)]
   return pid !== undefined && status?.pid === pid ? pid : undefined
-}
-
-function startSupervisor(home: Home): void {
-  const file = join(home.paths.logs, 'supervisor.log')
-  rotateLog(file)
-  const log = openSync(file, 'a', 0o600)
-  const { command, args } = hostProgram('supervisor')
-  const child = spawn(command, [...args, home.dir], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
-  child.unref()
-  closeSync(log)
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { replaceJson } from '../home/files.ts'
 import { loadHome } from '../home/load.ts'
 import { tryFileLock } from '../home/lock.ts'
+import { markStopped } from './start.ts'
 import { createSupervisor } from './supervisor.ts'
 
 /**
@@ -24,12 +25,14 @@ process.on('uncaughtException', (error) => log(`internal error: ${error.stack}`)
 process.on('unhandledRejection', (error) => log(`internal error: ${error instanceof Error ? error.stack : String(error)}`))
 
 log(`supervisor ${process.pid} of ${home.dir}`)
+markStopped(home, false)
 supervisor.scan()
 replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() })
 
 async function go({ andStopServices = false }: { andStopServices?: boolean } = {}): Promise<void> {
   if (going) return
   going = true
+  markStopped(home, true)
   if (andStopServices) await supervisor.shutDown()
   else supervisor.release()
   rmSync(statusFile, { force: true })

@@ -33,6 +33,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
   let restarts = 0
   let inARow = 0
   let lastExit: ServiceExit | undefined
+  let stopping: NonNullable<ServiceStatus['stop']> = { signal: 'SIGTERM', timeoutMs: 10_000 }
   let notBefore = 0
   let retry: NodeJS.Timeout | undefined
   /** A revision that shall not be started (again): its policy says so, or its successor did not become ready. */
@@ -51,6 +52,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     }
     wanted = spec
     last = spec ?? last
+    if (spec !== undefined) stopping = { signal: spec.stopSignal ?? 'SIGTERM', timeoutMs: spec.stopTimeoutMs ?? 10_000 }
     void settle()
   }
 
@@ -109,7 +111,8 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
 
   /** The successor accepts beside the old one until that one has finished its work: no moment without anybody. */
   async function succeed(spec: StoredSpec, old: Running): Promise<void> {
-    const fresh = await startChild(home, spec)
+    const fresh = await startChild(home, spec).catch((error: Error) => void log(`${name}: the successor cannot be started: ${error.message}`))
+    if (fresh === undefined) return keepOld(spec)
     log(`${name}: started the successor, process ${fresh.identity.pid}`)
     const ready = readiness(fresh)
     connect(fresh)
@@ -119,33 +122,38 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     leaving = leaving.filter((running) => running !== fresh)
     if (!isReady) {
       log(`${name}: the successor did not become ready, the old one stays`)
-      doneWith = spec.revision
       await stopRunning(fresh, { signal: 'SIGKILL', timeoutMs: 0 })
-      report('running', { problem: 'the new revision did not become ready; see its log' })
-      return
+      return keepOld(spec)
     }
     current = fresh
     leaving = [...leaving, old]
     report('running')
     void fresh.exited.then((exit) => onExit(fresh, exit))
-    void stopRunning(old, stopOptions()).then(() => {
+    void stopRunning(old, stopping).then(() => {
       leaving = leaving.filter((running) => running !== old)
       log(`${name}: process ${old.identity.pid} has left`)
       if (current !== undefined) report('running')
     })
   }
 
+  /** Unless it died meanwhile: then even a revision that may not become ready is better than none. */
+  function keepOld(spec: StoredSpec): void {
+    if (current === undefined) return
+    doneWith = spec.revision
+    report('running', { problem: 'the new revision did not become ready; see its log' })
+  }
+
   async function stop(running: Running): Promise<void> {
     report('stopping')
     // First forget it, so that its exit is not taken for a crash.
     current = undefined
-    lastExit = await stopRunning(running, stopOptions())
+    lastExit = await stopRunning(running, stopping)
     log(`${name}: stopped process ${running.identity.pid}`)
   }
 
   async function remove(): Promise<void> {
     if (current !== undefined) await stop(current)
-    await Promise.all(leaving.map((running) => stopRunning(running, stopOptions())))
+    await Promise.all(leaving.map((running) => stopRunning(running, stopping)))
     if (wanted !== undefined && !ending) return
     sockets.releaseAll()
     if (last?.memoryBytes !== undefined) removeLimits(home, name)
@@ -164,6 +172,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     await settle()
   }
 
+  /** What a process that ended by itself means for the next step. */
   function decideRestart(spec: StoredSpec, { ranMs, exit, problem }: { ranMs: number; exit: ServiceExit; problem?: string }): void {
     const decision = afterExit(spec.restart, { inARow, ranMs, failed: exit.code !== 0 })
     if (!decision.restart) {
@@ -196,11 +205,12 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     if (status === undefined) return
     restarts = status.restarts
     lastExit = status.lastExit
+    stopping = status.stop ?? stopping
     for (const identity of status.leaving ?? []) {
       if (!isProcessAlive(identity)) continue
       const running = adopt(identity, { revision: status.revision })
       leaving.push(running)
-      void stopRunning(running, stopOptions()).then(() => (leaving = leaving.filter((other) => other !== running)))
+      void stopRunning(running, stopping).then(() => (leaving = leaving.filter((other) => other !== running)))
     }
     const identity = status.process ?? (status.state === 'starting' ? markedProcess(status.revision) : undefined)
     if (identity === undefined || !isProcessAlive(identity)) return
@@ -216,10 +226,6 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     return pid === undefined ? undefined : processIdentity(pid)
   }
 
-  function stopOptions(): { signal: NodeJS.Signals; timeoutMs: number } {
-    return { signal: last?.stopSignal ?? 'SIGTERM', timeoutMs: last?.stopTimeoutMs ?? 10_000 }
-  }
-
   function report(state: ServiceStatus['state'], extra: Partial<ServiceStatus> = {}): void {
     writeStatus(home.paths, {
       name,
@@ -229,6 +235,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
       ...(current?.limits === undefined || Object.keys(current.limits).length === 0 ? {} : { limits: current.limits }),
       since: new Date().toISOString(),
       restarts,
+      stop: stopping,
       ...(lastExit === undefined ? {} : { lastExit }),
       ...(leaving.length === 0 ? {} : { leaving: leaving.map((running) => running.identity) }),
       ...extra,

@@ -20,6 +20,8 @@ export interface ServiceStatus {
   readonly problem?: string
   /** Older processes of this service that still finish their work. */
   readonly leaving?: readonly ProcessIdentity[]
+  /** How to stop it, for a supervisor that finds the process but no specification any more. */
+  readonly stop?: { readonly signal: NodeJS.Signals; readonly timeoutMs: number }
   /** How the limits of the specification are kept on this machine. */
   readonly limits?: Readonly<Record<string, string>>
 }

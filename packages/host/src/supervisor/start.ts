@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Home } from '../home/home.ts'
+import { fileLockOwner } from '../home/lock.ts'
+import { hostProgram } from '../programs.ts'
+import { rotateLog } from './log-files.ts'
+
+/** Starts a supervisor, detached; when another one has the lock it ends again at once. */
+export function startSupervisor(home: Home): void {
+  const file = join(home.paths.logs, 'supervisor.log')
+  rotateLog(file)
+  const log = openSync(file, 'a', 0o600)
+  const { command, args } = hostProgram('supervisor')
+  const child = spawn(command, [...args, home.dir], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
+  child.on('error', () => {})
+  child.unref()
+  closeSync(log)
+}
+
+/** Says that the supervisor goes on purpose, so that nobody brings it back; taken back by the next one. */
+export function markStopped(home: Home, stopped: boolean): void {
+  if (stopped) writeFileSync(stoppedMark(home), '')
+  else rmSync(stoppedMark(home), { force: true })
+}
+
+/**
+ * Brings a supervisor back that was killed: it watches everything else, and the edge, which is always there, watches it.
+ * Returns how to stop watching.
+ */
+export function watchSupervisor(home: Home, { everyMs = 3_000 }: { everyMs?: number } = {}): () => void {
+  const timer = setInterval(() => {
+    void fileLockOwner(home.paths.supervisorLock)
+      .then((owner) => {
+        if (owner === undefined && !existsSync(stoppedMark(home)) && existsSync(home.paths.homeFile)) startSupervisor(home)
+      })
+      // Looked at again in a moment.
+      .catch(() => {})
+  }, everyMs)
+  return () => clearInterval(timer)
+}
+
+const stoppedMark = (home: Home): string => join(home.paths.run, 'supervisor.stopped')
