@@ -1,6 +1,9 @@
+import Docker from 'dockerode'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, DeploymentSpec, PilotError, TrafficSpec } from '@pilot/core'
+import { readRoute } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
+import { routeId } from './ownership.ts'
 import { startLocalPlatform, defaultHealth, noSignal, sourceOf, type LocalPlatform } from './testing/local-platform.ts'
 
 let platform: LocalPlatform
@@ -59,7 +62,75 @@ describe('an app with a Dockerfile', () => {
 
   test('is told the port that was found when it listens elsewhere', async () => {
     const artifact = await build('elsewhere', nodeFiles(`require('http').createServer((q, r) => r.end('x')).listen(3210)`))
-    const error = (await deploy('elsewhere', 'd1', artifact).catch((error: unknown) => error)) as PilotError
+    const error = await failureOf('elsewhere', artifact)
     expect(error).toMatchObject({ code: 'WRONG_PORT', suggestion: expect.stringContaining('`port: 3210`'), details: { expectedPort: 8080, foundPorts: [3210] } })
   })
+
+  test('is told when it listens on the loopback address of its container', async () => {
+    const artifact = await build('inward', nodeFiles(`require('http').createServer((q, r) => r.end('x')).listen(process.env.PORT, '127.0.0.1')`))
+    expect(await failureOf('inward', artifact)).toMatchObject({ code: 'WRONG_PORT', suggestion: expect.stringContaining('0.0.0.0:8080') })
+  })
+
+  test('is told the status that its health check gave', async () => {
+    const artifact = await build('sick', nodeFiles(`require('http').createServer((q, r) => { console.log('no cache'); r.statusCode = 503; r.end() }).listen(process.env.PORT)`))
+    expect(await failureOf('sick', artifact)).toMatchObject({ code: 'UNHEALTHY', reason: expect.stringContaining('GET / answers 503'), details: { status: 503, log: expect.arrayContaining(['no cache']) } })
+  })
+
+  test('is told when its command does not exist, or its image is gone', async () => {
+    const artifact = await build('wrong', nodeFiles(server()))
+    expect(await failureOf('wrong', artifact, { command: ['no-such-program'] })).toMatchObject({ code: 'UNHEALTHY', reason: expect.stringContaining('command not found'), details: { exitCode: 127 } })
+    await platform.app('wrong').engine.destroy()
+    expect(await failureOf('wrong', { ...artifact, digest: `sha256:${'0'.repeat(64)}` })).toMatchObject({ code: 'ARTIFACT_GONE' })
+  })
+
+  test('runs in several instances, all of which answer', async () => {
+    const artifact = await build('many', nodeFiles(`require('http').createServer((q, r) => r.end(require('os').hostname())).listen(process.env.PORT)`))
+    const outputs = await deploy('many', 'd1', artifact, { instances: 2 })
+    const addresses = [0, 1].map((index) => outputs[`deployment/d1/container-${index}`]!['address'] as string)
+    const names = await Promise.all(addresses.map(async (address) => (await fetch(address)).text()))
+    expect(new Set(names).size).toBe(2)
+    expect(names).toContain(await (await fetch(outputs['traffic']!['fallbackUrl'] as string)).text())
+    expect((await readRoute(platform.home, routeId(platform.platformId, platform.app('many').identity)))!.weights[0]!.upstreams).toHaveLength(2)
+  })
+
+  test('shows a container that somebody stopped as drift, and an update starts it on the same port', async () => {
+    const artifact = await build('stopped', nodeFiles(server()))
+    const outputs = await deploy('stopped', 'd1', artifact)
+    const { engine } = platform.app('stopped')
+    const key = 'deployment/d1/container-0'
+    const kind = platform.provider.kinds.find(({ kind }) => kind === 'local/docker-container')!
+    const call = { ...engine.call(key), id: engine.id(key), recorded: {} }
+    await new Docker().getContainer(call.id).stop({ t: 0 })
+    expect((await kind.read(call))!.inputs).toMatchObject({ running: false })
+    await kind.update!({ ...call, inputs: {}, changed: ['running'] })
+    const { address } = outputs[key] as { address: string }
+    await expect.poll(() => fetch(address).then(({ status }) => status, () => 0)).toBe(200)
+  })
+
+  test('gives its log from a cursor on, and as it grows', async () => {
+    const artifact = await build('talks', nodeFiles(`let n = 0; setInterval(() => console.log('line ' + ++n), 100); ${server()}`))
+    await deploy('talks', 'd1', artifact)
+    const { identity: app } = platform.app('talks')
+    const logs = platform.provider.compute.container!.logs!
+    const controller = new AbortController()
+    const seen: string[] = []
+    let cursor: string | undefined
+    for await (const line of logs({ app, tail: 1, follow: true, signal: controller.signal })) {
+      seen.push(line.text)
+      cursor = line.cursor
+      if (seen.length === 12) controller.abort()
+    }
+    const first = Number(seen[0]!.slice(5))
+    expect(seen).toEqual(Array.from({ length: 12 }, (_, index) => `line ${first + index}`))
+    for await (const line of logs({ app, cursor: cursor!, signal: noSignal() })) {
+      expect(line.text).toBe(`line ${first + 12}`)
+      break
+    }
+  })
 })
+
+const failureOf = (name: string, artifact: ArtifactReference, more: Partial<DeploymentSpec> = {}): Promise<PilotError> =>
+  deploy(name, 'd1', artifact, { health: { ...defaultHealth, graceMs: 2_500 }, ...more }).then(
+    () => expect.unreachable(),
+    (error: PilotError) => error,
+  )

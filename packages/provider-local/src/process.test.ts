@@ -40,7 +40,7 @@ describe('an app as a process', () => {
     const outputs = await deploy('web', 'd1', await build('web', { 'package.json': packageJson(), 'server.js': server }), { env: { WORD: 'hello' } })
     const answer = (await (await fetch(outputs['traffic']!['fallbackUrl'] as string)).json()) as { uid: number; home: string; word: string; keys: string[]; write: string }
     expect(answer).toMatchObject({ word: 'hello', write: expect.stringMatching(/^(EACCES|EROFS|EPERM)$/) })
-    expect(answer.keys.filter((key) => !['HOME', 'LANG', 'PATH', 'PORT', 'TMPDIR', 'TZ', 'WORD', 'PILOT_SERVICE'].includes(key))).toEqual([])
+    expect(answer.keys.filter((key) => !['HOME', 'HOST', 'LANG', 'NODE_ENV', 'PYTHONUNBUFFERED', 'PATH', 'PORT', 'TMPDIR', 'TZ', 'WORD', 'PILOT_SERVICE'].includes(key))).toEqual([])
     const account = outputs['user'] as { uid: number | null; folder: string }
     expect(answer.home).toBe(account.folder)
     if (process.getuid!() === 0) {

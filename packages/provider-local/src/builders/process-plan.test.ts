@@ -20,7 +20,7 @@ test('an app without dependencies installs nothing', () => {
 })
 
 test('pnpm and yarn are used by their lockfiles, in the version that the manifest names', () => {
-  expect(steps({ 'package.json': json({ packageManager: 'pnpm@9.1.0+sha512.abc' }), 'pnpm-lock.yaml': '' })[0]).toBe('npx --yes pnpm@9.1.0 install --frozen-lockfile --prod')
+  expect(steps({ 'package.json': json({ packageManager: 'pnpm@9.1.0+sha512.abc' }), 'pnpm-lock.yaml': '' })[0]).toBe('npx --yes pnpm@9.1.0 install --frozen-lockfile --prod --package-import-method=copy')
   expect(steps({ 'package.json': json({}), 'yarn.lock': '' })[0]).toBe('npx --yes yarn@1.22.22 install --frozen-lockfile --production')
   expect(steps({ 'package.json': json({ packageManager: 'yarn@4.5.0' }), 'yarn.lock': '' })[0]).toBe('npx --yes @yarnpkg/cli-dist@4 install --immutable')
 })

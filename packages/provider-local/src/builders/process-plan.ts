@@ -68,7 +68,9 @@ function nodeManager({ files }: SourceFacts, { packageManager = '' }: PackageJso
   if (files.includes('pnpm-lock.yaml')) {
     const pnpm = packageManager.startsWith('pnpm@') ? packageManager.split('+')[0]! : 'pnpm@10'
     const run = (...args: string[]): string[] => ['npx', '--yes', pnpm, ...args]
-    return { lockfile: 'pnpm-lock.yaml', install: run('install', '--frozen-lockfile'), installProduction: run('install', '--frozen-lockfile', '--prod'), build: run('run', 'build'), prune: run('prune', '--prod'), needs: 'npm, which brings npx' }
+    // Not as links into its store: the files of an artifact change owner and mode.
+    const copy = '--package-import-method=copy'
+    return { lockfile: 'pnpm-lock.yaml', install: run('install', '--frozen-lockfile', copy), installProduction: run('install', '--frozen-lockfile', '--prod', copy), build: run('run', 'build'), prune: run('prune', '--prod'), needs: 'npm, which brings npx' }
   }
   if (files.includes('yarn.lock')) {
     const isClassic = !files.includes('.yarnrc.yml') && !/^yarn@[2-9]/.test(packageManager)

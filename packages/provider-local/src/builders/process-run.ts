@@ -68,9 +68,12 @@ export async function runStep({ step, call, title, work, user, home }: { step: S
     ...(user ? { uid: user.uid, gid: user.gid } : {}),
   })
   child.all.setEncoding('utf8').on('data', (text: string) => output.write(text))
-  const stop = (): void => void killGroup(child.pid)
+  let stopping: Promise<void> | undefined
+  const stop = (): void => void (stopping = killGroup(child.pid))
   call.signal.addEventListener('abort', stop, { once: true })
   const result = await child.finally(() => call.signal.removeEventListener('abort', stop))
+  // The command is gone; what it started may take a moment longer.
+  await stopping
   output.end()
   call.signal.throwIfAborted()
   if (!result.failed) return
@@ -83,7 +86,7 @@ export async function runStep({ step, call, title, work, user, home }: { step: S
 
 /** Nothing of Pilot's own environment but what finds programs, registries and proxies. */
 async function environment({ call, work, user, home }: { call: BuildCall; work: string; user: BuildUser | undefined; home: Home }): Promise<Record<string, string>> {
-  const passed = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && /^(LANG|LC_\w+|TZ|(https?|no|all)_proxy|npm_config_(registry|cafile|proxy|https_proxy|noproxy|strict_ssl)|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_\w+|GOPROXY|GONOSUMDB|GONOSUMCHECK|GOSUMDB|GOFLAGS|GOPRIVATE|GOTOOLCHAIN)$/i.test(entry[0]))
+  const passed = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && /^(LANG|LC_\w+|TZ|(https?|no|all)_proxy|npm_config_(registry|cafile|proxy|https_proxy|noproxy|strict_ssl)|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_\w+|GOPROXY|GONOSUMDB|GONOSUMCHECK|GOSUMDB|GOPRIVATE|GOTOOLCHAIN)$/i.test(entry[0]))
   const node = await nodeFolder(home, user)
   const cache = cacheFolder(home)
   return {
@@ -96,11 +99,13 @@ async function environment({ call, work, user, home }: { call: BuildCall; work: 
     npm_config_update_notifier: 'false',
     npm_config_yes: 'true',
     YARN_CACHE_FOLDER: join(cache, 'yarn'),
-    npm_config_store_dir: join(cache, 'pnpm'),
+    XDG_DATA_HOME: join(cache, 'data'),
     PIP_CACHE_DIR: join(cache, 'pip'),
     GOCACHE: join(cache, 'go-build'),
     GOMODCACHE: join(cache, 'go-mod'),
     GOPATH: join(cache, 'go'),
+    // Else its folders cannot be deleted with the home.
+    GOFLAGS: [process.env['GOFLAGS'], '-modcacherw'].filter(Boolean).join(' '),
     ...call.args,
   }
 }
@@ -119,7 +124,7 @@ const buildHome = (work: string): string => join(work, 'home')
 /** SIGTERM to everything the step started, then SIGKILL. */
 async function killGroup(pid: number | undefined): Promise<void> {
   if (pid === undefined) return
-  const send = (signal: NodeJS.Signals): boolean => {
+  const send = (signal: NodeJS.Signals | 0): boolean => {
     try {
       return process.kill(-pid, signal)
     } catch {
@@ -128,6 +133,6 @@ async function killGroup(pid: number | undefined): Promise<void> {
   }
   send('SIGTERM')
   const deadline = performance.now() + killAfterMs
-  while (send(0 as never) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+  while (send(0) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
   send('SIGKILL')
 }

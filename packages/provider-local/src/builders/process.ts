@@ -59,17 +59,17 @@ export function processBuilder(home: Home): Builder {
           // The same source was built by another job at the same moment.
           if (!(await exists(folder))) throw error
         })
-        await chmod(folder, 0o555)
+        if (process.getuid?.() === 0) await chmod(folder, 0o555)
         return artifact
       } finally {
-        await removeTree(work)
+        await rm(work, { recursive: true, force: true })
       }
     },
 
     exists: ({ location }) => exists(location),
 
     async remove({ digest }) {
-      await removeTree(folderOf(digest))
+      await rm(folderOf(digest), { recursive: true, force: true })
     },
   }
 }
@@ -101,21 +101,18 @@ async function relocate({ source, folder }: { source: string; folder: string }):
   }
 }
 
-/** As root: given back to root. Everywhere: readable for the app's user, and nobody writes to it any more. */
+/**
+ * Readable for the app's user and changed by nobody. As root all of it is given back to root; else folders stay as they are,
+ * since the app runs as their owner anyway, and a folder that cannot be written cannot be deleted either.
+ */
 async function seal(folder: string): Promise<void> {
   const asRoot = process.getuid?.() === 0
-  await walk(folder, async (path, { isLink, mode }) => {
+  await walk(folder, async (path, { isLink, isDirectory, mode }) => {
     if (asRoot) await lchown(path, 0, 0)
+    if (isLink || (isDirectory && !asRoot)) return
     // The folder itself is still to be moved, which takes the right to write in it.
-    if (!isLink && path !== folder) await chmod(path, (mode | 0o444 | (mode & 0o100 ? 0o111 : 0)) & 0o555)
+    if (path !== folder) await chmod(path, (mode | 0o444 | (mode & 0o100 ? 0o111 : 0)) & 0o555)
   })
-}
-
-/** Folders of an artifact cannot be written, so they are opened first. */
-async function removeTree(folder: string): Promise<void> {
-  if (!(await exists(folder))) return
-  if (process.getuid?.() !== 0) await walk(folder, async (path, { isDirectory, mode }) => (isDirectory ? chmod(path, mode | 0o700) : undefined))
-  await rm(folder, { recursive: true, force: true })
 }
 
 interface Entry {
@@ -124,7 +121,7 @@ interface Entry {
   readonly mode: number
 }
 
-/** Parents first, so that a folder can be opened before it is read. */
+/** Parents first; links are not followed. */
 async function walk(path: string, visit: (path: string, entry: Entry) => Promise<unknown>): Promise<void> {
   const info = await lstat(path)
   const entry = { isLink: info.isSymbolicLink(), isDirectory: info.isDirectory(), mode: info.mode & 0o777 }

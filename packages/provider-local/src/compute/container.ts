@@ -17,7 +17,7 @@ export function containerCompute({ engine, home, platformId }: { engine: () => P
       const network = ref(keys.network)
       return {
         resources: [{ key: keys.network, kind: 'local/docker-network', inputs: { project: app.project, app: app.app } }],
-        outputs: { network: network.output('name'), listenHost: network.output('listenHost'), callHost: network.output('callHost'), allowFrom: network.output('allowFrom') },
+        outputs: { network: network.output('name'), listenHost: network.output('listenHost'), callHost: network.output('callHost'), extraHosts: network.output('extraHosts'), allowFrom: network.output('allowFrom') },
       }
     },
 
@@ -62,6 +62,7 @@ function containerInputs({ app, deployment, artifact, command, env, port, memory
     ...(command ? { command: [...command] } : {}),
     env: { ...env },
     network: appOutputs['network'] as Input<string>,
+    extraHosts: appOutputs['extraHosts'] as Input<string[]>,
     port: port ?? (declared.length === 1 ? declared[0]! : defaultPort),
     memoryBytes,
     cpu,

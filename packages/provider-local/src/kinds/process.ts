@@ -42,6 +42,9 @@ export interface StoredService extends Marked {
 
 const stopTimeoutMs = 10_000
 
+/** What an image would set. HOST keeps those that ask for it away from the network; the app's configuration may say otherwise. */
+const usual = { NODE_ENV: 'production', PYTHONUNBUFFERED: '1', HOST: '127.0.0.1' }
+
 /** One instance of a deployment, as a service of the supervisor. */
 export function processKind(home: Home): AnyKind {
   const path = (id: string): string => join(home.paths.services, `${id}.json`)
@@ -60,7 +63,7 @@ export function processKind(home: Home): AnyKind {
       command: '/usr/bin/env',
       args: [...command],
       cwd: folder,
-      env: { PATH: appPath(folder, node), HOME: account.folder, TMPDIR: join(account.folder, 'tmp'), PORT: String(port) },
+      env: { ...usual, PATH: appPath(folder, node), HOME: account.folder, TMPDIR: join(account.folder, 'tmp'), PORT: String(port) },
       secretEnv: withoutOurs(inputs.env),
       ...(user ? { user } : {}),
       logFile: join(home.paths.logs, `${name}.log`),
