@@ -1,4 +1,4 @@
-/* `npm run build`, `npm run lint`, `npm run typecheck`: installs what is needed first. */
+/* `npm run build`, `lint`, `typecheck` and `docs`: installs what is needed first. */
 'use strict'
 
 require('./start/require-node.cjs')

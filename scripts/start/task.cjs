@@ -6,11 +6,12 @@ const { modules, root } = require('./paths.cjs')
 const { environmentForTools, prepare } = require('./prepare.cjs')
 const { runInstead } = require('./run-instead.cjs')
 
-/** Programs of node_modules with their arguments. */
+/** What Node runs, with its arguments. */
 const tasks = {
-  build: ['nx/dist/bin/nx.js', 'run-many', '-t', 'build', '--outputStyle=stream'],
-  typecheck: ['typescript/bin/tsc', '-p', 'tsconfig.json'],
-  lint: ['oxlint/bin/oxlint', '--type-aware', '--deny-warnings'],
+  build: [path.join(modules, 'nx/dist/bin/nx.js'), 'run-many', '-t', 'build', '--outputStyle=stream'],
+  typecheck: [path.join(modules, 'typescript/bin/tsc'), '-p', 'tsconfig.json'],
+  lint: [path.join(modules, 'oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'],
+  docs: ['--conditions=@pilot/source', path.join(root, 'scripts/docs.ts')],
 }
 
 const [name, ...more] = process.argv.slice(2)
@@ -24,6 +25,5 @@ async function main() {
   const task = tasks[name]
   if (task === undefined) throw Object.assign(new Error(name), { help: `Usage: node scripts/run.cjs ${Object.keys(tasks).join('|')}` })
   await prepare({ build: false })
-  const [program, ...args] = task
-  await runInstead({ command: chooseNode(), args: [path.join(modules, program), ...args, ...more], env: environmentForTools(), cwd: root })
+  await runInstead({ command: chooseNode(), args: [...task, ...more], env: environmentForTools(), cwd: root })
 }
