@@ -187,6 +187,20 @@ describe('state', () => {
     await engine().apply([database()])
     expect(await changes()).toEqual(['create database', 'delete database', 'create database#2'])
   })
+
+  test('nor when the whole scope was removed and made again', async () => {
+    const { account, dir, engine, changes } = await openBench(cloud)
+    const scope = createFileStore({ dir: `${dir}/again` }).scope('platform')
+    for (const life of [1, 2]) {
+      const lease = await acquireLease({ store: scope, title: `life ${life}` })
+      await engine({ scope, lease }).apply([database()])
+      await engine({ scope, lease }).destroy({ confirmProtected: ['database'] })
+      await scope.remove(lease.fence)
+      await lease.release()
+    }
+    expect(await changes()).toEqual(['create database', 'delete database', 'create database#2', 'delete database#2'])
+    expect(await account.resources()).toEqual([])
+  })
 })
 
 describe('the lease', () => {

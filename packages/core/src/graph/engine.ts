@@ -123,7 +123,7 @@ export function createEngine(options: EngineOptions): Engine {
     if (state?.managedBy !== undefined && managedBy !== undefined && state.managedBy !== managedBy) {
       throw new PilotError('MANAGED_BY_SERVER', `${scope.name} is managed by ${state.managedBy}`, { details: { managedBy: state.managedBy } })
     }
-    const { recorded, isEmpty } = await recover({ scope, kinds })
+    const { recorded, isEmpty } = await recover({ scope, kinds, fence: lease.fence })
     return { recorded, journal: createJournal({ scope, fence: lease.fence, recorded, isEmpty, clock, managedBy }) }
   }
 }

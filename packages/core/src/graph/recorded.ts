@@ -33,11 +33,12 @@ export interface Recorded {
 /** More retired keys than this are folded into the floor. */
 export const keptRetired = 256
 
-export function createRecorded(state: State | undefined): Recorded {
+/** `firstFloor`: generations up to it may have been used by an earlier life of a scope without a state. */
+export function createRecorded(state: State | undefined, firstFloor = 0): Recorded {
   const resources = new Map<string, Map<number, ResourceState>>()
   const before = new Map<string, ResourceState>()
   const retired = new Map(Object.entries(state?.retired?.generations ?? {}))
-  let floor = state?.retired?.floor ?? 0
+  let floor = state === undefined ? firstFloor : (state.retired?.floor ?? 0)
   let version = state?.version ?? 0
   let lastSeq = state?.journalSeq ?? 0
   let changed = false

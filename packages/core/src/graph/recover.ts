@@ -1,5 +1,5 @@
 import { PilotError } from '../errors/pilot-error.ts'
-import type { ResourceState, ScopeStore, State } from '../store/store.ts'
+import type { Fence, ResourceState, ScopeStore, State } from '../store/store.ts'
 import type { Kinds } from './graph.ts'
 import { createRecorded, type Recorded } from './recorded.ts'
 
@@ -7,9 +7,11 @@ import { createRecorded, type Recorded } from './recorded.ts'
  * State and journal as one: what the last owner knew when it ended, however it ended. Reads only. Resources whose create
  * call has no result are `unknown`; `settleUnknown` finds out about them.
  */
-export async function recover({ scope, kinds }: { scope: ScopeStore; kinds: Kinds }): Promise<{ readonly recorded: Recorded; /** Whether the journal is. */ readonly isEmpty: boolean }> {
+export async function recover({ scope, kinds, fence }: { scope: ScopeStore; kinds: Kinds; fence: Fence }): Promise<{ readonly recorded: Recorded; /** Whether the journal is. */ readonly isEmpty: boolean }> {
   const state = await scope.readState()
-  const recorded = createRecorded(state && migrateResources(state, kinds))
+  // A scope that was destroyed and removed begins anew, but its names and tokens must not: providers remember tokens of what
+  // was deleted. Only the lease outlives it, and its token grows with every owner.
+  const recorded = createRecorded(state && migrateResources(state, kinds), fence.token - 1)
   const entries = await scope.readJournal()
   for (const entry of entries) recorded.apply(entry)
   return { recorded, isEmpty: entries.length === 0 }
