@@ -49,12 +49,12 @@ function serverProgram(): { command: string; args: string[] } {
   const fromSource = import.meta.url.endsWith('.ts')
   const conditions = fromSource ? ['--conditions=@pilot/source'] : []
   const main = fromSource ? fileURLToPath(import.meta.resolve('@pilot/server/main')) : createRequire(import.meta.url).resolve('@pilot/server/main')
-  return { command: process.execPath, args: [...conditions, '--disable-warning=ExperimentalWarning', main] }
+  return { command: process.execPath, args: [...conditions, '--max-semi-space-size=2', '--disable-warning=ExperimentalWarning', main] }
 }
 
 /** What the server needs of this shell: where programs are and how Docker is reached. The rest of it is none of its business. */
 function serverEnvironment(env: Environment): Record<string, string> {
-  const passed = /^(PATH|HOME|USER|LOGNAME|LANG|LC_ALL|TZ|TMPDIR|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_HOST|BUILDX_.*|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|npm_config_.*|PIP_.*|GOPROXY|GOFLAGS|GONOSUMDB|GOSUMDB)$/
+  const passed = /^(PATH|HOME|USER|LOGNAME|LANG|LC_ALL|TZ|TMPDIR|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_HOST|BUILDX_.*|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|npm_config_.*|PIP_.*|GOPROXY|GOFLAGS|GONOSUMDB|GOSUMDB|PILOT_RUNNER(_CONCURRENCY)?)$/
   const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && passed.test(entry[0]))
   return { ...Object.fromEntries(kept), PILOT_VERSION: version }
 }
