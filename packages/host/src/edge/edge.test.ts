@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Agent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -79,6 +80,8 @@ test('requests are routed by host, in any case and with or without port, and by 
   expect((await get('two.acme.localhost.')).text).toBe('two')
   expect((await get('whatever', { port: own })).text).toBe('two')
   expect((await get(`[::1]:${own}`, { port: own })).text).toBe('two')
+  const hasIpv6 = Object.values(networkInterfaces()).some((infos) => infos?.some(({ address }) => address === '::1'))
+  if (hasIpv6) for (const to of [port, own]) expect((await get('two.acme.localhost', { host: '::1', port: to })).text).toBe('two')
 })
 
 test('an unknown host is 404, a stopped app 503, an app that refuses 502, each said for the reader', async () => {

@@ -1,4 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs'
+import type { Server } from 'node:net'
 import type { Home } from '../home/home.ts'
 import { allowList } from './allow.ts'
 import { createListeners, type WantedListener } from './listeners.ts'
@@ -77,8 +78,10 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
     const shared = (host: string, optional: boolean): WantedListener => ({ address: { host, port }, purpose: 'hosts', optional, create: () => createEdgeServer({ table, metrics, routing: { by: 'host' }, isLeaving }) })
     const all = [shared('127.0.0.1', false), shared('::1', true)]
     for (const { route } of table.routes()) {
-      if (route.port === undefined) continue
-      all.push({ address: { host: '127.0.0.1', port: route.port }, purpose: `route ${route.id}`, create: () => createEdgeServer({ table, metrics, routing: { by: 'route', id: route.id }, isLeaving }) })
+      const { id, port: own } = route
+      if (own === undefined) continue
+      const create = (): Server => createEdgeServer({ table, metrics, routing: { by: 'route', id }, isLeaving })
+      for (const host of ['127.0.0.1', '::1']) all.push({ address: { host, port: own }, purpose: `route ${id}`, optional: host === '::1', create })
     }
     for (const { id, listen, to, revision, allowFrom } of table.links().values()) {
       const allows = allowList(allowFrom)
