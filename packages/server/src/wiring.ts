@@ -1,4 +1,4 @@
-import { createRedactor, findPlatform, openPlatform, secretPrefix, type AppIdentity, type LifecycleContext, type OpenPlatform, type OperationOptions, type PlatformRecord, type Redactor } from '@pilot/core'
+import { createRedactor, findPlatform, openPlatform, secretPrefix, type AppIdentity, type LifecycleContext, type OpenPlatform, type OperationOptions, type PlatformRecord, type Redactor, type SecretStore } from '@pilot/core'
 import type { Providers } from './providers/installed.ts'
 
 /**
@@ -56,13 +56,30 @@ export const ownerOf = (serverId: string): Pick<OperationOptions, 'managedBy'> =
 /** The server of a home is known by the home's id, so that it stays the owner when its database is lost. */
 export const serverIdOf = (homeId: string): string => `server-${homeId.slice(0, 16)}`
 
-/** Finds every secret of an app, also those that Pilot made for it, in what is written for people. */
-export async function redactorOf({ secrets }: Pick<LifecycleContext, 'secrets'>, app: AppIdentity | undefined): Promise<Redactor> {
+/**
+ * Keeps the secrets of an operation out of what is written for people: all that the app has when it begins, and each that is
+ * made or read while it runs (a database's new password, another app's address).
+ */
+export async function operationRedactor(secrets: SecretStore, app: AppIdentity | undefined): Promise<{ readonly redactor: Redactor; readonly secrets: SecretStore }> {
   const redactor = createRedactor()
-  if (app === undefined) return redactor
-  const prefixes = [secretPrefix(app), `generated/${secretPrefix(app)}`]
-  const listed = (await Promise.all(prefixes.map((prefix) => secrets.list(prefix)))).flat()
-  const values = await Promise.all(listed.map(({ name, version }) => secrets.get({ $secret: { store: secrets.name, name, version } }).catch(() => undefined)))
-  for (const value of values) if (value !== undefined) redactor.add(value)
-  return redactor
+  const watched: SecretStore = {
+    name: secrets.name,
+    put: (name, value) => (redactor.add(value), secrets.put(name, value)),
+    ensure: (name, create) => secrets.ensure(name, () => noted(create())),
+    get: async (reference) => noted(await secrets.get(reference)),
+    list: (prefix) => secrets.list(prefix),
+    remove: (name) => secrets.remove(name),
+    purge: (prefix) => secrets.purge(prefix),
+    fingerprint: (value) => secrets.fingerprint(value),
+  }
+  if (app !== undefined) {
+    const listed = (await Promise.all([secretPrefix(app), `generated/${secretPrefix(app)}`].map((prefix) => secrets.list(prefix)))).flat()
+    await Promise.all(listed.map(({ name, version }) => watched.get({ $secret: { store: secrets.name, name, version } }).catch(() => undefined)))
+  }
+  return { redactor, secrets: watched }
+
+  function noted(value: string): string {
+    redactor.add(value)
+    return value
+  }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { failStatus } from '../testing/fake-provider.ts'
 import { definition, eventsOf, sentSource, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
 
 const app = { project: 'shop', app: 'api', environment: 'production' }
@@ -130,15 +131,27 @@ describe('configuration', () => {
     expect(await server.run(up)).toMatchObject({ state: 'failed', error: { code: 'SECRETS_MISSING', details: { missing: ['OTHER'] } } })
   })
 
-  test('secrets never stand in a build log or an event', async () => {
+  test('a build argument that holds a secret is refused, without saying which value', async () => {
     const { client } = server
-    const leaky = definition('leaky', { buildArgs: { GREETING: 'hello', NOTE: 'tell hunter2-hunter2' } })
+    const leaky = definition('leaky', { buildArgs: { NOTE: 'tell hunter2-hunter2' } })
     await client.request('putSecrets', { params: leaky.app, body: { values: { PASSWORD: 'hunter2-hunter2' } } })
     const operation = await server.run(await upRequest(client, [leaky]))
-    // The lifecycle refuses it, which the log and the events must say without the value.
-    const log = (await collect(client.log(operation.id))).map(({ text }) => text).join('')
     expect(operation.error).toMatchObject({ code: 'SECRET_IN_BUILD_ARGUMENT' })
-    expect(JSON.stringify([log, operation, await eventsOf(client, operation.id)])).not.toContain('hunter2')
+    expect(JSON.stringify([operation, await eventsOf(client, operation.id)])).not.toContain('hunter2')
+  })
+
+  test('secrets that a build prints stand neither in its log nor in events, errors and jobs', async () => {
+    const { client } = server
+    const leaky = definition('leaky')
+    const secret = 'hunter2-hunter2'
+    const page = `print and fail: ${secret} ${Buffer.from(secret).toString('base64')}`
+    const operation = await server.run(await upRequest(client, [leaky], { 'index.html': page }))
+    const log = (await collect(client.log(operation.id))).map(({ text }) => text).join('')
+    expect(operation.error).toMatchObject({ code: 'BUILD_FAILED', message: 'The page says print and fail: [redacted] [redacted]', details: { log: ['print and fail: [redacted] [redacted]'] } })
+    expect(log).toBe('print and fail: [redacted] [redacted]\n')
+    const said = JSON.stringify([operation, await eventsOf(client, operation.id), await client.request('jobs')])
+    expect(said).not.toContain(secret)
+    expect(said).not.toContain(Buffer.from(secret).toString('base64'))
   })
 })
 
@@ -174,6 +187,18 @@ describe('what the server says about itself', () => {
     const { findings } = await client.request('doctor')
     expect(findings).toContainEqual(expect.objectContaining({ about: 'server', status: 'ok' }))
     expect(findings).toContainEqual(expect.objectContaining({ about: 'fake', status: 'ok' }))
+  })
+
+  test('status tells what it knows while the provider cannot be asked', async () => {
+    const { client } = server
+    await server.cloud.configure({ faults: [] })
+    expect((await client.request('app', { params: app })).problem).toBeUndefined()
+    failStatus.because = 'The engine sleeps'
+    const view = await client.request('app', { params: app })
+    const { apps } = await client.request('status', { query: { project: 'shop' } })
+    failStatus.because = undefined
+    expect(view).toMatchObject({ status: { state: 'unhealthy', release: { app } }, problem: { message: 'The engine sleeps' } })
+    expect(apps.find(({ status }) => status.app.app === 'api')!.problem?.message).toBe('The engine sleeps')
   })
 
   test('activity tells who did what', async () => {

@@ -1,8 +1,8 @@
 import * as z from 'zod'
-import type { AppStatus, DeploymentRecord, InstanceStatus, LogLine, ReleaseRecord } from '@pilot/core'
+import type { AppStatus, DeploymentRecord, ErrorBody, InstanceStatus, LogLine, ReleaseRecord } from '@pilot/core'
 import { jobSchema, type Job } from './operations.ts'
 import { platformSchema, type Platform } from './platforms.ts'
-import { appIdentitySchema, timeSchema } from './shared.ts'
+import { appIdentitySchema, errorBodySchema, timeSchema } from './shared.ts'
 
 /** Records come out of the store as they were written: their shape is core's, and newer fields pass through. */
 const recordOf = <T>(shape: Record<string, unknown>, id: string): z.ZodType<T> => z.looseObject(shape as Record<string, z.ZodType>).meta({ id }) as unknown as z.ZodType<T>
@@ -39,9 +39,11 @@ export interface AppView {
   readonly actions: AllowedActions
   /** The job that runs or waits for this app. */
   readonly job?: Job
+  /** Why the provider could not be asked: `status` is then what the records say. */
+  readonly problem?: ErrorBody
 }
 export const appViewSchema = z
-  .object({ status: appStatusSchema, platform: z.string(), actions: allowedActionsSchema, job: jobSchema.optional() })
+  .object({ status: appStatusSchema, platform: z.string(), actions: allowedActionsSchema, job: jobSchema.optional(), problem: errorBodySchema.optional() })
   .meta({ id: 'App' }) as unknown as z.ZodType<AppView>
 
 export interface StatusView {

@@ -4,6 +4,8 @@ import {
   deploy,
   destroyApp,
   destroyPlatform,
+  errorBody,
+  errorFromBody,
   forgetPlatform,
   openPackedSource,
   PilotError,
@@ -16,9 +18,11 @@ import {
   appTitle,
   start,
   stop,
+  toPilotError,
   up,
   type AppIdentity,
   type BuildRecord,
+  type ErrorBody,
   type LifecycleContext,
   type PackedSource,
 } from '@pilot/core'
@@ -27,7 +31,7 @@ import { openLogWriter, operationLogPath } from '../events/log-files.ts'
 import { setUpPlatform } from '../platforms/setup.ts'
 import type { Providers } from '../providers/installed.ts'
 import { sourcePath } from '../sources/upload.ts'
-import { ownerOf, redactorOf, type Platforms } from '../wiring.ts'
+import { operationRedactor, ownerOf, type Platforms } from '../wiring.ts'
 import { recordDuration, usualDurations } from './durations.ts'
 import type { JobPayload } from './plan.ts'
 import type { ClaimedJob } from './queue.ts'
@@ -53,13 +57,13 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
 
     const platform = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, name: job.platform, payload }) : await platforms.open(job.platform)
-    const redactor = await redactorOf(platform.context({ by, ...ownerOf(serverId) }), app)
+    const { redactor, secrets } = await operationRedactor(platform.context({ by, ...ownerOf(serverId) }).secrets, app)
     const reporter = openReporter({ db, job, redact: redactor.redact })
     const log = openLogWriter({ path: operationLogPath(home.logs, job.operation), prefix: await prefixOf(db, job), redact: redactor.redact })
     const usual = app === undefined ? new Map<string, number>() : await usualDurations(db, app)
     const durations: Promise<unknown>[] = []
 
-    const context = platform.context({
+    const opened = platform.context({
       by,
       ...ownerOf(serverId),
       signal,
@@ -72,6 +76,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
         if (event.type === 'phase.finished' && event.outcome === 'done' && app !== undefined) durations.push(recordDuration(db, app, event.phase, event.ms).catch(() => {}))
       },
     })
+    const context: LifecycleContext = { ...opened, secrets }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
 
     try {
@@ -80,7 +85,10 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
         await platforms.forget(context.platform.id)
         await forgetPlatform(home.dir, context.platform.id)
       }
-      return result
+      return JSON.parse(redactor.redact(JSON.stringify(result))) as Record<string, unknown>
+    } catch (error) {
+      // The last lines of a log stand in it.
+      throw errorFromBody(JSON.parse(redactor.redact(JSON.stringify(errorBody(toPilotError(error))))) as ErrorBody)
     } finally {
       if (isGivenBack(signal)) reporter.emit({ type: 'notice', level: 'info', text: 'The server stops; this goes on when it starts again', ...(app ? { app: app.app } : {}) })
       await Promise.all([reporter.flush(), log.flush(), ...durations])

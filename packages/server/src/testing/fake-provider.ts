@@ -1,9 +1,9 @@
-import type { Compute, InstanceStatus, LogLine } from '@pilot/core'
+import { PilotError, type Compute, type InstanceStatus, type LogLine } from '@pilot/core'
 import { defineFakeProvider } from '@pilot/core/testing'
 
 /**
  * The fake cloud as a provider with what the server asks for beyond it: instances and logs. Its builder prints the app's
- * build arguments, so that tests can see what reaches a log.
+ * build arguments and the source's index.html, so that tests can see what reaches a log, and fails where that says so.
  */
 const base = defineFakeProvider({ consistencyMs: 0 })
 
@@ -19,6 +19,9 @@ export default {
         ...builder,
         async build(call: Parameters<typeof builder.build>[0]) {
           for (const [name, value] of Object.entries(call.args)) call.log(`${name} is ${value}`)
+          const page = call.facts.text('index.html') ?? ''
+          if (page.startsWith('print ')) call.log(page)
+          if (page.includes('fail')) throw new PilotError('BUILD_FAILED', `The page says ${page}`, { reason: 'exit code 1', details: { log: [page] } })
           return builder.build(call)
         },
       })),
@@ -26,7 +29,11 @@ export default {
   },
 } satisfies typeof base
 
+/** Why instances cannot be read at the moment. */
+export const failStatus: { because: string | undefined } = { because: undefined }
+
 async function instancesOf(url: string, app: string): Promise<readonly InstanceStatus[]> {
+  if (failStatus.because !== undefined) throw new PilotError('ENGINE_STOPPED', failStatus.because)
   const response = await fetch(`${url}/control`, { method: 'POST', body: JSON.stringify({ method: 'resources', params: [] }) })
   const resources = (await response.json()) as readonly { readonly type: string; readonly properties: { readonly deployment?: string }; readonly marks: { readonly scope?: string } }[]
   return resources

@@ -3,6 +3,7 @@ import {
   appScope,
   appStatus,
   appTitle,
+  errorBody,
   linkVariable,
   listApps,
   listConfiguration,
@@ -10,8 +11,11 @@ import {
   listReleases,
   PilotError,
   secretPrefix,
+  toPilotError,
   type AppIdentity,
+  type AppStatus,
   type ConfigurationRecord,
+  type ErrorBody,
   type LifecycleContext,
 } from '@pilot/core'
 import type { AllowedActions, AppView } from '../../contract/apps.ts'
@@ -172,11 +176,21 @@ export function appHandlers(services: Services) {
 }
 
 async function appView(context: LifecycleContext, platform: string, app: AppIdentity, jobs: readonly Job[]): Promise<AppView> {
-  const status = await appStatus(context, { app })
+  const { status, problem } = await statusOf(context, app)
   const own = jobs.filter((job) => job.platform === platform && job.scope === appScope(app))
   const job = own.find(({ state }) => state === 'running') ?? own[0]
   const busy = job === undefined ? undefined : `${job.action} by ${job.by}`
-  return { status, platform, actions: byName(allowedActions({ state: status.state, ...(busy === undefined ? {} : { busy }) })), ...(job === undefined ? {} : { job }) }
+  return { status, platform, actions: byName(allowedActions({ state: status.state, ...(busy === undefined ? {} : { busy }) })), ...(job === undefined ? {} : { job }), ...(problem === undefined ? {} : { problem }) }
+}
+
+/** When the provider cannot be asked (an engine that is stopped), what the records say, and why that is all. */
+async function statusOf(context: LifecycleContext, app: AppIdentity): Promise<{ readonly status: AppStatus; readonly problem?: ErrorBody }> {
+  try {
+    return { status: await appStatus(context, { app }) }
+  } catch (error) {
+    const compute = Object.fromEntries(Object.entries(context.provider.compute).map(([target, each]) => [target, { ...each, status: async () => [] }]))
+    return { status: await appStatus({ ...context, provider: { ...context.provider, compute } }, { app }), problem: errorBody(toPilotError(error)) }
+  }
 }
 
 const byName = (verdicts: ReturnType<typeof allowedActions>): AllowedActions => Object.fromEntries(verdicts.map(({ action, ...verdict }) => [action, verdict]))
