@@ -11,7 +11,7 @@ function runInstead({ command, args, env, cwd }) {
   const child = spawn(command, args, { env, cwd, stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
     process.on(signal, () => {
-      const isFromTerminal = process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
+      const isFromTerminal = isInTerminal() && (signal === 'SIGINT' || signal === 'SIGQUIT')
       if (!isFromTerminal) child.kill(signal)
     })
   }
@@ -21,4 +21,9 @@ function runInstead({ command, args, env, cwd }) {
   })
 }
 
-module.exports = { runInstead }
+/** Any of the three: output or input may be redirected, and Ctrl-C still comes. */
+function isInTerminal() {
+  return Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY)
+}
+
+module.exports = { isInTerminal, runInstead }
