@@ -4,8 +4,9 @@ import type { Graph } from '../provider/graph.ts'
 import type { AnyKind } from '../provider/kind.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import { systemClock, type Clock } from '../store/clock.ts'
-import type { Fence, ResourceState, ScopeStore, State } from '../store/store.ts'
+import type { Fence, ScopeStore, State } from '../store/store.ts'
 import { applyGraph, type ApplyOptions, type ApplyResult } from './apply.ts'
+import { readyOutputs, type EngineContext } from './context.ts'
 import { destroyScope, type DestroyOptions, type DestroyScopeResult } from './destroy.ts'
 import { kindsByName, type Kinds } from './graph.ts'
 import { identityCache } from './identity.ts'
@@ -16,7 +17,6 @@ import { recover } from './recover.ts'
 import type { Recorded } from './recorded.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
 import { createGate, shared } from './schedule.ts'
-import type { FindContext } from './unknown.ts'
 
 /**
  * Glossary: a *step* of a plan says what happens to one resource; an *operation* is one of its halves (bring, remove); a
@@ -76,12 +76,6 @@ export interface Engine {
   withSignal(signal: AbortSignal): Engine
 }
 
-/** What all parts of one engine share. */
-export interface EngineContext extends FindContext {
-  readonly emit: Emit
-  readonly width: number
-}
-
 export function createEngine(options: EngineOptions): Engine {
   const { scope, lease, platformId, secrets, emit = () => {}, log = () => {}, width = 10, clock = systemClock, managedBy, retry = {}, lateArrivalMs = 1_000, cancelGraceMs = 5_000 } = options
   const kinds: Kinds = kindsByName(options.kinds)
@@ -126,9 +120,4 @@ export function createEngine(options: EngineOptions): Engine {
     const { recorded, isEmpty } = await recover({ scope, kinds, fence: lease.fence })
     return { recorded, journal: createJournal({ scope, fence: lease.fence, recorded, isEmpty, clock, managedBy }) }
   }
-}
-
-export function readyOutputs(recorded: Recorded): ReadonlyMap<string, ResourceState['outputs']> {
-  const ready = recorded.all().filter((resource) => resource.status === 'ready' && recorded.current(resource.key) === resource)
-  return new Map(ready.map(({ key, outputs }) => [key, outputs]))
 }

@@ -29,6 +29,7 @@ describe('up', () => {
     expect(result).toMatchObject({ changed: true, deployment: { number: 1 }, release: { number: 1, kind: 'release', by: 'ada' }, url: expect.stringContaining('http') })
     expect(await types(place)).toEqual(['deployment', 'network', 'traffic'])
     expect(place.events.filter(({ type }) => type === 'phase.finished')).toMatchObject([{ phase: 'build', outcome: 'done' }, { phase: 'deploy' }, { phase: 'release' }])
+    expect(place.events.filter(({ type }) => type === 'resource')).toSatisfy((events: { app?: string }[]) => events.length > 0 && events.every(({ app }) => app === 'api'))
   })
 
   it('says when nothing changed, and makes no release', async () => {

@@ -28,7 +28,7 @@ export interface AppSession extends Session {
  * Runs `work` as the owner of the scope. Throws HELD when another owner has it, MANAGED_BY_SERVER when another program
  * manages it. The lease is released whatever happens; losing it aborts the engine's signal.
  */
-export async function withScope<T>(context: LifecycleContext, { scope: name, title }: { scope: ScopeName; title: string }, work: (session: Session) => Promise<T>): Promise<T> {
+export async function withScope<T>(context: LifecycleContext, { scope: name, title, app }: { scope: ScopeName; title: string; app?: AppIdentity }, work: (session: Session) => Promise<T>): Promise<T> {
   throwIfCancelled(context.signal)
   const scope = context.store.scope(name)
   await refuseForeignManager(context, scope)
@@ -40,7 +40,7 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
       lease,
       platformId: context.platform.id,
       secrets: context.secrets,
-      emit: context.emit,
+      emit: app ? (event) => context.emit(event.type === 'resource' ? { ...event, app: app.app } : event) : context.emit,
       log: context.log,
       signal: AbortSignal.any([context.signal, lease.signal]),
       managedBy: context.managedBy,
@@ -53,7 +53,7 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
 
 export async function withApp<T>(context: LifecycleContext, { app, action }: { app: AppIdentity; action: string }, work: (session: AppSession) => Promise<T>): Promise<T> {
   const title = `${action} of ${appTitle(app)} by ${context.by}`
-  return withScope(context, { scope: appScope(app), title }, async (session) => {
+  return withScope(context, { scope: appScope(app), title, app }, async (session) => {
     const write = ledgerWriter(session.scope, session.lease.fence)
     const appSession: AppSession = { ...session, app, write, ledger: () => readLedger(session.scope), state: () => session.scope.readState() }
     await session.engine.recover()
