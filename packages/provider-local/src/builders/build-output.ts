@@ -2,12 +2,15 @@ import { PilotError } from '@pilot/core'
 
 const keptLines = 20
 
+/** What buildx puts before each line in its plain form: the number of the step, and the time that it took so far. */
+const stepNumber = /^#\d+ (?:\d+\.\d+ )?/
+
 /** Passes lines on and keeps the last ones for the error. Chunks may end anywhere. */
 export function createBuildOutput(log: (line: string) => void): { write(text: string): void; end(): void; readonly last: readonly string[] } {
   const last: string[] = []
   let rest = ''
   const emit = (line: string): void => {
-    const clean = line.replace(/\r/g, '').replaceAll(/\u001b\[[0-9;]*[A-Za-z]/g, '').trimEnd()
+    const clean = line.replace(/\r/g, '').replaceAll(/\u001b\[[0-9;]*[A-Za-z]/g, '').replace(stepNumber, '').trimEnd()
     if (clean === '') return
     last.push(clean)
     if (last.length > keptLines) last.shift()
@@ -32,6 +35,14 @@ export function imageBuildError({ title, text, log, cause }: { title: string; te
   const all = [text, ...log].join('\n')
   const details = { log }
   const image = baseImage(all)
+  if (image?.startsWith('docker/dockerfile')) {
+    return new PilotError('BUILD_FAILED', `${title}: the language of its Dockerfile cannot be had: ${image}`, {
+      reason: firstLine(text),
+      suggestion: 'This machine does not reach the registry that the `# syntax=` line of the Dockerfile names. Most Dockerfiles do without that line: remove it.',
+      details: { ...details, image },
+      cause,
+    })
+  }
   if (image) {
     return new PilotError('BUILD_FAILED', `${title}: the base image ${image} cannot be had`, {
       reason: firstLine(text),
@@ -56,16 +67,17 @@ function baseImage(text: string): string | undefined {
     /pull access denied for ([^\s,]+)/,
     /manifest for (\S+) not found/,
     /failed to resolve source metadata for (\S+?):? /,
-    /(?:docker\.io\/)?(\S+): failed to (?:do request|resolve|authorize)/,
     /Error response from daemon: (\S+): not found/,
   ]
   for (const pattern of patterns) {
     const found = pattern.exec(text)?.[1]
     if (found) return found.replace(/^docker\.io\/(library\/)?/, '').replace(/:$/, '')
   }
-  const registry = /Get "?https?:\/\/([^/"]+)\/v2\/(\S*?)(?:\/manifests\/([^"\s:]+))?"?: /.exec(text)
+  const registry = /(?:Get|Head) "?https?:\/\/([^/"]+)\/v2\/(?:([^"\s]+)\/manifests\/([^"\s]+))?"?: /.exec(text)
   if (!registry) return undefined
-  return /Step \d+\/\d+ : FROM (?:--platform=\S+ )?(\S+)/.exec(text)?.[1] ?? `of ${registry[1]}`
+  const [, host, name, version] = registry
+  if (name) return `${name.replace(/^library\//, '')}${version?.startsWith('sha256:') ? '@' : ':'}${version}`
+  return /Step \d+\/\d+ : FROM (?:--platform=\S+ )?(\S+)/.exec(text)?.[1] ?? `of ${host}`
 }
 
 const commandOf = (text: string): string | undefined => /The command '(?:\/bin\/sh -c )?([^']+)' returned|process "(?:\/bin\/sh -c )?([^"]+)" did not complete/.exec(text)?.slice(1).find(Boolean)

@@ -35,9 +35,10 @@ async function askBuildx(): Promise<boolean> {
 export async function buildWithBuildx({ call, engine, dockerfile, tag, labels, title }: ImageBuild): Promise<void> {
   const { signal, log } = call
   const output = createBuildOutput(log)
+  const source = await call.openSource()
   const list = (flag: string, values: Readonly<Record<string, string>>): string[] => Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`])
   const build = execa('docker', ['buildx', 'build', '--load', '--progress=plain', '--provenance=false', '-f', dockerfile, '-t', tag, ...list('--label', labels), ...list('--build-arg', call.args), '-'], {
-    input: await call.openSource() as never,
+    stdin: 'pipe',
     env: environment(engine.address),
     extendEnv: false,
     cancelSignal: signal,
@@ -45,6 +46,10 @@ export async function buildWithBuildx({ call, engine, dockerfile, tag, labels, t
     buffer: false,
     all: true,
   })
+  // The source may be a stream of another make than Node's, which execa does not take. A builder that ends early closes its input.
+  build.stdin.on('error', () => {})
+  source.on('error', (error) => build.kill(error))
+  source.pipe(build.stdin)
   build.all.setEncoding('utf8').on('data', (text: string) => output.write(text))
   try {
     await build
