@@ -12,7 +12,9 @@ if (folder === undefined || !existsSync(path.join(root, folder, 'vitest.config.t
 }
 
 await rm(path.join(root, folder, 'test-results.json'), { force: true })
+// Nx asks every program for colours; processes that tests start would then colour the numbers that tests read.
+const { FORCE_COLOR: _, ...env } = process.env
 const vitest = path.join(root, 'node_modules/vitest/vitest.mjs')
-const child = spawn(process.execPath, [vitest, 'run', ...files], { cwd: path.join(root, folder), stdio: ['ignore', 'inherit', 'inherit'] })
+const child = spawn(process.execPath, [vitest, 'run', ...files], { cwd: path.join(root, folder), env, stdio: ['ignore', 'inherit', 'inherit'] })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
 child.once('exit', (code) => process.exit(code ?? 1))
