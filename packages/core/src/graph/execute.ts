@@ -45,8 +45,8 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
   const saving = setInterval(() => void context.journal.writeState().catch(() => {}), saveEveryMs)
   const outcome = await schedule({
     tasks: operations,
-    // Wider than the gate: while calls fill it, the intents of the next ones become durable.
-    parallel: context.width * 3,
+    // Wider than the gate: while calls fill it, the intents of the next ones become durable, also on a disk that takes its time.
+    parallel: context.width * 5,
     mayStart: () => !context.signal.aborted && surprise === undefined && !isFatallyBroken,
     run: async (operation, park) => {
       const report = reporter(context, operation, numbers.get(operation.id))

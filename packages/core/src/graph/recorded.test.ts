@@ -62,12 +62,14 @@ describe('what a journal means, wherever it ends', () => {
     expect(replay([...created, intent, accepted, { type: 'failed', action: 'update', ...facts(), reason: 'bad', certain: true }]).current('a')).toMatchObject({ status: 'ready', unsettled: ['size'] })
   })
 
-  test('a delete call: begun is not wanted any more, refused is as it was', () => {
+  test('a delete call: accepted is not wanted any more, without an answer it is as it was until somebody looks', () => {
     const intent: JournalFact = { type: 'intent', action: 'delete', resource: { ...resource(), id: 'i1' } }
-    expect(replay([...created, intent]).all()[0]).toMatchObject({ status: 'deposed', id: 'i1' })
+    const accepted: JournalFact = { type: 'accepted', action: 'delete', ...facts(), id: 'i1' }
+    expect(statusOf(...created, intent)).toBe('ready')
     expect(statusOf(...created, intent, { type: 'failed', action: 'delete', ...facts(), reason: 'no', certain: true })).toBe('ready')
-    expect(statusOf(...created, intent, { type: 'failed', action: 'delete', ...facts(), reason: '?', certain: false })).toBeUndefined()
-    expect(replay([...created, intent, { type: 'deleted', ...facts() }]).all()).toEqual([])
+    expect(replay([...created, intent, accepted]).all()[0]).toMatchObject({ status: 'deposed', id: 'i1' })
+    expect(statusOf(...created, intent, accepted, { type: 'failed', action: 'delete', ...facts(), reason: 'no', certain: true })).toBeUndefined()
+    expect(replay([...created, intent, accepted, { type: 'deleted', ...facts() }]).all()).toEqual([])
   })
 
   test('entries that the state includes are skipped', () => {

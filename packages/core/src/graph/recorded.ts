@@ -85,8 +85,9 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
       const known = get(resource.key, resource.generation)
       if (entry.action === 'create') return put({ ...(known ?? { outputs: {}, status: 'unknown', createdAt: entry.at }), ...resource, id: known?.id ?? '' })
       if (known === undefined) return
+      // Of a delete call without an answer the next look tells all that matters: whether the resource is there.
+      if (entry.action === 'delete') return
       before.set(slot(known), known)
-      if (entry.action === 'delete') return put({ ...known, status: 'deposed' })
       return put({ ...known, ...resource, id: known.id, unsettled: [...new Set([...(known.unsettled ?? []), ...(entry.changed ?? [])])] })
     }
     const known = get(entry.key, entry.generation)
@@ -114,7 +115,7 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
     if (!entry.certain) return
     const previous = before.get(slot(known))
     if (previous !== undefined) {
-      // The provider refused an update or a delete: all is as it was.
+      // The provider refused an update: all is as it was.
       before.delete(slot(known))
       return put(previous)
     }
