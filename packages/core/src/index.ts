@@ -89,6 +89,7 @@ export { openPackedSource, type OpenOptions } from './source/open-packed-source.
 export { packSource, type LocalSource } from './source/pack-source.ts'
 export {
   createEngine,
+  currentResources,
   planGraph,
   resolveValue,
   resourceName,

@@ -175,3 +175,9 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
 }
 
 export const slot = ({ key, generation }: { readonly key: string; readonly generation: number }): string => `${key}#${generation}`
+
+/** Of each key the one generation that counts, as a state tells: call `engine.recover()` before, so that it is up to date. */
+export function currentResources(state: State | undefined): readonly ResourceState[] {
+  const recorded = createRecorded(state)
+  return [...new Set((state?.resources ?? []).map(({ key }) => key))].flatMap((key) => recorded.current(key) ?? [])
+}

@@ -59,8 +59,9 @@ export interface Kind<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   create(call: CreateCall<z.output<I>>): Promise<Created>
   /**
    * One look at whether the resource is usable; what a provider wants as a request of its own after the creation (an
-   * attribute that `create` cannot set) is sent from here too, after `checkpoint()`, when the look shows that it is missing. `failed` is final for this generation: a later run deletes it and creates
-   * the next generation. May be called any number of times, also by another process than the one that created.
+   * attribute that `create` cannot set) is sent from here too, after `checkpoint()`, when the look shows that it is missing.
+   * `failed` after a create is final for this generation: a later run deletes it and creates the next one; after an update the
+   * fields count as unsettled, and the next plan updates them again. May be called any number of times, also by another process than the one that created.
    */
   settle(call: SettleCall<z.output<I>>): Promise<Settled<z.output<O>>>
   /** The live inputs (only those that can be read) and outputs; `undefined` when it does not exist. Changes nothing. */
