@@ -3,6 +3,7 @@ import type { Home } from '@pilot/host'
 import { openDatabase, type Database, type DatabaseAddress } from './db/database.ts'
 import { migrate } from './db/migrations.ts'
 import { openNotifications, type Notifications } from './db/notifications.ts'
+import { collectWhenIdle } from './idle-memory.ts'
 import { jobExecutor } from './jobs/execute.ts'
 import { startRunner, type Runner, type RunnerOptions } from './jobs/runner.ts'
 import type { Log } from './log.ts'
@@ -40,10 +41,12 @@ export async function engineRoom({ home: { id, dir, paths }, database, log, prov
     const serverId = serverIdOf(id)
     const providers = openProviders({ home: dir, extra })
     const platforms = openPlatforms({ home: dir, providers, serverId })
-    const runner = runnerOptions === false ? undefined : await startRunner({ db, notifications, log, execute: jobExecutor({ db, home, serverId, platforms, providers }), ...runnerOptions })
+    const memory = collectWhenIdle()
+    const runner = runnerOptions === false ? undefined : await startRunner({ db, notifications, log, onIdle: memory.workEnded, execute: jobExecutor({ db, home, serverId, platforms, providers }), ...runnerOptions })
     const stopTidying = tidyNowAndThen({ db, logs: paths.logs, sources: paths.sources, log })
     const close = async (): Promise<void> => {
       stopTidying()
+      memory.stop()
       await platforms.close()
       await notifications.close()
       await db.destroy()

@@ -7,13 +7,13 @@ import { openLog } from './log.ts'
 import { startServer } from './server.ts'
 
 const log = openLog('server')
-process.title = 'pilot-server'
 process.umask(0o077)
 // Whatever is written in a moment when nobody waits for it must not end the process of everybody's jobs.
 process.on('unhandledRejection', (reason) => log.error('unhandled rejection', { reason: String(reason), stack: reason instanceof Error ? reason.stack : undefined }))
 
 try {
   const home = await openHome(process.argv[2])
+  process.title = `pilot-server ${home.dir}`
   const server = await startServer({ home, database: await homeDatabase(home), log, ...(process.env['PILOT_RUNNER'] === 'separate' ? { runner: false } : {}) })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void server.stop())
   await server.stopped

@@ -7,12 +7,12 @@ import { homeDatabase } from './home-database.ts'
 import { openLog } from './log.ts'
 
 const log = openLog('runner')
-process.title = 'pilot-runner'
 process.umask(0o077)
 process.on('unhandledRejection', (reason) => log.error('unhandled rejection', { reason: String(reason), stack: reason instanceof Error ? reason.stack : undefined }))
 
 try {
   const home = await openHome(process.argv[2])
+  process.title = `pilot-runner ${home.dir}`
   const concurrency = Number(process.env['PILOT_RUNNER_CONCURRENCY'] ?? '') || undefined
   const room = await engineRoom({ home, database: await homeDatabase(home), log, providers: [], runner: concurrency === undefined ? {} : { concurrency } })
   log.info('runner started', { home: home.dir })

@@ -16,6 +16,8 @@ export interface RunnerOptions {
   readonly log: Log
   /** How many jobs at once; default 3. Most of the time a job waits for the Docker engine or a cloud. */
   readonly concurrency?: number
+  /** Called when no job runs any more. */
+  readonly onIdle?: () => void
   /** Default 5 s. */
   readonly heartbeatMs?: number
   /** How often it looks by itself, in case a notification was lost, and for silent runners; default 10 s. */
@@ -32,7 +34,7 @@ export interface Runner {
   stop(options?: { readonly wait?: boolean; readonly graceMs?: number }): Promise<void>
 }
 
-export async function startRunner({ db, notifications, execute, log, concurrency = 3, heartbeatMs = 5000, lookMs = 10_000, silentMs = 45_000 }: RunnerOptions): Promise<Runner> {
+export async function startRunner({ db, notifications, execute, log, onIdle, concurrency = 3, heartbeatMs = 5000, lookMs = 10_000, silentMs = 45_000 }: RunnerOptions): Promise<Runner> {
   const identity = ownIdentity()
   const running = new Map<string, { readonly attempt: Attempt; readonly done: Promise<void> }>()
   let stopping = false
@@ -55,6 +57,7 @@ export async function startRunner({ db, notifications, execute, log, concurrency
         const attempt = new Attempt({ db, job, heartbeatMs })
         const done = run(job, attempt).finally(() => {
           running.delete(job.id)
+          if (running.size === 0) onIdle?.()
           take()
         })
         running.set(job.id, { attempt, done })
