@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packSource, type AppDefinition } from '@pilot/core'
@@ -99,13 +99,17 @@ export function definition(app = 'api', changes: Partial<Omit<AppDefinition, 'ap
 /** Packs a folder with the given files and sends it; returns what stands in the request. */
 export async function sentSource(client: Client, files: Readonly<Record<string, string>> = { 'index.html': 'hello' }): Promise<{ readonly digest: string }> {
   const dir = await mkdtemp(join(tmpdir(), 'pilot-test-source-'))
-  for (const [name, text] of Object.entries(files)) {
-    await mkdir(join(dir, name, '..'), { recursive: true })
-    await writeFile(join(dir, name), text)
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(join(dir, name, '..'), { recursive: true })
+      await writeFile(join(dir, name), text)
+    }
+    const source = await packSource({ dir })
+    if (!(await client.hasSource(source.digest))) await client.putSource(source.digest, source.openTarGz())
+    return source.record
+  } finally {
+    await rm(dir, { recursive: true })
   }
-  const source = await packSource({ dir })
-  if (!(await client.hasSource(source.digest))) await client.putSource(source.digest, source.openTarGz())
-  return source.record
 }
 
 /** The request `up` for these apps, all from one source. */
