@@ -14,6 +14,7 @@ export interface Fault {
     /** Waits until it is released (fake cloud only). */
     | 'hold'
     | 'throttle'
+    /** Like `throttle` only `before`: a refusal that had its effect all the same would be a lie. */
     | 'deny'
   readonly moment: 'before' | 'after'
   /** The how manieth of the calls that match, from 1; default: each. */
