@@ -2,8 +2,10 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, readlink, realpath, lstat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { withFileLock } from '@pilot/host'
 import Docker from 'dockerode'
 import { pack, type Pack } from 'tar-stream'
 
@@ -40,6 +42,7 @@ const node: Recipe = {
   changes: [path, 'ENV NODE_VERSION=24', `ENV NODE_EXTRA_CA_CERTS=${certificates}`, 'CMD ["node"]'],
   async write(image) {
     await writeBase(image)
+    await run(nodeFile(), ['--version'])
     await image.file(nodeFile(), '/usr/local/bin/node')
     for (const library of await librariesOf(nodeFile())) await image.file(library, library)
     const npm = await npmFolder()
@@ -59,7 +62,10 @@ const recipes: readonly (readonly [RegExp, Recipe])[] = [
 /** Makes the images that are missing; the same content is made once per engine. Throws when a name has no recipe or a part is not installed. */
 export async function ensureBaseImages(names: readonly string[], { docker = new Docker() }: { docker?: Docker } = {}): Promise<BaseImages> {
   const made: string[] = []
-  for (const name of names) if (await ensureBaseImage(docker, name)) made.push(name)
+  // Test files run side by side: one of them makes an image, the others find it.
+  await withFileLock(join(tmpdir(), 'pilot-test-base-images.lock'), async () => {
+    for (const name of names) if (await ensureBaseImage(docker, name)) made.push(name)
+  }, { timeoutMs: 120_000 })
   return { made }
 }
 
@@ -69,11 +75,12 @@ async function ensureBaseImage(docker: Docker, name: string): Promise<boolean> {
   const [repository, tag = 'latest'] = name.split(':') as [string, string?]
   const there = await docker.getImage(`${repository}:${tag}`).inspect().catch(absent)
   const hash = await contentHash(recipe)
-  if (there && (there.Config.Labels?.[contentLabel] === undefined || there.Config.Labels[contentLabel] === hash)) return false
+  const isForeign = there !== undefined && there.Config.Labels?.[contentLabel] === undefined
+  if (isForeign || isBaseOf(there, hash)) return false
 
-  const same = (await docker.listImages({ filters: { label: [`${contentLabel}=${hash}`] } }))[0]
+  const same = await findBase(docker, hash)
   if (same) {
-    await docker.getImage(same.Id).tag({ repo: repository, tag })
+    await docker.getImage(same).tag({ repo: repository, tag })
     return true
   }
   const tar = pack()
@@ -82,7 +89,19 @@ async function ensureBaseImage(docker: Docker, name: string): Promise<boolean> {
   const response = await docker.importImage(tar as unknown as NodeJS.ReadableStream, { repo: repository, tag, changes: [...recipe.changes, `LABEL ${contentLabel}=${hash}`] as never })
   await written
   await new Promise<void>((resolve, reject) => docker.modem.followProgress(response, (error: Error | null) => (error ? reject(error) : resolve())))
+  // What an older recipe made, unless an image of somebody stands on it.
+  if (there) await docker.getImage(there.Id).remove().catch(() => {})
   return true
+}
+
+/** Images that were built upon a base image inherit its label; the base itself has one layer, as it was imported. */
+const isBaseOf = (image: Docker.ImageInspectInfo | undefined, hash: string): boolean => image?.Config.Labels?.[contentLabel] === hash && image.RootFS.Layers?.length === 1
+
+async function findBase(docker: Docker, hash: string): Promise<string | undefined> {
+  for (const { Id } of await docker.listImages({ filters: { label: [`${contentLabel}=${hash}`] } })) {
+    if (isBaseOf(await docker.getImage(Id).inspect().catch(absent), hash)) return Id
+  }
+  return undefined
 }
 
 const busyboxFile = '/bin/busybox'
@@ -146,7 +165,10 @@ class ImageWriter {
 
   /** Waits until the engine has taken it, so that a large file is not held in memory twice. */
   async file(from: string, name: string): Promise<void> {
-    const [content, { mode }] = await Promise.all([readFile(from), lstat(await realpath(from))])
+    const { mode, size } = await lstat(await realpath(from))
+    const content = await readFile(from)
+    // An installation beside the tests replaces files, and half a program would be an image that starts nothing.
+    if (content.length !== size) throw new Error(`${from} changed while it was read: run the tests again`)
     await new Promise<void>((resolve, reject) => this.#tar.entry({ ...common(name), mode: mode & 0o777 }, content, (error) => (error ? reject(error) : resolve())))
   }
 

@@ -116,6 +116,7 @@ describe('an app with a Dockerfile', () => {
     const seen: string[] = []
     let cursor: string | undefined
     for await (const line of logs({ app, tail: 1, follow: true, signal: controller.signal })) {
+      if (!line.text.startsWith('line ')) continue
       seen.push(line.text)
       cursor = line.cursor
       if (seen.length === 12) controller.abort()
@@ -123,6 +124,7 @@ describe('an app with a Dockerfile', () => {
     const first = Number(seen[0]!.slice(5))
     expect(seen).toEqual(Array.from({ length: 12 }, (_, index) => `line ${first + index}`))
     for await (const line of logs({ app, cursor: cursor!, signal: noSignal() })) {
+      if (!line.text.startsWith('line ')) continue
       expect(line.text).toBe(`line ${first + 12}`)
       break
     }

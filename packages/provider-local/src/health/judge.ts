@@ -111,4 +111,4 @@ function suggestion({ probe, health }: Observation): string {
   return 'The last lines of its log may say why; `health:` in pilot.yaml names the path that is asked.'
 }
 
-const seconds = (ms: number): string => (ms < 1000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`)
+const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)
