@@ -22,7 +22,7 @@ export function buildIn(session: AppSession, { app, source, force = false }: Bui
     refuseUntrusted(app, builder)
     if (builder.target === 'process') context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
     await refuseSecretsAsArguments(context, app)
-    const optionsDigest = contentId({ builder: builder.name, args: app.buildArgs, build: app.build ?? null }, 20)
+    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args: app.buildArgs, build: app.build ?? null }, 20)
     const sameInput = (await session.ledger()).builds.filter((build) => build.source.digest === source.record.digest && build.optionsDigest === optionsDigest)
     const earlier = sameInput.at(-1)
     if (earlier && !force && (await builder.exists(earlier.artifact, context.signal))) {

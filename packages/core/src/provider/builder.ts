@@ -6,6 +6,8 @@ export interface Builder {
   /** `dockerfile`, `process`, `static`, `buildpack`. */
   readonly name: string
   readonly target: Target
+  /** Raised when the same source would now give another artifact: what was built before is then built anew. Default 0. */
+  readonly recipe?: number
   /** Whether this builder takes the source, with one line for people that says why; pure over the listed files. */
   fits(source: SourceFacts): { readonly reason: string } | undefined
   /**

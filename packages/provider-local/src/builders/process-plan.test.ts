@@ -45,6 +45,7 @@ test('Python installs into an environment of its own; a Procfile says how it sta
 
 test('Go is built from the root or from the only command', () => {
   expect(plan({ 'go.mod': '', 'main.go': '' })).toMatchObject({ start: ['./.pilot-bin/app'], steps: [{ command: ['go', 'build', '-trimpath', '-o', '.pilot-bin/app', '.'] }] })
+  expect(plan({ 'go.mod': 'module example.com/shop/v2\n', 'main.go': '', Procfile: 'web: shop' })).toMatchObject({ start: ['shop'], steps: [{ command: ['go', 'build', '-trimpath', '-o', '.pilot-bin/shop', '.'] }] })
   expect(steps({ 'go.mod': '', 'cmd/api/main.go': '' })[0]).toMatch(/ \.\/cmd\/api$/)
   expect(plan({ 'go.mod': '', 'cmd/a/main.go': '', 'cmd/b/main.go': '' })).toBeUndefined()
 })
@@ -53,4 +54,10 @@ test('a Procfile alone is enough; a folder that asks for another builder, or hol
   expect(plan({ Procfile: 'web: ./serve' })).toMatchObject({ steps: [], start: ['./serve'] })
   expect(plan({ 'index.html': '' })).toBeUndefined()
   expect(planProcess({ files: ['Procfile'], text: () => 'web: x', build: 'Dockerfile' })).toBeUndefined()
+})
+
+test('what `init` would start is what starts, on the loopback address', () => {
+  const flask = { 'requirements.txt': 'Flask\n', 'app.py': 'from flask import Flask\napp = Flask(__name__)\n' }
+  expect(plan(flask)?.start).toEqual(['sh', '-c', 'python -m flask --app app:app run --host 127.0.0.1 --port $PORT'])
+  expect(plan({ 'package.json': '{}', 'src/index.js': '' })?.start).toEqual(['node', 'src/index.js'])
 })

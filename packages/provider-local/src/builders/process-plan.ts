@@ -1,4 +1,4 @@
-import type { SourceFacts } from '@pilot/core'
+import { detect, type SourceFacts } from '@pilot/core'
 
 /** How a source becomes an artifact without Docker: pure over the listed files. */
 export interface ProcessPlan {
@@ -23,6 +23,9 @@ interface PackageJson {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
+/** Where programs are built to; on the PATH of the app. */
+export const programsFolder = '.pilot-bin'
+
 /** The first that fits, in the order of interface: Node, Python, Go, Procfile. Undefined when none does. */
 export function planProcess(facts: SourceFacts): ProcessPlan | undefined {
   if (facts.build !== undefined) return undefined
@@ -33,7 +36,7 @@ export function planProcess(facts: SourceFacts): ProcessPlan | undefined {
 function planNode(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
   const json = parse(facts.text('package.json'))
   if (!json) return undefined
-  const start = web ?? startScript(json) ?? mainFile(facts, json)
+  const start = web ?? startScript(json) ?? mainFile(facts, json) ?? detectedStart(facts, 'node')
   if (!start) return undefined
   const manager = nodeManager(facts, json)
   const hasBuild = json.scripts?.['build'] !== undefined
@@ -84,10 +87,11 @@ function nodeManager({ files }: SourceFacts, { packageManager = '' }: PackageJso
   return { ...(lockfile ? { lockfile } : {}), install: ['npm', verb, '--include=dev', ...quiet], installProduction: ['npm', verb, '--omit=dev', ...quiet], build: ['npm', 'run', 'build'], prune: ['npm', 'prune', '--omit=dev', ...quiet], needs: 'npm' }
 }
 
-function planPython({ files }: SourceFacts, web: string | undefined): ProcessPlan | undefined {
+function planPython(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
+  const { files } = facts
   const requirements = files.includes('requirements.txt') ? ['-r', 'requirements.txt'] : files.includes('pyproject.toml') ? ['.'] : undefined
   const main = ['main.py', 'app.py', 'server.py'].find((file) => files.includes(file))
-  const start = web ?? (main ? `python ${main}` : undefined)
+  const start = web ?? detectedStart(facts, 'python') ?? (main ? `python ${main}` : undefined)
   if (!start || (!requirements && !main)) return undefined
   const needs = 'Python 3 with venv (Debian: `apt install python3-venv`)'
   return {
@@ -100,12 +104,28 @@ function planPython({ files }: SourceFacts, web: string | undefined): ProcessPla
   }
 }
 
-function planGo({ files }: SourceFacts, web: string | undefined): ProcessPlan | undefined {
+function planGo(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
+  const { files } = facts
   if (!files.includes('go.mod')) return undefined
   const commands = [...new Set(files.flatMap((file) => /^(cmd\/[^/]+)\/[^/]+\.go$/.exec(file)?.[1] ?? []))]
   const main = files.some((file) => /^[^/]+\.go$/.test(file) && !file.endsWith('_test.go')) ? '.' : commands.length === 1 ? `./${commands[0]}` : undefined
   if (!main) return undefined
-  return { reason: 'there is a go.mod', steps: [{ command: ['go', 'build', '-trimpath', '-o', '.pilot-bin/app', main], needs: 'Go (https://go.dev/dl)' }], start: web ? shell(web) : ['./.pilot-bin/app'] }
+  // Named after the module, as `go install` does it: a Procfile calls it by that name.
+  const name = goName(main === '.' ? facts.text('go.mod') : main)
+  return { reason: 'there is a go.mod', steps: [{ command: ['go', 'build', '-trimpath', '-o', `${programsFolder}/${name}`, main], needs: 'Go (https://go.dev/dl)' }], start: web ? shell(web) : [`./${programsFolder}/${name}`] }
+}
+
+/** `module example.com/shop/v2` → `shop`. */
+function goName(text: string | undefined): string {
+  const module = /^module\s+"?([^\s"]+)/m.exec(text ?? '')?.[1] ?? text ?? ''
+  return module.replace(/\/v\d+$/, '').split('/').at(-1) || 'app'
+}
+
+/** What `init` would show, on the loopback address: a process shares the machine's network, and the edge is on it. */
+function detectedStart(facts: SourceFacts, builder: 'node' | 'python'): string | undefined {
+  const files = facts.files.filter((file) => file !== 'Dockerfile')
+  const found = detect({ files, text: (path) => facts.text(path) })
+  return found?.builder === builder ? found.start?.replaceAll('0.0.0.0', '127.0.0.1') : undefined
 }
 
 /** The command of the line `web:`. */

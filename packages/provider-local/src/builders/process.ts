@@ -10,7 +10,7 @@ import { findBuildUser, prepareBuildHome, runStep, type BuildUser } from './proc
 import { planProcess } from './process-plan.ts'
 
 /** Raised when the same source would be built to something else. */
-const recipe = 1
+const recipe = 2
 const leastFreeBytes = 512 * 1024 ** 2
 
 /** The owner in the tar means nothing here. `chown` is missing in the types. */
@@ -24,6 +24,7 @@ export function processBuilder(home: Home): Builder {
   return {
     name: 'process',
     target: 'process',
+    recipe,
 
     fits: (facts) => {
       const plan = planProcess(facts)

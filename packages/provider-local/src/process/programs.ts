@@ -1,6 +1,7 @@
 import { access, constants, copyFile, mkdir, realpath, rename, rm } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { canReach, type Home, type SystemUser } from '@pilot/host'
+import { programsFolder } from '../builders/process-plan.ts'
 
 /** The absolute path of a program, or undefined. */
 export async function findProgram(name: string, path: string = process.env['PATH'] ?? ''): Promise<string | undefined> {
@@ -35,4 +36,4 @@ export async function nodeFolder(home: Home, user: Pick<SystemUser, 'uid' | 'gid
 
 /** What a process of an app finds on its PATH: what was installed for it, our Node, the machine's own programs. */
 export const appPath = (artifact: string, node: string): string =>
-  [join(artifact, 'node_modules/.bin'), join(artifact, '.venv/bin'), node, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', ...(process.platform === 'darwin' ? ['/opt/homebrew/bin'] : [])].join(delimiter)
+  [join(artifact, 'node_modules/.bin'), join(artifact, '.venv/bin'), join(artifact, programsFolder), node, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', ...(process.platform === 'darwin' ? ['/opt/homebrew/bin'] : [])].join(delimiter)
