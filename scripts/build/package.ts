@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { build, type BuildOptions } from 'esbuild'
-import { external, programs, type Program } from './programs.ts'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { calledLater, external, programs, type Program } from './programs.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const folder = process.argv[2]
@@ -36,6 +36,20 @@ async function nameJavaScriptInTypes(dist: string): Promise<void> {
   }
 }
 
+/** Puts a function in place of a module that loads the module when it is called. */
+function callLater(): Plugin {
+  return {
+    name: 'call-later',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\.\/(ssh|session)$/ }, ({ path: specifier, importer }) => {
+        const found = calledLater.find((later) => later.specifier === specifier && later.importer.test(importer))
+        return found && { path: found.real, namespace: 'call-later' }
+      })
+      onLoad({ filter: /.*/, namespace: 'call-later' }, ({ path: real }) => ({ contents: `module.exports = (...given) => require(${JSON.stringify(real)})(...given)`, loader: 'js' }))
+    },
+  }
+}
+
 async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
   const source = path.join(root, folder, 'src', entry)
   const outdir = path.join(root, folder, 'dist', path.dirname(entry))
@@ -49,7 +63,8 @@ async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
     platform: 'node',
     target: 'node22.19',
     conditions: ['@pilot/source', 'module'],
-    external: [...external],
+    external: [...external, ...calledLater.map(({ real }) => real)],
+    plugins: [callLater()],
     // Names stay readable in stack traces.
     minifyWhitespace: true,
     minifySyntax: true,
