@@ -26,3 +26,4 @@ export { initCluster, openCluster, postgresServiceName, postgresServiceSpec, typ
 export { connectAsSuperuser, ensurePostgres, stopPostgres, waitForPostgres } from './postgres/run.ts'
 export { canReach, ensureSystemUser, findUser, postgresUser, type SystemUser } from './postgres/system-user.ts'
 export { serviceMemory, type ServiceMemory } from './processes.ts'
+export { collectWhenIdle } from './idle-memory.ts'

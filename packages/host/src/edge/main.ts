@@ -5,6 +5,7 @@ import { watchSupervisor } from '../supervisor/start.ts'
 import { controlSocketName, isCurrentControl, pointControlHere, serveControl } from './control.ts'
 import { createEdge } from './edge.ts'
 import { tell } from './listeners.ts'
+import { collectWhenIdle } from '../idle-memory.ts'
 
 /**
  * The edge of one home: `node edge/main.js HOME PORT`, kept by the supervisor. SIGTERM: stop accepting, finish what is under
@@ -37,6 +38,7 @@ const { problems } = await edge.reload()
 pointControlHere(home)
 tell({ pilot: 'ready' })
 const stopWatching = watchSupervisor(home)
+collectWhenIdle()
 log(`edge ${process.pid} on port ${port}${Object.keys(problems).length === 0 ? '' : `, ${JSON.stringify(problems)}`}`)
 
 function leave(): Promise<void> {

@@ -5,6 +5,7 @@ import { loadHome } from '../home/load.ts'
 import { tryFileLock } from '../home/lock.ts'
 import { markStopped } from './start.ts'
 import { createSupervisor } from './supervisor.ts'
+import { collectWhenIdle } from '../idle-memory.ts'
 
 /**
  * The supervisor of one home: `node supervisor/main.js HOME`, detached. A second one finds the lock held and ends at once.
@@ -28,6 +29,7 @@ log(`supervisor ${process.pid} of ${home.dir}`)
 markStopped(home, false)
 supervisor.scan()
 replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() })
+collectWhenIdle()
 
 async function go({ andStopServices = false }: { andStopServices?: boolean } = {}): Promise<void> {
   if (going) return
