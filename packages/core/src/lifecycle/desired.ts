@@ -3,6 +3,7 @@ import type { Blueprint, Graph, Resource } from '../provider/graph.ts'
 import type { AnyKind } from '../provider/kind.ts'
 import type { Input, SecretRef } from '../provider/value.ts'
 import { PilotError } from '../errors/pilot-error.ts'
+import { currentResources } from '../graph/recorded.ts'
 import type { AppIdentity, Capabilities, Target } from '../provider/provider.ts'
 import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
@@ -80,7 +81,7 @@ export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, 
 
 /** What the state holds, as a desired graph: applying it changes nothing but what drifted. */
 export function recordedGraph(state: State | undefined): Graph {
-  return (state?.resources ?? [])
+  return currentResources(state)
     .filter(({ status }) => status !== 'deposed')
     .map(({ key, kind, inputs, dependsOn, protect }) => ({ key, kind, inputs: inputs as Resource['inputs'], dependsOn, ...(protect === undefined ? {} : { protect }) }))
 }

@@ -45,6 +45,8 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
       signal: AbortSignal.any([context.signal, lease.signal]),
       managedBy: context.managedBy,
     })
+    // What a crash left in the journal only, so that readers of the state see it.
+    await engine.recover()
     return await work({ context, scope, lease, engine })
   } finally {
     await lease.release()
@@ -56,7 +58,6 @@ export async function withApp<T>(context: LifecycleContext, { app, action }: { a
   return withScope(context, { scope: appScope(app), title, app }, async (session) => {
     const write = ledgerWriter(session.scope, session.lease.fence)
     const appSession: AppSession = { ...session, app, write, ledger: () => readLedger(session.scope), state: () => session.scope.readState() }
-    await session.engine.recover()
     await recordUnwrittenRelease(appSession)
     return work(appSession)
   })
