@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { replaceJson } from '../home/files.ts'
 import { loadHome } from '../home/load.ts'
 import { tryFileLock } from '../home/lock.ts'
-import { markStopped } from './start.ts'
+import { broughtBack, isMarkedStopped, markStopped } from './start.ts'
 import { createSupervisor } from './supervisor.ts'
 import { collectWhenIdle } from '../idle-memory.ts'
 
@@ -14,6 +14,10 @@ import { collectWhenIdle } from '../idle-memory.ts'
 const home = loadHome(process.argv[2] ?? '')
 const lock = await tryFileLock(home.paths.supervisorLock)
 if ('heldBy' in lock) process.exit(0)
+if (process.argv.includes(broughtBack) && isMarkedStopped(home)) {
+  await lock.release()
+  process.exit(0)
+}
 
 const statusFile = join(home.paths.run, 'supervisor.json')
 const supervisor = createSupervisor(home, { log })

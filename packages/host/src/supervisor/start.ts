@@ -6,13 +6,16 @@ import { fileLockOwner } from '../home/lock.ts'
 import { hostProgram } from '../programs.ts'
 import { rotateLog } from './log-files.ts'
 
+/** Given to a supervisor that nobody asked for: it ends again where the last one was stopped on purpose in the meantime. */
+export const broughtBack = '--brought-back'
+
 /** Starts a supervisor, detached; when another one has the lock it ends again at once. */
-export function startSupervisor(home: Home): void {
+export function startSupervisor(home: Home, ...words: readonly string[]): void {
   const file = join(home.paths.logs, 'supervisor.log')
   rotateLog(file)
   const log = openSync(file, 'a', 0o600)
   const { command, args } = hostProgram('supervisor')
-  const child = spawn(command, [...args, home.dir], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
+  const child = spawn(command, [...args, home.dir, ...words], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
   child.on('error', () => {})
   child.unref()
   closeSync(log)
@@ -24,6 +27,8 @@ export function markStopped(home: Home, stopped: boolean): void {
   else rmSync(stoppedMark(home), { force: true })
 }
 
+export const isMarkedStopped = (home: Home): boolean => existsSync(stoppedMark(home))
+
 /**
  * Brings a supervisor back that was killed: it watches everything else, and the edge, which is always there, watches it.
  * Returns how to stop watching.
@@ -32,7 +37,7 @@ export function watchSupervisor(home: Home, { everyMs = 3_000 }: { everyMs?: num
   const timer = setInterval(() => {
     void fileLockOwner(home.paths.supervisorLock)
       .then((owner) => {
-        if (owner === undefined && !existsSync(stoppedMark(home)) && existsSync(home.paths.homeFile)) startSupervisor(home)
+        if (owner === undefined && !isMarkedStopped(home) && existsSync(home.paths.homeFile)) startSupervisor(home, broughtBack)
       })
       // Looked at again in a moment.
       .catch(() => {})
