@@ -55,7 +55,7 @@ test.each(Array.from({ length: 12 }, (_, index) => index + 1))('whatever goes wr
       await account.configure({ faults: attempt < 4 ? randomFaults(pick).map((fault) => ({ ...fault, call: fault.call! + Math.floor(made / 2) })) : [] })
       const error = await engine().apply(desired, { confirmProtected }).then(() => undefined, (thrown: unknown) => thrown)
       if (error === undefined) break
-      if (attempt >= 6) throw error
+      if (attempt >= 6) throw new Error('it did not end', { cause: error })
     }
     await account.configure({ faults: [] })
     expect(await keys(), `change ${change}`).toEqual(desired.map(({ key }) => key).toSorted())

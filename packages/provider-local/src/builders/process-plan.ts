@@ -107,7 +107,7 @@ function planPython(facts: SourceFacts, web: string | undefined): ProcessPlan | 
 function planGo(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
   const { files } = facts
   if (!files.includes('go.mod')) return undefined
-  const commands = [...new Set(files.flatMap((file) => /^(cmd\/[^/]+)\/[^/]+\.go$/.exec(file)?.[1] ?? []))]
+  const commands: readonly string[] = [...new Set<string>(files.flatMap((file) => /^(cmd\/[^/]+)\/[^/]+\.go$/.exec(file)?.[1] ?? []))]
   const main = files.some((file) => /^[^/]+\.go$/.test(file) && !file.endsWith('_test.go')) ? '.' : commands.length === 1 ? `./${commands[0]}` : undefined
   if (!main) return undefined
   // Named after the module, as `go install` does it: a Procfile calls it by that name.

@@ -91,7 +91,7 @@ async function nothingNamed(context: CommandContext): Promise<PilotError> {
   const running = await context.runningConnection()
   const status = await running?.client.request('status', { signal: context.signal })
   const apps = (status?.apps ?? []).map((app) => `  destroy ${app.status.app.app} -p ${app.status.app.project} -e ${app.status.app.environment}`)
-  const projects = [...new Set(status?.apps.map((app) => app.status.app.project))].map((name) => `  destroy --project ${name}`)
+  const projects = [...new Set<string>(status?.apps.map((app) => app.status.app.project))].map((name: string) => `  destroy --project ${name}`)
   const platforms = (status?.platforms ?? []).map(({ name }) => `  destroy --platform ${name}`)
   const known = [...apps, ...projects, ...platforms].map((line) => line.replace('  destroy', `  ${context.form} destroy`))
   return new PilotError('USAGE', 'Nothing is named that should go: an app, --project or --platform NAME.', { suggestion: known.length === 0 ? 'There is nothing to destroy.' : `One of these:\n${known.map(cleanLine).join('\n')}` })
