@@ -22,7 +22,13 @@ it('names what was skipped, with the reason', async () => {
   await result('host', { passed: 1, failed: 0, skipped: 1, failures: [], skips: [{ name: 'a.test.ts > runs a container', reason: 'there is no Docker engine on this machine' }] })
   const { text, isGood } = summarize(['core', 'host'])
   expect(isGood).toBe(true)
-  expect(text).toBe('Skipped:\n  host: a.test.ts > runs a container\n    because there is no Docker engine on this machine\n\n4 passed, 0 failed, 1 skipped')
+  expect(text).toBe('Skipped one test, because there is no Docker engine on this machine:\n  host: a.test.ts > runs a container\n\n4 passed, 0 failed, 1 skipped')
+})
+
+it('many that are skipped for one reason are told by file', async () => {
+  const skips = ['a', 'a', 'b'].flatMap((file) => Array.from({ length: 5 }, (_, index) => ({ name: `${file}.test.ts > test ${index}`, reason: 'this is no Linux' })))
+  await result('host', { passed: 1, failed: 0, skipped: 15, failures: [], skips })
+  expect(summarize(['host']).text).toBe('Skipped 15 tests, because this is no Linux:\n  host: a.test.ts (10)\n  host: b.test.ts (5)\n\n1 passed, 0 failed, 15 skipped')
 })
 
 it('a skip is a failure in CI', async () => {

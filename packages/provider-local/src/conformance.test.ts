@@ -11,6 +11,7 @@ import local from './index.ts'
 import { hasOwnUsers } from './process/isolation.ts'
 import { createMiniEngine } from './testing/mini-engine.ts'
 import { defaultHealth, imageFromNode } from './testing/local-platform.ts'
+import { withoutDocker } from './testing/needs-docker.ts'
 
 interface Environment extends ConformanceEnvironment {
   readonly image: string
@@ -54,7 +55,10 @@ const account = { folder: ref('user').output('folder'), uid: ref('user').output(
 const run = { health: { ...defaultHealth, intervalMs: 100 }, memoryBytes: 128 * 1024 ** 2, running: true }
 const upstream = { host: '127.0.0.1', port: 9 }
 
-defineProviderConformance<Environment>({ describe, it, afterAll }, {
+/** The suite makes containers too. */
+const skipped = Object.assign((title: string) => it(title, ({ skip }) => skip(withoutDocker)), { skip: (title: string) => it.skip(title) })
+
+defineProviderConformance<Environment>(withoutDocker === undefined ? { describe, it, afterAll } : { describe, it: skipped }, {
   provider: local,
   setUp,
   samples: [

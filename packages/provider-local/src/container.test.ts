@@ -1,14 +1,15 @@
 import Docker from 'dockerode'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, DeploymentSpec, PilotError, TrafficSpec } from '@pilot/core'
 import { readRoute } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
 import { routeId } from './ownership.ts'
 import { startLocalPlatform, defaultHealth, noSignal, sourceOf, type LocalPlatform } from './testing/local-platform.ts'
+import { beforeAllWithDocker } from './testing/needs-docker.ts'
 
 let platform: LocalPlatform
 
-beforeAll(async () => {
+beforeAllWithDocker(async () => {
   await ensureBaseImages(['node:24-slim', 'busybox:latest'])
   platform = await startLocalPlatform()
 })

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { ArtifactReference, Blueprint, Input } from '@pilot/core'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
 import { defaultHealth, noSignal, sourceOf, startLocalPlatform, type LocalPlatform } from './testing/local-platform.ts'
+import { beforeAllWithDocker } from './testing/needs-docker.ts'
 
 /** An app that tries to reach what it is asked to: `/reach?url=…` or `/tcp?host=…&port=…`, within 1.5 s. */
 const explorer = `
@@ -23,7 +24,7 @@ http.createServer(async (request, response) => {
 let platform: LocalPlatform
 let artifact: ArtifactReference
 
-beforeAll(async () => {
+beforeAllWithDocker(async () => {
   await ensureBaseImages(['node:24-slim'])
   platform = await startLocalPlatform()
   artifact = await platform.provider.builders[0]!.build({ app: platform.app('caller').identity, ...sourceOf({ Dockerfile: 'FROM node:24-slim\nCOPY . /app\nCMD ["node", "/app/server.js"]\n', 'server.js': explorer }), args: {}, signal: noSignal(), log: () => {} })

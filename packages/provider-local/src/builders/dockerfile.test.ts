@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import Docker from 'dockerode'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { Builder, PilotError } from '@pilot/core'
 import { ensureBaseImages } from '../../../../e2e/environments/docker-base-images.ts'
 import { lazyEngine } from '../engine/engine.ts'
@@ -9,6 +9,7 @@ import { labels, platformFilter } from '../ownership.ts'
 import { noSignal, sourceOf } from '../testing/local-platform.ts'
 import { findBuildx } from './buildx.ts'
 import { dockerfileBuilder } from './dockerfile.ts'
+import { beforeAllWithDocker, withoutDocker } from '../testing/needs-docker.ts'
 
 const platformId = randomBytes(16).toString('hex')
 const docker = new Docker()
@@ -16,11 +17,12 @@ const app = { project: 'shop', app: 'built', environment: 'production' }
 let builder: Builder
 const log: string[] = []
 
-beforeAll(async () => {
+beforeAllWithDocker(async () => {
   await ensureBaseImages(['busybox:latest'])
   builder = dockerfileBuilder({ engine: lazyEngine(), platformId })
 })
 afterAll(async () => {
+  if (withoutDocker !== undefined) return
   for (const { Id } of await docker.listImages({ filters: platformFilter(platformId) })) await docker.getImage(Id).remove({ force: true })
 })
 
