@@ -70,8 +70,19 @@ test('neither the address of another container, nor its published port, nor the 
   const { Gateway } = Object.values((await docker.getContainer(platform.app('caller').engine.id('deployment/d1/container-0')).inspect()).NetworkSettings.Networks)[0]!
   const ports = [new URL(staged['secretive']!).port, new URL(urls['secretive']!).port]
   const targets = [`http://${network!.IPAddress}:8080/`, ...ports.flatMap((port) => [`http://${Gateway}:${port}/`, `http://${network!.Gateway}:${port}/`])]
-  for (const target of targets) expect([target, await ask('caller', `/reach?url=${encodeURIComponent(target)}`)]).toEqual([target, expect.stringMatching(/^no: /)])
+  for (const target of targets) expect([target, await refusal(target)]).toEqual([target, expect.stringMatching(/^no: /)])
 })
+
+/**
+ * What the caller gets from `target`, asked again when it got through: whenever any network is created on the machine, the engine takes
+ * its isolation rule out of the FORWARD chain and puts it back some milliseconds later (`nft monitor` shows it), and other tests create
+ * networks at any time. What is open for longer than that stays open here.
+ */
+async function refusal(target: string): Promise<string> {
+  let answer = ''
+  for (let attempt = 0; attempt < 3 && !answer.startsWith('no: '); attempt++) answer = await ask('caller', `/reach?url=${encodeURIComponent(target)}`)
+  return answer
+}
 
 test('an app reaches its database, and another app cannot use that path', async () => {
   const url = new URL(await ask('caller', '/env?name=DATABASE_URL'))
