@@ -4,7 +4,8 @@ import { PilotError, type AppIdentity, type Ownership } from '@pilot/core'
 /**
  * How this provider marks what belongs to a platform: the one file that knows.
  *
- * - Docker objects carry labels, set in the call that creates them.
+ * - Containers and networks carry labels, set in the call that creates them. Images carry a name (`imageRepository`): a label would
+ *   cost the engine's own builder one more step of every build.
  * - Files of the host (routes, links, services) carry the same marks as an `owner` field.
  * - Databases, database users and system users have names that end in a hash of the platform and the app, and a comment.
  */

@@ -2,7 +2,7 @@ import { PilotError } from '../errors/pilot-error.ts'
 import type { Graph } from '../provider/graph.ts'
 import type { State } from '../store/store.ts'
 import { stopReason, throwIfStopped } from './calls.ts'
-import { readyOutputs, type EngineContext } from './context.ts'
+import { readyOutputs, recordedState, type EngineContext } from './context.ts'
 import { execute, type ExecuteResult } from './execute.ts'
 import type { Journal } from './journal.ts'
 import { planDifferences, type Plan, type PlanStep } from './plan.ts'
@@ -45,7 +45,7 @@ export async function applyGraph(context: EngineContext, desired: Graph, { appro
     if (round === maxRounds) throw new PilotError('INTERNAL', `${result.surprise.key} needs a replacement again and again`, { reason: result.surprise.reason })
   }
   const { recorded } = context
-  return { outputs: readyOutputs(recorded), state: recorded.version() === 0 ? undefined : currentState(context), steps: lastPerKey(done) }
+  return { outputs: readyOutputs(recorded), state: recordedState(context), steps: lastPerKey(done) }
 }
 
 /** The state is written whatever happened; only an owner that lost the lease writes nothing more. */
@@ -88,11 +88,6 @@ function refuseOther(approved: Plan, plan: Plan): void {
 
 function replaceAppeared({ key, reason }: { key: string; reason: string }): PilotError {
   return new PilotError('PLAN_STALE', `${key} would have to be replaced, which was not approved`, { reason, details: { key } })
-}
-
-function currentState({ recorded, clock }: EngineContext): State {
-  const state = recorded.toState({ at: clock.date().toISOString(), managedBy: undefined })
-  return { ...state, version: recorded.version() }
 }
 
 /** A step that a second round found done is what the first round did. */

@@ -1,5 +1,5 @@
 import type { Emit } from '../events/event.ts'
-import type { ResourceState } from '../store/store.ts'
+import type { ResourceState, State } from '../store/store.ts'
 import type { Recorded } from './recorded.ts'
 import type { FindContext } from './unknown.ts'
 
@@ -13,4 +13,10 @@ export interface EngineContext extends FindContext {
 export function readyOutputs(recorded: Recorded): ReadonlyMap<string, ResourceState['outputs']> {
   const ready = recorded.all().filter((resource) => resource.status === 'ready' && recorded.current(resource.key) === resource)
   return new Map(ready.map(({ key, outputs }) => [key, outputs]))
+}
+
+/** As the store would give it, with what is not written yet. */
+export function recordedState({ recorded, clock }: Pick<EngineContext, 'recorded' | 'clock'>): State | undefined {
+  if (recorded.version() === 0) return undefined
+  return { ...recorded.toState({ at: clock.date().toISOString(), managedBy: undefined }), version: recorded.version() }
 }

@@ -6,7 +6,7 @@ import type { SecretStore } from '../secrets/secret-store.ts'
 import { systemClock, type Clock } from '../store/clock.ts'
 import type { Fence, ScopeStore, State } from '../store/store.ts'
 import { applyGraph, type ApplyOptions, type ApplyResult } from './apply.ts'
-import { readyOutputs, type EngineContext } from './context.ts'
+import { readyOutputs, recordedState, type EngineContext } from './context.ts'
 import { destroyScope, type DestroyOptions, type DestroyScopeResult } from './destroy.ts'
 import { kindsByName, type Kinds } from './graph.ts'
 import { identityCache } from './identity.ts'
@@ -58,6 +58,8 @@ export interface Engine {
    * Calls nothing but the store.
    */
   recover(): Promise<State | undefined>
+  /** What is recorded at this moment, from memory. Another owner's state is read from the store. */
+  state(): Promise<State | undefined>
   /**
    * What apply would do. Looks at the cloud unless `refresh` is false; finds out about calls that a crash left without a
    * result, and takes over what exists with our marks. Creates, changes and deletes nothing but certain duplicates.
@@ -101,6 +103,7 @@ export function createEngine(options: EngineOptions): Engine {
         await journal.close()
         return scope.readState()
       },
+      state: async () => recordedState(await open()),
       plan: async (desired, { refresh = true } = {}) => (await preparePlan(await open(), { desired, refresh })).plan,
       apply: async (desired, applyOptions = {}) => applyGraph(await open(), desired, applyOptions),
       destroy: async (destroyOptions = {}) => destroyScope(await open(), destroyOptions),

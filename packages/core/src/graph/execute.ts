@@ -288,9 +288,13 @@ function reporter({ emit, clock }: ExecuteContext, operation: Operation, number:
   const kind = operation.type === 'remove' ? operation.resource.kind : step.kind
   const started = clock.monotonicMs()
   let isBegun = false
+  let told: string | undefined
   return (status, message) => {
     isBegun ||= status === 'started' || status === 'failed'
-    if (!isBegun) return
+    // A resource is asked many times whether it is ready: what it answers is told when it is news.
+    const isNews = `${status} ${message ?? ''}` !== told
+    if (!isBegun || !isNews) return
+    told = `${status} ${message ?? ''}`
     const ms = status === 'done' || status === 'failed' ? { ms: Math.round(clock.monotonicMs() - started) } : {}
     emit({ type: 'resource', key, kind, action, status, ...ms, ...(message === undefined ? {} : { message }), ...number })
   }

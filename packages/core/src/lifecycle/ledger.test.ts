@@ -1,5 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { canonicalJson, contentId, findDeployment, nextNumber, type Ledger } from './ledger.ts'
+import { createFileStore } from '../store/file-store.ts'
+import { acquireLease } from '../store/lease.ts'
+import type { ScopeStore } from '../store/store.ts'
+import { canonicalJson, contentId, findDeployment, nextNumber, openLedger, readLedger, type Ledger } from './ledger.ts'
 import type { DeploymentRecord } from './records.ts'
 
 const app = { project: 'shop', app: 'api', environment: 'production' }
@@ -18,6 +24,27 @@ const deployment = (number: number): DeploymentRecord => ({
   by: 'ada',
 })
 const ledger: Ledger = { builds: [], configurations: [], deployments: [deployment(1), deployment(12)], releases: [] }
+
+it('reads the records of an app once, and adds what is written', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'pilot-ledger-'))
+  try {
+    const scope = createFileStore({ dir }).scope('app/shop/api/production')
+    const lease = await acquireLease({ store: scope, title: 'a test' })
+    await openLedger(scope, lease.fence).write.deployment(deployment(2))
+    let listings = 0
+    const counting: ScopeStore = { ...scope, listRecords: (type) => (listings++, scope.listRecords(type)) }
+    const { read, write } = openLedger(counting, lease.fence)
+    await read()
+    await Promise.all([write.deployment(deployment(1)), write.deployment(deployment(3)), write.deployment(deployment(2))])
+    const known = await read()
+    expect(known.deployments.map(({ number }) => number)).toEqual([1, 2, 3])
+    expect(known).toEqual(await readLedger(scope))
+    expect(listings).toBe(4)
+    await lease.release()
+  } finally {
+    await rm(dir, { recursive: true })
+  }
+})
 
 describe('finding a deployment', () => {
   it.each([12, '12', 'v12', 'd12'])('takes %s', (wanted) => {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/provider.ts'
 import type { Fence, RecordType, ScopeStore } from '../store/store.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle } from './scope.ts'
 
-/** The records of one app, read in one go at the beginning of an operation and appended to while it runs. */
+/** The records of one app: immutable, so an operation that holds the lease reads them once and appends to them. */
 export interface Ledger {
   readonly builds: readonly BuildRecord[]
   readonly configurations: readonly ConfigurationRecord[]
@@ -21,15 +22,23 @@ export async function readLedger(scope: ScopeStore): Promise<Ledger> {
     all<DeploymentRecord>('deployment'),
     all<ReleaseRecord>('release'),
   ])
-  return {
-    builds,
-    configurations: configurations.sort((a, b) => a.version - b.version),
-    deployments: deployments.sort((a, b) => a.number - b.number),
-    releases: releases.sort((a, b) => a.number - b.number),
-  }
+  return inOrder({ builds, configurations, deployments, releases })
 }
 
-/** Appends records under the lease. The same record twice is one record, so a phase may start twice. */
+const inOrder = ({ builds, configurations, deployments, releases }: Ledger): Ledger => ({
+  builds,
+  configurations: configurations.toSorted((a, b) => a.version - b.version),
+  deployments: deployments.toSorted((a, b) => a.number - b.number),
+  releases: releases.toSorted((a, b) => a.number - b.number),
+})
+
+/** The ledger of the owner of the lease. Writing the same record twice is writing it once, so a phase may start twice. */
+export interface OpenLedger {
+  /** With everything written since. */
+  read(): Promise<Ledger>
+  readonly write: LedgerWriter
+}
+
 export interface LedgerWriter {
   build(record: BuildRecord): Promise<BuildRecord>
   configuration(record: ConfigurationRecord): Promise<ConfigurationRecord>
@@ -37,16 +46,22 @@ export interface LedgerWriter {
   release(record: ReleaseRecord): Promise<ReleaseRecord>
 }
 
-export function ledgerWriter(scope: ScopeStore, fence: Fence): LedgerWriter {
-  const write = async <T extends object>(type: RecordType, id: string, record: T): Promise<T> => {
+export function openLedger(scope: ScopeStore, fence: Fence): OpenLedger {
+  let ledger: Promise<Ledger> | undefined
+  const read = (): Promise<Ledger> => (ledger ??= readLedger(scope))
+  const write = async <T extends object>({ type, id, list, record }: { type: RecordType; id: string; list: keyof Ledger; record: T }): Promise<T> => {
     await scope.putRecord(type, id, record, fence)
+    ledger = ledger?.then((before) => (before[list].some((written) => isDeepStrictEqual(written, record)) ? before : inOrder({ ...before, [list]: [...before[list], record] })))
     return record
   }
   return {
-    build: (record) => write('build', record.id, record),
-    configuration: (record) => write('configuration', counted(record.version), record),
-    deployment: (record) => write('deployment', record.id, record),
-    release: (record) => write('release', counted(record.number), record),
+    read,
+    write: {
+      build: (record) => write({ type: 'build', id: record.id, list: 'builds', record }),
+      configuration: (record) => write({ type: 'configuration', id: counted(record.version), list: 'configurations', record }),
+      deployment: (record) => write({ type: 'deployment', id: record.id, list: 'deployments', record }),
+      release: (record) => write({ type: 'release', id: counted(record.number), list: 'releases', record }),
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import type { AppIdentity } from '../provider/provider.ts'
 import { acquireLease, type Lease } from '../store/lease.ts'
 import type { ScopeName, ScopeStore, State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
-import { ledgerWriter, nextNumber, readLedger, type Ledger, type LedgerWriter } from './ledger.ts'
+import { nextNumber, openLedger, type Ledger, type LedgerWriter } from './ledger.ts'
 import { liveDeployments } from './live.ts'
 import type { ReleaseRecord } from './records.ts'
 import { appScope, appTitle } from './scope.ts'
@@ -56,8 +56,8 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
 export async function withApp<T>(context: LifecycleContext, { app, action }: { app: AppIdentity; action: string }, work: (session: AppSession) => Promise<T>): Promise<T> {
   const title = `${action} of ${appTitle(app)} by ${context.by}`
   return withScope(context, { scope: appScope(app), title, app }, async (session) => {
-    const write = ledgerWriter(session.scope, session.lease.fence)
-    const appSession: AppSession = { ...session, app, write, ledger: () => readLedger(session.scope), state: () => session.scope.readState() }
+    const { read: ledger, write } = openLedger(session.scope, session.lease.fence)
+    const appSession: AppSession = { ...session, app, write, ledger, state: () => session.engine.state() }
     await recordUnwrittenRelease(appSession)
     return work(appSession)
   })

@@ -32,12 +32,12 @@ async function askBuildx(): Promise<boolean> {
 }
 
 /** Builds with the user's own buildx: their builder, their cache, their logins. The source goes in as a tar stream, unpacked nowhere. */
-export async function buildWithBuildx({ call, engine, dockerfile, tag, labels, title }: ImageBuild): Promise<void> {
+export async function buildWithBuildx({ call, engine, dockerfile, tag, title }: ImageBuild): Promise<void> {
   const { signal, log } = call
   const output = createBuildOutput(log)
   const source = await call.openSource()
   const list = (flag: string, values: Readonly<Record<string, string>>): string[] => Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`])
-  const build = execa('docker', ['buildx', 'build', '--load', '--progress=plain', '--provenance=false', '-f', dockerfile, '-t', tag, ...list('--label', labels), ...list('--build-arg', call.args), '-'], {
+  const build = execa('docker', ['buildx', 'build', '--load', '--progress=plain', '--provenance=false', '-f', dockerfile, '-t', tag, ...list('--build-arg', call.args), '-'], {
     stdin: 'pipe',
     env: environment(engine.address),
     extendEnv: false,

@@ -4,7 +4,7 @@ import { posix } from 'node:path'
 import { PilotError, type ArtifactReference, type BuildCall, type Builder, type SourceFacts } from '@pilot/core'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, orAbsent } from '../engine/errors.ts'
-import { imageRepository, labels } from '../ownership.ts'
+import { imageRepository } from '../ownership.ts'
 import { buildWithBuildx, findBuildx } from './buildx.ts'
 import { dockerfileNeeds } from './dockerfile-needs.ts'
 import { buildWithEngine } from './engine-build.ts'
@@ -17,7 +17,6 @@ export interface ImageBuild {
   readonly dockerfile: string
   /** A tag of this build alone, removed afterwards. */
   readonly tag: string
-  readonly labels: Readonly<Record<string, string>>
   /** For messages: `shop/api`. */
   readonly title: string
 }
@@ -45,7 +44,7 @@ export function dockerfileBuilder({ engine, platformId }: { engine: () => Promis
       await assertSpace(client, title)
       const repository = imageRepository(platformId, call.app)
       const tag = `${repository}:build-${randomBytes(6).toString('hex')}`
-      const build: ImageBuild = { call, engine: client, dockerfile, tag, title, labels: { [labels.platform]: platformId, [labels.project]: project, [labels.app]: app } }
+      const build: ImageBuild = { call, engine: client, dockerfile, tag, title }
 
       const hasBuildx = await findBuildx()
       if (!hasBuildx) assertBuildable({ title, dockerfile, text })

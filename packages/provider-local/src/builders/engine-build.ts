@@ -17,7 +17,7 @@ interface BuildMessage {
 const memoryShare = 0.75
 
 /** Builds with the engine's own builder: its output is plain text, and closing the connection ends the build. */
-export async function buildWithEngine({ call, engine, dockerfile, tag, labels, title }: ImageBuild, { platformArguments }: DockerfileNeeds): Promise<void> {
+export async function buildWithEngine({ call, engine, dockerfile, tag, title }: ImageBuild, { platformArguments }: DockerfileNeeds): Promise<void> {
   const { signal, log } = call
   signal.throwIfAborted()
   const output = createBuildOutput(log)
@@ -28,7 +28,6 @@ export async function buildWithEngine({ call, engine, dockerfile, tag, labels, t
       dockerfile,
       rm: true,
       forcerm: true,
-      labels: { ...labels },
       buildargs: { ...platformValues(platformArguments), ...call.args },
       memory,
       memswap: memory,

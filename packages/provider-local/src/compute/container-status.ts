@@ -3,6 +3,7 @@ import type { ContainerInfo } from 'dockerode'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, orAbsent } from '../engine/errors.ts'
 import { labels } from '../ownership.ts'
+import { containerMemory } from './container-memory.ts'
 
 export interface OfPlatform {
   readonly engine: () => Promise<Engine>
@@ -24,15 +25,13 @@ export async function containersOf({ engine, platformId }: OfPlatform, { project
 export async function containerStatus(platform: OfPlatform, { app, signal }: Parameters<Compute['status']>[0]): Promise<readonly InstanceStatus[]> {
   const containers = await containersOf(platform, app)
   signal.throwIfAborted()
-  const { docker } = await platform.engine()
+  const engine = await platform.engine()
   const all = await Promise.all(
     containers.map(async ({ Id, Labels, Names }): Promise<readonly InstanceStatus[]> => {
-      const container = docker.getContainer(Id)
-      const found = await orAbsent(container.inspect())
+      const found = await orAbsent(engine.docker.getContainer(Id).inspect())
       if (!found) return []
       const { State, RestartCount } = found
-      const stats = State.Running ? await container.stats({ stream: false, 'one-shot': true }).catch(() => undefined) : undefined
-      const memory = stats?.memory_stats.usage
+      const memory = State.Running ? await containerMemory(engine, found) : undefined
       const since = State.Running ? State.StartedAt : State.Status === 'exited' ? State.FinishedAt : undefined
       return [
         {
@@ -42,7 +41,7 @@ export async function containerStatus(platform: OfPlatform, { app, signal }: Par
           ...(State.Running ? {} : { exitCode: State.ExitCode }),
           restarts: RestartCount,
           ...(since ? { since } : {}),
-          ...(memory ? { memoryBytes: memory - (inactiveFile(stats!.memory_stats) ?? 0) } : {}),
+          ...(memory ? { memoryBytes: memory } : {}),
         },
       ]
     }),
@@ -51,12 +50,6 @@ export async function containerStatus(platform: OfPlatform, { app, signal }: Par
 }
 
 export const instanceName = (names: readonly string[]): string => (names[0] ?? '').replace(/^\//, '')
-
-/** Cached files do not count, as in `docker stats`: cgroup v1 and v2 name them differently. */
-function inactiveFile({ stats }: { stats?: object }): number | undefined {
-  const { total_inactive_file: v1, inactive_file: v2 } = (stats ?? {}) as { total_inactive_file?: number; inactive_file?: number }
-  return v1 ?? v2
-}
 
 function stateOf({ Status, ExitCode }: { Status: string; ExitCode: number }): InstanceStatus['state'] {
   switch (Status) {

@@ -32,6 +32,9 @@ export type Verdict = { readonly status: 'ready' } | { readonly status: 'pending
 /** How long an app may listen elsewhere only before we stop waiting for the port that it was told. */
 const wrongPortAfterMs = 8_000
 
+/** Most apps answer before it is worth while to find out where they listen, which costs as much as several probes. */
+export const isTimeToFindListeners = ({ elapsedMs, health }: Pick<Observation, 'elapsedMs' | 'health'>): boolean => elapsedMs >= Math.min(1_000, health.graceMs)
+
 /** Pure: the same observation gives the same verdict. The caller adds the last lines of the log to an error. */
 export function judge(observation: Observation): Verdict {
   const { exit, probe, health, elapsedMs } = observation
@@ -46,7 +49,7 @@ export function judge(observation: Observation): Verdict {
 }
 
 /** Often at first, since most apps start within a second; then at the interval of the check. */
-const nextLook = ({ elapsedMs, health }: Observation): number => Math.min(health.intervalMs, 40 + Math.round(elapsedMs / 4), Math.max(1, health.graceMs - elapsedMs))
+const nextLook = ({ elapsedMs, health }: Observation): number => Math.min(health.intervalMs, 20 + Math.round(elapsedMs / 16), Math.max(1, health.graceMs - elapsedMs))
 
 function findWrongPort({ title, expectedPort, portIsOurs, listeners, otherPortAnswers }: Observation): { error: PilotError; certain: boolean } | undefined {
   if (!listeners) return undefined

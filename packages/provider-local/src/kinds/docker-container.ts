@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.ts'
 import { engineError, engineText, isAbsent, isConflict, isUnchanged, orAbsent } from '../engine/errors.ts'
 import { linesOf } from '../engine/log-stream.ts'
 import { containerListeners } from '../health/container-listeners.ts'
-import { judge, type Exit } from '../health/judge.ts'
+import { isTimeToFindListeners, judge, type Exit } from '../health/judge.ts'
 import { probe } from '../health/probe.ts'
 import { assertOurs, labels, ownerLabels, ownerOfLabels, platformFilter } from '../ownership.ts'
 import { appIdentity, freeOfCharge, healthCheck } from './shared.ts'
@@ -100,7 +100,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       const exit = exitOf(found)
       const { health } = inputs
       const seen = exit ? undefined : await probe({ port: publishedPort(found)!, path: health.path, timeoutMs: health.timeoutMs, signal })
-      const listeners = exit || seen?.kind === 'answered' ? undefined : await containerListeners(client, found)
+      const listeners = exit || seen?.kind === 'answered' || !isTimeToFindListeners({ elapsedMs, health }) ? undefined : await containerListeners(client, found)
       const verdict = judge({
         title: titleOf(inputs),
         expectedPort: inputs.port,

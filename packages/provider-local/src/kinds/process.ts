@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { defineKind, PilotError, type AnyKind, type CreateCall } from '@pilot/core'
 import { putService, readJson, releasePort, removeService, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
 import * as z from 'zod'
-import { judge, type Exit } from '../health/judge.ts'
+import { isTimeToFindListeners, judge, type Exit } from '../health/judge.ts'
 import { listenersOfTree } from '../health/listening.ts'
 import { probe } from '../health/probe.ts'
 import { assertOurs } from '../ownership.ts'
@@ -109,7 +109,7 @@ export function processKind(home: Home): AnyKind {
       const { health } = inputs
       const seen = exit ? undefined : await probe({ port: service.port, path: health.path, timeoutMs: health.timeoutMs, signal })
       const pid = status?.process?.pid
-      const listeners = exit || seen?.kind === 'answered' || !pid ? undefined : await listenersOfTree(pid)
+      const listeners = exit || seen?.kind === 'answered' || !pid || !isTimeToFindListeners({ elapsedMs, health }) ? undefined : await listenersOfTree(pid)
       const other = listeners?.find(({ port }) => port !== service.port)
       const verdict = judge({
         title: `${inputs.app.project}/${inputs.app.app} (deployment ${inputs.deployment})`,
