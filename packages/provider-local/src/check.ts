@@ -2,16 +2,15 @@ import { lookup } from 'node:dns/promises'
 import { statfs } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import { dirname } from 'node:path'
-import { toPilotError, type CheckContext, type Finding } from '@pilot/core'
+import { toPilotError, type CheckContext, type Finding, type PilotError } from '@pilot/core'
 import { findBuildx } from './builders/buildx.ts'
 import { hasOwnUsers, isolationNotice } from './process/isolation.ts'
 import { openEngine, type Engine } from './engine/engine.ts'
 import { findEngine } from './engine/find-engine.ts'
 import { findProgram } from './process/programs.ts'
-import type { Settings } from './settings.ts'
+import { usualRuntime, type Settings } from './settings.ts'
 
 const gigabyte = 1024 ** 3
-/** Before setup nothing is decided: without an engine apps run as processes. */
 type Context = CheckContext<Settings>
 
 /** What is on this machine, what is missing and how to get it. Changes nothing. */
@@ -31,8 +30,7 @@ async function engineFindings({ settings }: Context): Promise<readonly Finding[]
   try {
     engine = await openEngine(findEngine())
   } catch (thrown) {
-    const error = toPilotError(thrown)
-    return [{ id: 'docker.engine', status: settings ? 'problem' : 'warning', title: [error.message, error.reason].filter(Boolean).join(': '), fix: error.suggestion }]
+    return [engineProblem(toPilotError(thrown), settings)]
   }
   const { version, apiVersion, address, rootDirectory } = engine
   const isOld = Number(apiVersion.split('.')[1]) < 40
@@ -45,6 +43,14 @@ async function engineFindings({ settings }: Context): Promise<readonly Finding[]
     await buildxFinding(),
     ...(await diskFinding({ id: 'disk.docker', path: rootDirectory, title: 'for images', least: 1, enough: 10 })),
   ]
+}
+
+/** Before setup nothing is decided: without an engine apps run as processes. */
+function engineProblem({ code, message, reason, suggestion }: PilotError, settings: Settings | undefined): Finding {
+  const title = [message, reason].filter(Boolean).join(': ')
+  // That one says so itself.
+  const orProcesses = code === 'ENGINE_NOT_INSTALLED' ? '' : ' Or run apps as processes of this machine: `setup local --runtime process`.'
+  return { id: 'docker.engine', status: settings ? 'problem' : 'warning', code, title, fix: `${suggestion}${orProcesses}` }
 }
 
 const rootless: Finding = {
@@ -65,9 +71,18 @@ async function buildxFinding(): Promise<Finding> {
 async function processFindings(): Promise<readonly Finding[]> {
   const needsTool = hasOwnUsers() && !(await findProgram('useradd', `${process.env['PATH'] ?? ''}:/usr/sbin`))
   return [
+    ...(usualRuntime() === 'process' ? [noEngine] : []),
     { id: 'process.isolation', status: 'warning', title: isolationNotice(hasOwnUsers()), fix: 'For isolation install Docker and set up a platform with `--runtime docker`.' },
     ...(needsTool ? [{ id: 'process.users', status: 'problem' as const, title: 'There is no useradd, which makes a user for each app', fix: 'Install it (Debian: `apt install passwd`), or run Pilot as an ordinary user.' }] : []),
   ]
+}
+
+const noEngine: Finding = {
+  id: 'docker.engine',
+  status: 'warning',
+  explains: 'runtime',
+  title: 'No Docker engine is installed: apps run as processes of this machine',
+  fix: 'For containers install Docker (Debian: `apt install docker.io`), then `setup local --runtime docker` before the first app is deployed.',
 }
 
 /** Nothing when the path is not on this machine, as with an engine in a virtual machine. */

@@ -3,7 +3,7 @@ import type { Providers } from './providers/installed.ts'
 
 /**
  * The one place where the server puts a platform together: its record and store from the home, its provider from the
- * installed packages. Opened once per platform and kept, since connecting may cost time and clients hold sockets.
+ * installed packages. Opened once per platform and its settings, and kept, since connecting may cost time and clients hold sockets.
  */
 export interface Platforms {
   /** By name; without one, the only platform. Throws NOT_FOUND, ANSWER_NEEDED, KIND_UNKNOWN. */
@@ -11,27 +11,30 @@ export interface Platforms {
   openRecord(record: PlatformRecord): Promise<OpenPlatform>
   /** A context that only reads. */
   reader(name?: string, signal?: AbortSignal): Promise<{ readonly context: LifecycleContext; readonly record: PlatformRecord }>
-  /** The platform is gone, or its settings changed. */
+  /** The platform is gone. */
   forget(id: string): Promise<void>
   close(): Promise<void>
 }
 
 export function openPlatforms({ home, providers, serverId }: { readonly home: string; readonly providers: Providers; readonly serverId: string }): Platforms {
-  const opened = new Map<string, Promise<OpenPlatform>>()
+  const opened = new Map<string, { readonly settings: string; readonly platform: Promise<OpenPlatform> }>()
 
-  function openRecord(record: PlatformRecord): Promise<OpenPlatform> {
+  async function openRecord(record: PlatformRecord): Promise<OpenPlatform> {
+    const settings = JSON.stringify(record.settings)
     const known = opened.get(record.id)
-    if (known !== undefined) return known
-    const opening = providers.load(record.provider.name).then(({ provider }) => openPlatform({ home, platform: record, provider }))
+    if (known?.settings === settings) return known.platform
+    const opening = { settings, platform: providers.load(record.provider.name).then(({ provider }) => openPlatform({ home, platform: record, provider })) }
     opened.set(record.id, opening)
-    opening.catch(() => opened.delete(record.id))
-    return opening
+    opening.platform.catch(() => opened.get(record.id) === opening && opened.delete(record.id))
+    // Another runner may have changed the settings; here nobody works with the old ones any more.
+    await close(known?.platform)
+    return opening.platform
   }
 
   async function forget(id: string): Promise<void> {
     const known = opened.get(id)
     opened.delete(id)
-    await known?.then((platform) => platform.close()).catch(() => {})
+    await close(known?.platform)
   }
 
   const open = async (name?: string): Promise<OpenPlatform> => openRecord(await findPlatform(home, name))
@@ -49,6 +52,8 @@ export function openPlatforms({ home, providers, serverId }: { readonly home: st
     },
   }
 }
+
+const close = async (platform: Promise<OpenPlatform> | undefined): Promise<void> => platform?.then((open) => open.close()).catch(() => {})
 
 /** What stands in `managedBy` of every scope that this server changes. */
 export const ownerOf = (serverId: string): Pick<OperationOptions, 'managedBy'> => ({ managedBy: serverId })

@@ -38,8 +38,9 @@ export const catalogue = {
   // Machine
   ENGINE_NOT_INSTALLED: entry('No Docker engine is installed.', 'Install Docker (Debian: `apt install docker.io`), or set up with `--runtime process`.'),
   ENGINE_STOPPED: entry('The Docker engine is installed but does not answer.', 'Start it (`systemctl start docker`, or open Docker Desktop).'),
-  ENGINE_DENIED: entry('The Docker engine refuses this user.', 'Add the user to the group `docker` and log in again.'),
+  ENGINE_DENIED: entry('The Docker engine refuses this user.', 'Add the user to the group `docker` (`sudo usermod -aG docker USER`), log in again, and run `server stop --all`: what runs has the old groups.'),
   ENGINE_REMOTE: entry('The Docker engine is on another machine.', 'Unset DOCKER_HOST or choose a local context (`docker context use default`); for a server of your own see `setup`.'),
+  CHECK_FAILED: entry('Something that a platform needs is missing or does not work; nothing was changed.', 'The message names it and its fix; `doctor` checks everything.'),
   BUILDER_LACKS: entry('The Dockerfile needs something that the builder on this machine does not have.', 'Install buildx (Debian: `apt install docker-buildx`), or remove what the message names.'),
   PORT_TAKEN: entry('A port that Pilot needs is in use by another program.', 'Stop that program, or let Pilot choose another port.'),
   HOME_UNUSABLE: entry('The Pilot home cannot be used.', 'Check owner, permissions and free space, or set PILOT_HOME.'),

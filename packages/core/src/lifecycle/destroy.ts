@@ -5,15 +5,16 @@ import { recordedData } from './desired.ts'
 import { runPhase } from './phase.ts'
 import type { DestroyInput, DestroyResult } from './phases.ts'
 import type { BuildRecord } from './records.ts'
-import { generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
+import { appScope, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
 import { withApp, withScope, type AppSession } from './session.ts'
+import { withoutUnusedEngines } from './unused-engines.ts'
 
 /**
  * Removes an app from its environment. Data (what is protected: databases, volumes) stays unless `deleteData`; then the
  * scope stays too, so that the next `up` finds its data again.
  */
 export const destroyApp = (context: LifecycleContext, { app, deleteData }: DestroyInput): Promise<DestroyResult> =>
-  withApp(context, { app, action: 'destroy' }, (session) =>
+  withApp(withoutUnusedEngines(context, appScope(app)), { app, action: 'destroy' }, (session) =>
     runPhase(context, { app, phase: 'destroy' }, async () => {
       const { engine, scope, lease } = session
       const state = await session.state()
@@ -33,7 +34,7 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
 
 /** Removes the platform itself. Throws BLOCKED while apps still have resources on it, naming them. */
 export const destroyPlatform = (context: LifecycleContext, { deleteData }: { readonly deleteData: boolean }): Promise<DestroyResult> =>
-  withScope(context, { scope: platformScope, title: `destroy of ${context.platform.name} by ${context.by}` }, async (session) => {
+  withScope(withoutUnusedEngines(context, platformScope), { scope: platformScope, title: `destroy of ${context.platform.name} by ${context.by}` }, async (session) => {
     const { engine, scope, lease } = session
     const occupied = (await context.store.scopes()).filter((name) => name !== platformScope)
     const withResources = (await Promise.all(occupied.map(async (name) => ({ name, count: (await context.store.scope(name).readState())?.resources.length ?? 0 })))).filter(({ count }) => count > 0)

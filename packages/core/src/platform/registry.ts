@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PilotError } from '../errors/pilot-error.ts'
-import { createExclusive } from '../store/durable-file.ts'
+import { createExclusive, replaceFile } from '../store/durable-file.ts'
 
 /** A platform as this home knows it. The identity is the id; the name is for people and may be used once per home. */
 export interface PlatformRecord {
@@ -41,6 +41,13 @@ export async function registerPlatform(home: string, { name, provider, settings 
   await mkdir(platformDir(home, record.id), { recursive: true, mode: 0o700 })
   await createExclusive(join(platformDir(home, record.id), 'platform.json'), `${JSON.stringify(record, null, 2)}\n`)
   return record
+}
+
+/** Writes down other settings for a platform that is there; what they mean for its resources is the caller's business. */
+export async function changePlatformSettings(home: string, platform: PlatformRecord, settings: PlatformRecord['settings']): Promise<PlatformRecord> {
+  const changed: PlatformRecord = { ...platform, settings }
+  await replaceFile(join(platformDir(home, platform.id), 'platform.json'), `${JSON.stringify(changed, null, 2)}\n`)
+  return changed
 }
 
 /** Forgets a platform and its store: only after it was destroyed. */

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import type { ErrorCode } from '../errors/catalogue.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { Builder } from './builder.ts'
 import type { ArtifactReference, Compute } from './compute.ts'
@@ -23,7 +24,12 @@ export interface CloudProvider<S extends z.ZodType = z.ZodType> {
   readonly contract: number
   /** The wizard renders its form from it; `describe()` texts are the labels, defaults are the defaults. */
   readonly settings: S
-  /** What is on the machine and in the account, what is missing, and how to get it. Changes nothing; throws only on a fault of its own. */
+  /** Names of settings that a later `setup` may change as long as no app is deployed; all others are fixed once the platform is made. */
+  readonly changeable?: readonly string[]
+  /**
+   * What is on the machine and in the account, what is missing, and how to get it. Changes nothing; throws only on a fault of
+   * its own. With settings, a `problem` is what a platform with these settings cannot do without: setup stops on it.
+   */
   check(context: CheckContext<z.output<S>>): Promise<readonly Finding[]>
   /** Opens what the capabilities need (clients, lazily). Creates no resource. */
   connect(context: ConnectContext<z.output<S>>): Promise<Capabilities>
@@ -51,6 +57,10 @@ export interface Finding {
   readonly title: string
   /** What to type or to do; always there unless `ok`. */
   readonly fix?: string
+  /** The error that a problem makes setup stop with; default CHECK_FAILED. */
+  readonly code?: ErrorCode
+  /** Name of the setting whose default follows from this: said when a platform is created with that default. */
+  readonly explains?: string
 }
 
 export interface ConnectContext<S> {

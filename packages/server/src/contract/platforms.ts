@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { findingSchema, nameSchema, timeSchema } from './shared.ts'
+import { errorBodySchema, findingSchema, nameSchema, timeSchema } from './shared.ts'
 
 export const platformSchema = z
   .object({
@@ -36,9 +36,11 @@ export const platformPlanSchema = z
   .object({
     platform: z.object({ id: z.string().optional(), name: z.string(), provider: z.string(), exists: z.boolean() }),
     settings: z.record(z.string(), z.unknown()).describe('With every default filled in.'),
+    changedSettings: z.array(z.object({ name: z.string(), from: z.unknown(), to: z.unknown() })).optional().describe('Settings of an existing platform that setup would change.'),
     changes: z.array(planChangeSchema),
     monthly: z.number().describe('USD, of what has a price.'),
     findings: z.array(findingSchema),
+    problem: errorBodySchema.optional().describe('What setup would stop with, before it changes anything: the first finding that is a problem.'),
     hash: z.string().optional().describe('Pass it to `setup` as `plan`: another plan is refused with PLAN_STALE.'),
   })
   .meta({ id: 'PlatformPlan' })

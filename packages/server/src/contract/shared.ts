@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { AppIdentity, ErrorBody, Finding } from '@pilot/core'
+import type { AppIdentity, ErrorBody, ErrorCode, Finding } from '@pilot/core'
 
 /**
  * Checks at compile time that a schema says the same as a type of core: what it yields fits the type, and no key of the type
@@ -41,7 +41,14 @@ export const errorBodySchema = z
   .meta({ id: 'Error' }) as unknown as z.ZodType<ErrorBody>
 
 export const findingSchema = like<Finding>()(
-  z.object({ id: z.string(), status: z.enum(['ok', 'warning', 'problem']), title: z.string(), fix: z.string().optional() }),
+  z.object({
+    id: z.string(),
+    status: z.enum(['ok', 'warning', 'problem']),
+    title: z.string(),
+    fix: z.string().optional(),
+    code: (z.string() as unknown as z.ZodType<ErrorCode>).optional().describe('The error that a problem makes setup stop with.'),
+    explains: z.string().optional().describe('Name of the setting whose default follows from this.'),
+  }),
 ).meta({ id: 'Finding' })
 
 /** An answer that only says that it was done. */

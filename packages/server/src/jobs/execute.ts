@@ -56,7 +56,8 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const app = appOf(job)
     const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
 
-    const platform = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, name: job.platform, payload }) : await platforms.open(job.platform)
+    const prepared = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, serverId, name: job.platform, payload, signal }) : undefined
+    const platform = prepared?.platform ?? (await platforms.open(job.platform))
     const { redactor, secrets } = await operationRedactor(platform.context({ by, ...ownerOf(serverId) }).secrets, app)
     const reporter = openReporter({ db, job, redact: redactor.redact })
     const log = openLogWriter({ path: operationLogPath(home.logs, job.operation), prefix: await prefixOf(db, job), redact: redactor.redact })
@@ -78,6 +79,8 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     })
     const context: LifecycleContext = { ...opened, secrets }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
+
+    for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })
 
     try {
       const result = await act(payload, context, { openSource: (source) => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source }) })

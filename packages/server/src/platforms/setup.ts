@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { findPlatform, forgetPlatform, isPilotError, listPlatforms, PilotError, planSetup, registerPlatform, setup, type AnyProvider, type LifecycleContext, type OpenPlatform, type PlatformRecord } from '@pilot/core'
+import { errorBody, forgetPlatform, listPlatforms, openPlatform, PilotError, planSetup, problemOf, registerPlatform, setup, type LifecycleContext, type OpenPlatform, type PlatformRecord } from '@pilot/core'
 import type { PlatformPlan } from '../contract/platforms.ts'
 import type { InstalledProvider, Providers } from '../providers/installed.ts'
 import { ownerOf, type Platforms } from '../wiring.ts'
+import { changeSettings, changeText, refuseWithApps, wantedSettings } from './settings.ts'
 
 type Plan = Awaited<ReturnType<typeof planSetup>>
 
@@ -16,16 +17,21 @@ export interface SetupInput {
 export async function planPlatform({ home, providers, platforms, serverId, input, signal }: { home: string; providers: Providers; platforms: Platforms; serverId: string; input: SetupInput; signal: AbortSignal }): Promise<PlatformPlan> {
   const name = input.name ?? input.provider
   const { provider, installed } = await providers.load(input.provider)
-  const existing = (await listPlatforms(home)).find((platform) => platform.name === name)
-  const settings = settingsOf(provider, input, existing)
+  const existing = await platformNamed(home, name)
+  const { settings, changes } = wantedSettings({ provider, given: input.settings, existing })
+  const operation = { by: serverId, ...ownerOf(serverId), signal }
+  if (existing !== undefined) await refuseWithApps((await platforms.openRecord(existing)).context(operation), changes)
   const findings = await provider.check({ settings, home, signal })
+  const problem = problemOf(findings)
   const record: PlatformRecord = existing ?? { id: randomBytes(16).toString('hex'), name, provider: providerOf(installed), settings, createdAt: new Date().toISOString() }
+  // Opened for this plan alone, since its settings may not be those of the platform yet.
+  const platform = await openPlatform({ home, platform: { ...record, settings }, provider })
   try {
-    const platform = await platforms.openRecord(record)
-    const plan = await planSetup(platform.context({ by: serverId, ...ownerOf(serverId), signal }))
+    const plan = await planSetup(platform.context(operation))
     return {
       platform: { ...(existing ? { id: existing.id } : {}), name, provider: provider.name, exists: existing !== undefined },
       settings,
+      changedSettings: [...changes],
       changes: plan.steps.map(({ key, kind, action, reason, cost, exposure }) => ({
         key,
         kind,
@@ -36,26 +42,31 @@ export async function planPlatform({ home, providers, platforms, serverId, input
       })),
       monthly: plan.steps.reduce((sum, { cost }) => sum + ('monthly' in cost ? cost.monthly : 0), 0),
       findings: [...findings],
+      ...(problem === undefined ? {} : { problem: errorBody(problem) }),
       hash: approvalHash(plan),
     }
   } finally {
-    if (existing === undefined) {
-      await platforms.forget(record.id)
-      await forgetPlatform(home, record.id)
-    }
+    await platform.close()
+    if (existing === undefined) await forgetPlatform(home, record.id)
   }
 }
 
 /** The two halves of the job `setup`: the platform is written down before anything is created for it. */
 export const setUpPlatform = {
-  async prepare({ home, providers, platforms, name, payload }: { home: string; providers: Providers; platforms: Platforms; name: string; payload: SetupInput }): Promise<OpenPlatform> {
+  /**
+   * Stops on what the machine or account lacks, before anything is changed. `notices`: which settings were changed; that is
+   * allowed while no app is deployed, and jobs of apps do not run beside this one.
+   */
+  async prepare({ home, providers, platforms, serverId, name, payload, signal }: { home: string; providers: Providers; platforms: Platforms; serverId: string; name: string; payload: SetupInput; signal: AbortSignal }): Promise<{ readonly platform: OpenPlatform; readonly notices: readonly string[] }> {
     const { provider, installed } = await providers.load(payload.provider)
-    const existing = await findPlatform(home, name).catch((error: unknown) => {
-      if (isPilotError(error) && error.code === 'NOT_FOUND') return undefined
-      throw error
-    })
-    const settings = settingsOf(provider, payload, existing)
-    return platforms.openRecord(existing ?? (await registerPlatform(home, { name, provider: providerOf(installed), settings })))
+    const existing = await platformNamed(home, name)
+    const { settings, changes } = wantedSettings({ provider, given: payload.settings, existing })
+    const problem = problemOf(await provider.check({ settings, home, signal }))
+    if (problem !== undefined) throw problem
+    if (existing === undefined) return { platform: await platforms.openRecord(await registerPlatform(home, { name, provider: providerOf(installed), settings })), notices: [] }
+    await refuseWithApps((await platforms.openRecord(existing)).context({ by: serverId, ...ownerOf(serverId), signal }), changes)
+    const record = await changeSettings({ home, platform: existing, settings, changes })
+    return { platform: await platforms.openRecord(record), notices: changes.map((change) => changeText(name, change)) }
   },
 
   /** With the hash of an approved plan, refuses to do anything else (PLAN_STALE). */
@@ -68,24 +79,7 @@ export const setUpPlatform = {
   },
 }
 
-/** With every default filled in. What a platform was set up with never changes on the quiet. */
-function settingsOf(provider: AnyProvider, { settings, name }: SetupInput, existing: PlatformRecord | undefined): Record<string, unknown> {
-  const parsed = provider.settings.safeParse(existing === undefined ? settings : existing.settings)
-  if (!parsed.success) {
-    throw new PilotError('USAGE', `The settings do not fit the provider ${provider.name}`, { reason: parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'settings'}: ${message}`).join('; ') })
-  }
-  const recorded = parsed.data as Record<string, unknown>
-  if (existing !== undefined && existing.provider.name !== provider.name) {
-    throw new PilotError('NAME_TAKEN', `The platform ${existing.name} is on ${existing.provider.name}, not on ${provider.name}`, { suggestion: 'Choose another name with `--name`.' })
-  }
-  const different = existing === undefined ? [] : Object.keys(settings).filter((key) => JSON.stringify(settings[key]) !== JSON.stringify(recorded[key]))
-  if (different.length > 0) {
-    throw new PilotError('NOT_ALLOWED_NOW', `The platform ${existing!.name} was set up with ${different.map((key) => `${key}: ${JSON.stringify(recorded[key])}`).join(', ')}`, {
-      suggestion: `Leave ${different.join(', ')} out, or set up another platform with \`--name\`${name === undefined ? '' : ` instead of ${name}`}.`,
-    })
-  }
-  return recorded
-}
+const platformNamed = async (home: string, name: string): Promise<PlatformRecord | undefined> => (await listPlatforms(home)).find((platform) => platform.name === name)
 
 const providerOf = ({ name, package: packageName, version }: InstalledProvider): PlatformRecord['provider'] => ({ name, package: packageName, version })
 

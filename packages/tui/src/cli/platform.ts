@@ -1,6 +1,7 @@
-import { PilotError } from '@pilot/core/errors'
+import { errorFromBody, PilotError } from '@pilot/core/errors'
 import type { Platform } from '@pilot/server/contract'
 import type { CommandContext } from './context.ts'
+import { printFindings } from './findings.ts'
 import { runOperation } from './operation.ts'
 
 export type PlatformChoice = { readonly type: 'existing'; readonly name: string } | { readonly type: 'missing-local' }
@@ -22,6 +23,10 @@ export async function choosePlatform(context: CommandContext, named: string | un
 /** The first `up` on a machine makes the local platform and says so. Resolves to its name, or to the exit code of a failure. */
 export async function createLocalPlatform(context: CommandContext): Promise<{ name: string } | { exit: number }> {
   context.say('There is no platform yet: creating one on this machine')
+  const { findings, problem } = await (await context.client()).request('planPlatform', { body: { provider: 'local', settings: {} }, signal: context.signal, timeoutMs: 120_000 })
+  if (problem !== undefined) throw errorFromBody(problem)
+  const { output } = context
+  printFindings(findings.filter(({ explains, status }) => explains !== undefined && status !== 'ok'), { style: output.err, form: context.form, print: output.progress })
   const result = await runOperation(context, { action: 'setup', provider: 'local', settings: {} }, { partOfMore: true })
   if (result.outcome !== 'done') return { exit: result.exit }
   return { name: result.operation?.platform ?? 'local' }

@@ -46,12 +46,28 @@ describe('up', () => {
   })
 
   test('makes the local platform when there is none; --json ends once', async () => {
-    const server = await fake({ platforms: () => ({ platforms: [] }) })
+    const findings = [
+      { id: 'docker.engine', status: 'warning', explains: 'runtime', title: 'No Docker engine is installed', fix: 'Install it' },
+      { id: 'names', status: 'warning', title: 'Something else', fix: 'Fix it' },
+    ]
+    const server = await fake({ platforms: () => ({ platforms: [] }), planPlatform: () => ({ findings }) as never })
     server.script([done])
     await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
     const { stdout } = await runCommand(['up', '--json'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
     expect(operations(server).map(({ action }) => action)).toEqual(['setup', 'up'])
     expect(stdout.match(/operation\.finished/g)).toHaveLength(1)
+    const { stderr } = await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(stderr).toContain('! No Docker engine is installed\n  Fix Install it\n')
+    expect(stderr).not.toContain('Something else')
+  })
+
+  test('makes no platform that could not run anything, and says what is missing', async () => {
+    const problem = { code: 'ENGINE_DENIED', message: 'The engine refuses this user', suggestion: 'Join the group, or `setup local --runtime process`.' }
+    const server = await fake({ platforms: () => ({ platforms: [] }), planPlatform: () => ({ findings: [], problem }) as never })
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    const ran = await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(ran).toMatchObject({ exit: 1, stderr: expect.stringContaining('✗ The engine refuses this user\n  Try  Join the group, or `pilot setup local --runtime process`.\n       (ENGINE_DENIED)') })
+    expect(operations(server)).toEqual([])
   })
 
   test('several platforms and none named: exit 2 and the list', async () => {
@@ -172,7 +188,17 @@ describe('setup', () => {
     expect(operations(server)[0]).toMatchObject({ settings: { runtime: 'process' } })
   })
 
+  test('stops on a problem, after the warnings', async () => {
+    const findings = [{ id: 'a', status: 'warning', title: 'Careful', fix: 'Look' }, { id: 'b', status: 'problem', title: 'Refused', fix: 'Join' }]
+    const server = await fake({ planPlatform: () => plan({ findings, problem: { code: 'ENGINE_DENIED', message: 'Refused', suggestion: 'Join' } }) as never })
+    const { exit, stderr } = await runCommand(['setup', 'local'], { env: { PILOT_HOME: server.home } })
+    expect([exit, stderr]).toEqual([1, '! Careful\n  Fix Look\n✗ Refused\n  Try  Join\n       (ENGINE_DENIED)\n'])
+    expect(operations(server)).toEqual([])
+  })
+
   test('--plan shows and changes nothing', async () => {
+    const change = { platform: { name: 'local', provider: 'local', exists: true }, changes: [], monthly: 0, changedSettings: [{ name: 'runtime', from: 'docker', to: 'process' }] }
+    expect((await runCommand(['setup', 'local', '--runtime', 'process', '--plan'], { env: { PILOT_HOME: (await fake({ planPlatform: () => plan(change) as never })).home } })).stdout).toBe('Platform local (local): 1 change\n  ~ runtime  docker → process\n')
     const server = await fake({ planPlatform: () => plan({}) as never })
     expect(JSON.parse((await runCommand(['setup', 'aws', '--plan', '--json'], { env: { PILOT_HOME: server.home } })).stdout)).toMatchObject({ hash: 'h1', monthly: 12.4 })
     expect(operations(server)).toEqual([])

@@ -1,4 +1,4 @@
-import { PilotError } from '@pilot/core/errors'
+import { errorFromBody, PilotError } from '@pilot/core/errors'
 import type { PlatformPlan, Provider } from '@pilot/server/contract'
 import { common, defineCommand, flag, value, values, type Options } from '../command.ts'
 import type { CommandContext } from '../context.ts'
@@ -15,7 +15,7 @@ export const setup = defineCommand({
   arguments: [{ name: '[PROVIDER]', summary: '`local`, or another that is installed.' }],
   options: [
     { flags: '--name <name>', summary: 'The platform\'s name; default: the provider\'s.' },
-    { flags: '--runtime <runtime>', summary: 'local: run apps in Docker or as processes; default: Docker where it answers.', choices: ['docker', 'process'] },
+    { flags: '--runtime <runtime>', summary: 'local: run apps in Docker or as processes; default: Docker where it is installed. Can be changed while no app is deployed.', choices: ['docker', 'process'] },
     { flags: '--set <key=value>', summary: 'Any other setting of the provider; may be repeated.', repeats: true },
     common.plan,
     common.yes,
@@ -39,7 +39,8 @@ export const setup = defineCommand({
 
     const { output } = context
     const creates = plan.changes.filter(({ action }) => action !== 'keep')
-    printFindings(plan.findings.filter(({ status }) => status !== 'ok'), { style: output.err, form: context.form, print: output.progress })
+    printFindings(plan.findings.filter(({ status }) => status === 'warning'), { style: output.err, form: context.form, print: output.progress })
+    if (plan.problem !== undefined) throw errorFromBody(plan.problem)
     if (creates.length > 0) output.progress(planText(plan, output.err))
     // What costs money or is open to the internet is created only after a yes; this machine costs nothing.
     if (plan.monthly > 0 || creates.some(({ exposure }) => exposure?.some(({ to }) => to === 'internet'))) await agree(context, plan, flag(options, 'yes'))
@@ -78,8 +79,10 @@ function showPlan(context: CommandContext, plan: PlatformPlan): number {
   return 0
 }
 
-export function planText({ platform, changes, monthly }: PlatformPlan, style: Style): string {
+export function planText({ platform, changedSettings = [], changes, monthly }: PlatformPlan, style: Style): string {
   const shown = changes.filter(({ action }) => action !== 'keep')
+  const settings = changedSettings.map(({ name, from, to }) => `  ${style.warn('~')} ${cleanLine(`${name}  ${String(from)} → ${String(to)}`)}`)
+  if (shown.length === 0 && settings.length > 0) return [`Platform ${style.strong(cleanLine(platform.name))} (${cleanLine(platform.provider)}): ${plural(settings.length, 'change')}`, ...settings].join('\n')
   if (shown.length === 0) return `Platform ${cleanLine(platform.name)} is as it should be: nothing to do.`
   const mark = { create: style.ok('+'), adopt: style.ok('+'), update: style.warn('~'), replace: style.warn('±'), delete: style.bad('-'), keep: ' ' }
   const width = Math.max(...shown.map(({ key }) => key.length))
@@ -90,7 +93,7 @@ export function planText({ platform, changes, monthly }: PlatformPlan, style: St
   })
   const unpriced = shown.filter((change) => change.unpriced !== undefined).length
   const sum = monthly === 0 ? 'Costs nothing' : `${money(monthly)} a month`
-  return [`Platform ${style.strong(cleanLine(platform.name))} (${cleanLine(platform.provider)}): ${plural(shown.length, 'change')}`, ...lines, `${sum}${unpriced > 0 ? `, and ${plural(unpriced, 'resource')} without a price` : ''}.`].join('\n')
+  return [`Platform ${style.strong(cleanLine(platform.name))} (${cleanLine(platform.provider)}): ${plural(shown.length + settings.length, 'change')}`, ...settings, ...lines, `${sum}${unpriced > 0 ? `, and ${plural(unpriced, 'resource')} without a price` : ''}.`].join('\n')
 }
 
 async function agree(context: CommandContext, plan: PlatformPlan, yes: boolean): Promise<void> {
