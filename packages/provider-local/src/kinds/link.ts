@@ -19,12 +19,15 @@ const inputs = z.object({
 const outputs = z.object({ host: z.string(), port: z.number(), url: z.string() })
 
 type Inputs = z.output<typeof inputs>
+/** The edge needs no `callHost`: it is kept beside what the edge reads, so that a reading gives the URL that apps were given. */
+type StoredLink = Link & Marked & { readonly callHost?: string }
 
 /** A listener of the edge for one app: the only way from it to another app or to its database. */
 export function linkKind(home: Home, postgresPort: () => Promise<number>): AnyKind {
-  const put = async ({ owner, name, inputs: { listenHost, allowFrom, to } }: Pick<CreateCall<Inputs> | UpdateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
-    const link: Link & Marked = {
+  const put = async ({ owner, name, inputs: { listenHost, callHost, allowFrom, to } }: Pick<CreateCall<Inputs> | UpdateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
+    const link: StoredLink = {
       id: name,
+      callHost,
       listen: { host: listenHost, port: await reservePort(home, portName(name)) },
       ...(allowFrom.length > 0 ? { allowFrom } : {}),
       to: 'route' in to ? to : { tcp: { host: '127.0.0.1', port: await postgresPort() } },
@@ -57,10 +60,11 @@ export function linkKind(home: Home, postgresPort: () => Promise<number>): AnyKi
       return link ? { status: 'ready', outputs: outputsOf(inputs.callHost, link.listen.port) } : { status: 'failed', reason: `The link ${id} is gone` }
     },
     async read({ id, recorded }) {
-      const link = await readLink(home, id)
+      const link: StoredLink | undefined = await readLink(home, id)
       if (!link) return undefined
+      const callHost = link.callHost ?? recorded.callHost ?? link.listen.host
       const to = 'route' in link.to ? { route: link.to.route } : { postgres: true as const }
-      return { inputs: { listenHost: link.listen.host, allowFrom: [...(link.allowFrom ?? [])], to }, outputs: outputsOf(recorded.callHost ?? link.listen.host, link.listen.port) }
+      return { inputs: { listenHost: link.listen.host, callHost, allowFrom: [...(link.allowFrom ?? [])], to }, outputs: outputsOf(callHost, link.listen.port) }
     },
     list: ({ platformId }) => listMarked({ folder: home.paths.links, platformId, title: (id) => `link ${id}` }),
     async update(call) {
