@@ -122,5 +122,17 @@ export function redactError(error: unknown, redact: (text: string) => string): P
   const text = JSON.stringify([message, reason, suggestion, details])
   if (error instanceof Error && text === redact(text)) return error
   // The original is not kept as the cause: it carries the secret.
-  return new PilotError(code, redact(message), { suggestion: redact(suggestion), ...(reason === undefined ? {} : { reason: redact(reason) }) })
+  return new PilotError(code, redact(message), {
+    suggestion: redact(suggestion),
+    ...(reason === undefined ? {} : { reason: redact(reason) }),
+    ...(details === undefined ? {} : { details: redactDetails(details, redact) }),
+  })
+}
+
+function redactDetails(details: Readonly<Record<string, unknown>>, redact: (text: string) => string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(redact(JSON.stringify(details))) as Readonly<Record<string, unknown>>
+  } catch {
+    return {} // The secret looks like a piece of JSON.
+  }
 }
