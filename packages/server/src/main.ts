@@ -14,7 +14,7 @@ process.on('unhandledRejection', (reason) => log.error('unhandled rejection', { 
 try {
   const home = await openHome(process.argv[2])
   process.title = `pilot-server ${home.dir}`
-  const server = await startServer({ home, database: await homeDatabase(home), log, ...(process.env['PILOT_RUNNER'] === 'separate' ? { runner: false } : {}) })
+  const server = await startServer({ home, database: await homeDatabase(home), log, build: process.env['PILOT_BUILD'], ...(process.env['PILOT_RUNNER'] === 'separate' ? { runner: false } : {}) })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void server.stop())
   await server.stopped
   process.exit(0)

@@ -16,6 +16,8 @@ export interface ServerOptions {
   /** Where its database is; `homeDatabase` starts the one of the home. */
   readonly database: DatabaseAddress
   readonly log: Log
+  /** Of `info`: which build of its version this is, in words of whoever started it. */
+  readonly build?: string | undefined
   /** `false`: jobs are left to runners of their own (`runner-main.ts`). */
   readonly runner?: Pick<RunnerOptions, 'concurrency' | 'heartbeatMs' | 'lookMs' | 'silentMs'> | false
   /** Providers that are already loaded, for tests. */
@@ -35,7 +37,7 @@ export interface PilotServer {
  * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
  * one, HOME_UNUSABLE, PORT_TAKEN.
  */
-export async function startServer({ home, database, log, runner = {}, providers = [] }: ServerOptions): Promise<PilotServer> {
+export async function startServer({ home, database, log, build, runner = {}, providers = [] }: ServerOptions): Promise<PilotServer> {
   const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
@@ -61,7 +63,7 @@ export async function startServer({ home, database, log, runner = {}, providers 
 
     const services: Services = {
       ...room,
-      facts: { version, databaseVersion: room.databaseVersion, startedAt: new Date().toISOString(), browser: { port, tokenFile: tokenPath(home.paths.keys) } },
+      facts: { version, ...(build === undefined ? {} : { build }), databaseVersion: room.databaseVersion, startedAt: new Date().toISOString(), browser: { port, tokenFile: tokenPath(home.paths.keys) } },
       shutdown: (options) => void stop(options),
     }
     const handlers = createHandlers(services)

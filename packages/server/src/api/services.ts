@@ -13,6 +13,6 @@ export interface Services {
   readonly platforms: Platforms
   readonly providers: Providers
   /** What does not change while the server runs. */
-  readonly facts: Pick<Info, 'version' | 'databaseVersion' | 'browser' | 'startedAt'>
+  readonly facts: Pick<Info, 'version' | 'build' | 'databaseVersion' | 'browser' | 'startedAt'>
   shutdown(options: { readonly wait: boolean }): void
 }

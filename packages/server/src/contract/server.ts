@@ -5,6 +5,7 @@ export const infoSchema = z
   .object({
     serverId: z.string().describe('Random, made once per home: stands in `managedBy` of the scopes that this server owns.'),
     version: z.string(),
+    build: z.string().optional().describe('Which build of that version, in words of the client that started it.'),
     api: z.number().int(),
     pid: z.number().int(),
     home: z.string(),

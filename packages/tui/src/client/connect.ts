@@ -5,6 +5,7 @@ import type { Info } from '@pilot/server/contract'
 import type { Environment } from '../cli/terminal.ts'
 import { version } from '../version.ts'
 import { homeFolder, serverSocket } from './home.ts'
+import { isReplacedOnDisk } from './server-program.ts'
 
 export interface Connection {
   readonly client: Client
@@ -25,13 +26,13 @@ export async function connectIfRunning(env: Environment, signal?: AbortSignal): 
   }
 }
 
-/** The server of the home, started when it does not run, and restarted when it is older than this client. Apps are not touched. */
+/** The server of the home, started when it does not run, and restarted when it is older than what is installed. Apps are not touched. */
 export async function connect({ env, say, signal }: { env: Environment; say: (line: string) => void; signal?: AbortSignal }): Promise<Connection> {
   const running = await connectIfRunning(env, signal)
-  if (running !== undefined && !isOlder(running.info.version, version)) return running
+  if (running !== undefined && !isOutdated(running.info)) return running
   const { startServer } = await import('./start-server.ts')
   if (running !== undefined) {
-    say(`Replacing the server ${running.info.version} by ${version}; apps are not touched`)
+    say(`Replacing the server ${running.info.version} by ${running.info.version === version ? 'a newer build' : version}; apps are not touched`)
     running.client.close()
   } else say('Starting the Pilot server of this machine')
   await startServer({ env, replace: running?.info, ...(signal === undefined ? {} : { signal }) })
@@ -39,6 +40,8 @@ export async function connect({ env, say, signal }: { env: Environment; say: (li
   if (started === undefined) throw (await import('./start-server.ts')).unreachable(env)
   return started
 }
+
+const isOutdated = (info: Info): boolean => isOlder(info.version, version) || isReplacedOnDisk(info.build)
 
 /** Who acts, as records name it: `ada@laptop`. */
 function actor(): string {

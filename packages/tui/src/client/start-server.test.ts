@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openHome, putService, removeHome, stopSupervisor, supervisorPid, waitForService } from '@pilot/host'
+import { openHome, putService, removeHome, serviceStatus, stopSupervisor, supervisorPid, waitForService } from '@pilot/host'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { spawnPilot } from '../testing/spawn-pilot.ts'
 import { version } from '../version.ts'
@@ -70,6 +70,27 @@ describe('the server of a home', { timeout: 180_000 }, () => {
     expect((await waitForService(home, 'an-app')).process!.pid).toBe(before.app)
     // What is written for the supervisor may be in a form that only its own version reads.
     expect(await supervisorPid(home)).not.toBe(before.supervisor)
+  })
+
+  test('makes way for a newer build of the same version', async () => {
+    const home = await openHome(dir)
+    const program = join(dir, 'server.mjs')
+    await writeFile(program, `
+      import { createServer } from 'node:http'
+      import { rmSync } from 'node:fs'
+      rmSync(process.argv[2], { force: true })
+      createServer((request, response) => response.end(JSON.stringify({ version: '${version}', build: process.env.PILOT_BUILD, pid: process.pid, platforms: [], apps: [], jobs: [] }))).listen(process.argv[2])
+      process.on('SIGTERM', () => process.exit(0))
+    `)
+    const { mtimeMs } = await stat(program)
+    await putService(home, { name: 'server', command: process.execPath, args: [program, home.paths.serverSocket], env: { PILOT_BUILD: `${mtimeMs} ${program}` }, logFile: join(home.paths.logs, 'server.log') })
+    const { pid } = (await waitForService(home, 'server')).process!
+    await expect.poll(() => pilot('status').then(({ stderr }) => stderr), { timeout: 20_000 }).toBe('')
+    expect(serviceStatus(home, 'server')?.process?.pid).toBe(pid)
+
+    await utimes(program, new Date(), new Date())
+    expect((await pilot('status')).stderr).toBe(`Replacing the server ${version} by a newer build; apps are not touched\n`)
+    expect((await pilot('status')).stderr).toBe('')
   })
 
   test('that cannot start says why and what to try', async () => {

@@ -1,12 +1,10 @@
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { PilotError } from '@pilot/core/errors'
 import { createClient } from '@pilot/server/client'
 import type { Info } from '@pilot/server/contract'
 import type { Environment } from '../cli/terminal.ts'
-import { version } from '../version.ts'
 import { homeFolder } from './home.ts'
+import { serverBuild, serverProgram } from './server-program.ts'
 import { serverService } from './stop-server.ts'
 
 /**
@@ -44,19 +42,11 @@ export function unreachable(env: Environment, cause?: unknown, log: readonly str
   return new PilotError('SERVER_UNREACHABLE', `The Pilot server of ${homeFolder(env)} does not start.`, { ...(reason === undefined ? {} : { reason }), suggestion: 'See `server logs` and `doctor`.', details: { log }, cause })
 }
 
-/** How the server starts: from its sources while developing, else the bundle that its package ships. Found by path, never imported. */
-function serverProgram(): { command: string; args: string[] } {
-  const fromSource = import.meta.url.endsWith('.ts')
-  const conditions = fromSource ? ['--conditions=@pilot/source'] : []
-  const main = fromSource ? fileURLToPath(import.meta.resolve('@pilot/server/main')) : createRequire(import.meta.url).resolve('@pilot/server/main')
-  return { command: process.execPath, args: [...conditions, '--max-semi-space-size=2', '--disable-warning=ExperimentalWarning', main] }
-}
-
 /** What the server needs of this shell: where programs are and how Docker is reached. The rest of it is none of its business. */
 function serverEnvironment(env: Environment): Record<string, string> {
   const passed = /^(PATH|HOME|USER|LOGNAME|LANG|LC_ALL|TZ|TMPDIR|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_HOST|BUILDX_.*|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|npm_config_.*|PIP_.*|GOPROXY|GOFLAGS|GONOSUMDB|GOSUMDB|PILOT_RUNNER(_CONCURRENCY)?)$/
   const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && passed.test(entry[0]))
-  return { ...Object.fromEntries(kept), PILOT_VERSION: version }
+  return { ...Object.fromEntries(kept), PILOT_BUILD: serverBuild() }
 }
 
 async function answers(socketPath: string, replace: Info | undefined): Promise<boolean> {
