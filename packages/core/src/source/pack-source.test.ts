@@ -132,17 +132,6 @@ describe('packing a source', () => {
     await expect(packSource({ dir: join(folder.dir, 'a.js') })).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE', message: expect.stringContaining('is not a folder') })
   })
 
-  it('packs 1,000 files in a few times what reading them takes', async () => {
-    const files = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`src/module-${index % 40}/file-${index}.js`, `export const value = ${index}\n`.repeat(40)]))
-    await using folder = await folderWith(files)
-    const packing = await bestOf(5, () => packSource(folder))
-    const reading = await bestOf(5, async () => {
-      for (const path of Object.keys(files)) await readFile(join(folder.dir, path))
-    })
-    // On a machine that does nothing else: 200 ms and 60 ms.
-    expect(packing).toBeLessThan(5 * reading + 300)
-  })
-
   it('needs no more memory for a large file than for a small one', async () => {
     await using folder = await folderWith({ 'big.bin': Buffer.alloc(150_000_000) })
     const { stdout } = await run(process.execPath, ['--conditions=@pilot/source', '--input-type=module', '-e', `
@@ -168,13 +157,3 @@ describe('packing a source', () => {
     await expect.poll(open, { timeout: 5000 }).toEqual([])
   })
 })
-
-async function bestOf(rounds: number, work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    const started = performance.now()
-    await work()
-    times.push(performance.now() - started)
-  }
-  return Math.min(...times)
-}
