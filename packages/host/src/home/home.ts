@@ -55,9 +55,13 @@ export async function homePaths(dir: string = pilotHome()): Promise<HomePaths> {
 
 /** Deletes the home and what lies outside of it. Stop everything first. */
 export async function removeHome(home: Home): Promise<void> {
-  if (home.paths.reachable !== home.dir) await rm(home.paths.reachable, { recursive: true, force: true })
-  await rm(home.paths.run, { recursive: true, force: true })
-  await rm(home.dir, { recursive: true, force: true })
+  // First what makes it a home: a supervisor that somebody asked for a moment ago finds none, and ends.
+  await rm(home.paths.homeFile, { force: true })
+  // Until then it may write into a folder that is being emptied.
+  const whole = { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }
+  if (home.paths.reachable !== home.dir) await rm(home.paths.reachable, whole)
+  await rm(home.paths.run, whole)
+  await rm(home.dir, whole)
 }
 
 async function readHomeFile(dir: string): Promise<HomeFile> {

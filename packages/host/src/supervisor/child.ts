@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { isProcessAlive, processIdentity, type ProcessIdentity } from '@pilot/core/process-identity'
 import { unseal } from '@pilot/core/seal'
 import type { Home } from '../home/home.ts'
+import { isHomeThere } from '../home/load.ts'
 import { applyLimits } from './limits.ts'
 import { serviceKey } from './service-key.ts'
 import type { StoredSpec } from './spec.ts'
@@ -32,6 +33,8 @@ export const sealContext = (name: string): string => `service/${name}`
  * its output appended to the log file: no pipe that could fill or break. Throws when it cannot be started at all.
  */
 export async function startChild(home: Home, spec: StoredSpec): Promise<Running> {
+  // Opening its log would make folders of a home that was deleted.
+  if (!isHomeThere(home)) throw new Error(`${home.dir} is gone`)
   const log = openLog(spec)
   try {
     const child = spawn(spec.command, [...(spec.args ?? [])], {

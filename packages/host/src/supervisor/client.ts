@@ -19,14 +19,17 @@ export async function supervisorPid(home: Home): Promise<number | undefined> {
 
 /** Starts the supervisor unless one is alive; any number of callers at once end up with one. Returns its pid. */
 export async function ensureSupervisor(home: Home, { timeoutMs = 15_000 }: { timeoutMs?: number } = {}): Promise<number> {
-  const alive = await readySupervisor(home)
-  if (alive !== undefined) return alive
-  if ((await supervisorPid(home)) === undefined) startSupervisor(home)
   const deadline = performance.now() + timeoutMs
+  let startedAt = Number.NEGATIVE_INFINITY
   for (let wait = 5; ; wait = Math.min(wait * 1.5, 100)) {
-    await sleep(wait)
     const pid = await readySupervisor(home)
     if (pid !== undefined) return pid
+    // Again after a while: one that met a supervisor on its way out has ended too.
+    if (performance.now() - startedAt > 1_000 && (await supervisorPid(home)) === undefined) {
+      startSupervisor(home)
+      startedAt = performance.now()
+    }
+    await sleep(wait)
     if (performance.now() > deadline) {
       throw new PilotError('TIMED_OUT', `The supervisor of ${home.dir} did not start within ${timeoutMs} ms.`, { details: { log: tailOf(join(home.paths.logs, 'supervisor.log')) } })
     }

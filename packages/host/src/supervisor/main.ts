@@ -1,26 +1,25 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceJson } from '../home/files.ts'
-import { loadHome } from '../home/load.ts'
-import { tryFileLock } from '../home/lock.ts'
-import { broughtBack, isMarkedStopped, markStopped } from './start.ts'
+import { isHomeThere, loadHome } from '../home/load.ts'
+import { tryFileLock, type FileLock } from '../home/lock.ts'
+import { isUnwanted, markStopped } from './start.ts'
 import { createSupervisor } from './supervisor.ts'
 import { collectWhenIdle } from '../idle-memory.ts'
 
 /**
  * The supervisor of one home: `node supervisor/main.js HOME`, detached. A second one finds the lock held and ends at once.
- * SIGTERM: go, and leave everything running (an upgrade). SIGINT: stop everything, then go.
+ * SIGTERM: go, and leave everything running (an upgrade). SIGINT: stop everything, then go. The same when its home is gone.
  */
 const home = loadHome(process.argv[2] ?? '')
-const lock = await tryFileLock(home.paths.supervisorLock)
-if ('heldBy' in lock) process.exit(0)
-if (process.argv.includes(broughtBack) && isMarkedStopped(home)) {
+const lock = await takeLock()
+if (isUnwanted(home, process.argv)) {
   await lock.release()
   process.exit(0)
 }
 
 const statusFile = join(home.paths.run, 'supervisor.json')
-const supervisor = createSupervisor(home, { log })
+const supervisor = createSupervisor(home, { log, onHomeGone: () => void go({ andStopServices: true }) })
 let going = false
 
 process.on('SIGTERM', () => void go())
@@ -32,19 +31,39 @@ process.on('unhandledRejection', (error) => log(`internal error: ${error instanc
 log(`supervisor ${process.pid} of ${home.dir}`)
 markStopped(home, false)
 supervisor.scan()
-replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() })
+ifHomeIsThere(() => replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() }))
 collectWhenIdle()
 
 async function go({ andStopServices = false }: { andStopServices?: boolean } = {}): Promise<void> {
   if (going) return
   going = true
-  markStopped(home, true)
+  ifHomeIsThere(() => markStopped(home, true))
   if (andStopServices) await supervisor.shutDown()
   else supervisor.release()
   rmSync(statusFile, { force: true })
-  if (!('heldBy' in lock)) await lock.release()
+  await lock.release()
   log(andStopServices ? 'everything is stopped' : 'leaving, services run on')
   process.exit(0)
+}
+
+/** Another supervisor has it, or the home was deleted while this process started: nothing is left to do. */
+async function takeLock(): Promise<FileLock> {
+  try {
+    const taken = await tryFileLock(home.paths.supervisorLock)
+    if (!('heldBy' in taken)) return taken
+  } catch (error) {
+    if (isHomeThere(home)) throw error
+  }
+  process.exit(0)
+}
+
+/** What cannot be written because the home is being deleted is of no use to anybody. */
+function ifHomeIsThere(write: () => void): void {
+  try {
+    write()
+  } catch (error) {
+    if (isHomeThere(home)) throw error
+  }
 }
 
 /** Standard output is the log file. */

@@ -1,5 +1,6 @@
 import { isProcessAlive, processIdentity } from '@pilot/core/process-identity'
 import type { Home } from '../home/home.ts'
+import { isHomeThere } from '../home/load.ts'
 import { adopt, startChild, stopRunning, sweepGroup, type Running } from './child.ts'
 import { findMarked } from './find-marked.ts'
 import { heldSockets, type HeldMessage, type ServiceMessage } from './held-sockets.ts'
@@ -227,6 +228,15 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
   }
 
   function report(state: ServiceStatus['state'], extra: Partial<ServiceStatus> = {}): void {
+    try {
+      write(state, extra)
+    } catch (error) {
+      // A home that is gone has nobody who reads it, and must not keep its services from ending.
+      if (!ending || isHomeThere(home)) throw error
+    }
+  }
+
+  function write(state: ServiceStatus['state'], extra: Partial<ServiceStatus>): void {
     writeStatus(home.paths, {
       name,
       state,

@@ -1,24 +1,29 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Home } from '../home/home.ts'
+import { isHomeThere } from '../home/load.ts'
 import { fileLockOwner } from '../home/lock.ts'
 import { hostProgram } from '../programs.ts'
 import { rotateLog } from './log-files.ts'
 
-/** Given to a supervisor that nobody asked for: it ends again where the last one was stopped on purpose in the meantime. */
-export const broughtBack = '--brought-back'
+/** Given to every supervisor: when somebody asked for it, milliseconds since 1970. */
+const askedAt = '--asked-at='
 
-/** Starts a supervisor, detached; when another one has the lock it ends again at once. */
-export function startSupervisor(home: Home, ...words: readonly string[]): void {
+/** Given to a supervisor that nobody asked for: it ends again where the last one was stopped on purpose in the meantime. */
+const broughtBack = '--brought-back'
+
+/** Starts a supervisor, detached; when another one has the lock it ends again at once. Returns its pid. */
+export function startSupervisor(home: Home, ...words: readonly string[]): number | undefined {
   const file = join(home.paths.logs, 'supervisor.log')
   rotateLog(file)
   const log = openSync(file, 'a', 0o600)
   const { command, args } = hostProgram('supervisor')
-  const child = spawn(command, [...args, home.dir, ...words], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
+  const child = spawn(command, [...args, home.dir, `${askedAt}${Date.now()}`, ...words], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
   child.on('error', () => {})
   child.unref()
   closeSync(log)
+  return child.pid
 }
 
 /** Says that the supervisor goes on purpose, so that nobody brings it back; taken back by the next one. */
@@ -27,7 +32,14 @@ export function markStopped(home: Home, stopped: boolean): void {
   else rmSync(stoppedMark(home), { force: true })
 }
 
-export const isMarkedStopped = (home: Home): boolean => existsSync(stoppedMark(home))
+const isMarkedStopped = (home: Home): boolean => existsSync(stoppedMark(home))
+
+/** Whether this supervisor should not run: it was asked for before the last one was stopped on purpose, or by nobody since. */
+export function isUnwanted(home: Home, argv: readonly string[]): boolean {
+  if (argv.includes(broughtBack)) return isMarkedStopped(home)
+  const asked = Number(argv.find((word) => word.startsWith(askedAt))?.slice(askedAt.length) ?? performance.timeOrigin)
+  return (statSync(stoppedMark(home), { throwIfNoEntry: false })?.mtimeMs ?? 0) > asked
+}
 
 /**
  * Brings a supervisor back that was killed: it watches everything else, and the edge, which is always there, watches it.
@@ -37,7 +49,7 @@ export function watchSupervisor(home: Home, { everyMs = 3_000 }: { everyMs?: num
   const timer = setInterval(() => {
     void fileLockOwner(home.paths.supervisorLock)
       .then((owner) => {
-        if (owner === undefined && !isMarkedStopped(home) && existsSync(home.paths.homeFile)) startSupervisor(home, broughtBack)
+        if (owner === undefined && !isMarkedStopped(home) && isHomeThere(home)) startSupervisor(home, broughtBack)
       })
       // Looked at again in a moment.
       .catch(() => {})

@@ -1,5 +1,7 @@
-import { readdirSync, watch } from 'node:fs'
+import { readdirSync, watch, type FSWatcher } from 'node:fs'
+import { hasErrno } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
+import { isHomeThere } from '../home/load.ts'
 import { createService, type Service } from './service.ts'
 import { readSpecs } from './spec.ts'
 
@@ -16,25 +18,58 @@ export interface Supervisor {
 /** Watching misses changes on some file systems, so it is backed by looking. */
 const scanEveryMs = 2_000
 const tendEveryMs = 30_000
+/** A home that is moved or restored from a backup is back after a moment. */
+const homeGoneAfterMs = 1_500
 
-export function createSupervisor(home: Home, { log }: { log(line: string): void }): Supervisor {
+/** `onHomeGone`: the folder was deleted, or is another home now, so that nobody can address these services any more. */
+export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: string): void; onHomeGone(): void }): Supervisor {
   const services = new Map<string, Service>()
   const complaints = new Map<string, string>()
   let soon: NodeJS.Timeout | undefined
+  let goneSince: number | undefined
 
-  const watcher = watch(home.paths.services, () => {
-    soon ??= setTimeout(() => {
-      soon = undefined
-      scan()
-    }, 5)
-  })
-  watcher.on('error', (error) => log(`watching ${home.paths.services}: ${error.message}`))
+  const watcher = watchSpecs()
   const scanning = setInterval(scan, scanEveryMs)
   const tending = setInterval(() => {
     for (const service of services.values()) service.tend()
   }, tendEveryMs)
 
   function scan(): void {
+    if (!isHomeThere(home)) return homeIsGone()
+    goneSince = undefined
+    try {
+      settleAll()
+    } catch (error) {
+      // Its folders go first while a home is being deleted; the next look tells.
+      if (!hasErrno(error, 'ENOENT')) throw error
+      log(`looking for services: ${(error as Error).message}`)
+    }
+  }
+
+  function homeIsGone(): void {
+    goneSince ??= performance.now()
+    if (performance.now() - goneSince < homeGoneAfterMs) return
+    log(`${home.dir} is gone`)
+    onHomeGone()
+  }
+
+  /** Undefined where there is nothing to watch: then looking is all. */
+  function watchSpecs(): FSWatcher | undefined {
+    try {
+      const watcher = watch(home.paths.services, () => {
+        soon ??= setTimeout(() => {
+          soon = undefined
+          scan()
+        }, 5)
+      })
+      return watcher.on('error', (error) => log(`watching ${home.paths.services}: ${error.message}`))
+    } catch (error) {
+      log(`watching ${home.paths.services}: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+
+  function settleAll(): void {
     const { specs, broken } = readSpecs(home.paths)
     for (const [name, problem] of broken) {
       if (complaints.get(name) !== problem) log(`${name}: cannot be read and stays as it is: ${problem}`)
@@ -59,7 +94,7 @@ export function createSupervisor(home: Home, { log }: { log(line: string): void 
     clearInterval(scanning)
     clearInterval(tending)
     clearTimeout(soon)
-    watcher.close()
+    watcher?.close()
   }
 
   return {

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { isProcessAlive, processIdentity, type ProcessIdentity } from '@pilot/core/process-identity'
+import { removeHome, type Home } from '../home/home.ts'
+import { endHome, temporaryHome, until } from '../testing/fixtures.ts'
+import { ensureSupervisor, putService, serviceStatus, stopSupervisor, supervisorPid, waitForService } from './client.ts'
+import { startSupervisor } from './start.ts'
+
+let home: Home
+const contenders: ProcessIdentity[] = []
+
+beforeEach(async () => {
+  home = await temporaryHome('end-of-home')
+})
+
+afterEach(async () => {
+  for (const contender of contenders.splice(0)) if (isProcessAlive(contender)) process.kill(contender.pid, 'SIGKILL')
+  if (existsSync(home.paths.homeFile)) await endHome(home)
+  await removeHome(home)
+})
+
+/** What runs without end, and does not end at SIGTERM either. */
+const stubborn = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)`
+
+async function serve(name: string): Promise<ProcessIdentity> {
+  await putService(home, { name, command: process.execPath, args: ['-e', stubborn], logFile: join(home.paths.logs, `${name}.log`), stopTimeoutMs: 500 })
+  return (await waitForService(home, name)).process as ProcessIdentity
+}
+
+function contend(): ProcessIdentity {
+  const identity = processIdentity(startSupervisor(home)) as ProcessIdentity
+  contenders.push(identity)
+  return identity
+}
+
+test('a supervisor whose home was deleted stops its services and ends, and makes no new home', async () => {
+  const service = await serve('a')
+  const supervisor = processIdentity(await ensureSupervisor(home)) as ProcessIdentity
+  await removeHome(home)
+  await until(() => !isProcessAlive(supervisor) && !isProcessAlive(service), 10_000)
+  expect(existsSync(home.dir)).toBe(false)
+  expect(existsSync(home.paths.run)).toBe(false)
+})
+
+test('it ends too when another home has taken the place of its own', async () => {
+  const service = await serve('a')
+  const supervisor = processIdentity(await ensureSupervisor(home)) as ProcessIdentity
+  const other = await temporaryHome('end-of-home-other')
+  await removeHome(home)
+  await mkdir(home.dir)
+  await rename(other.paths.homeFile, home.paths.homeFile)
+  await until(() => !isProcessAlive(supervisor) && !isProcessAlive(service), 10_000)
+  await Promise.all([home, other].map(removeHome))
+})
+
+test('a home that is away for a moment only changes nothing', async () => {
+  const service = await serve('a')
+  await rename(home.dir, `${home.dir}-away`)
+  await sleep(700)
+  await rename(`${home.dir}-away`, home.dir)
+  await sleep(5_000)
+  expect(isProcessAlive(service)).toBe(true)
+  expect(serviceStatus(home, 'a')).toMatchObject({ state: 'running', process: service })
+})
+
+test('a service that dies while the home is gone does not bring a part of it back', async () => {
+  const service = await serve('a')
+  const supervisor = processIdentity(await ensureSupervisor(home)) as ProcessIdentity
+  await removeHome(home)
+  process.kill(service.pid, 'SIGKILL')
+  await until(() => !isProcessAlive(supervisor), 10_000)
+  expect(existsSync(home.dir)).toBe(false)
+})
+
+test('a late contender never stays in a home that is deleted, whenever that happens', async () => {
+  const homes: Home[] = []
+  for (const wait of [0, 40, 80, 120, 180, 250, 400]) {
+    home = await temporaryHome('end-of-home')
+    homes.push(home)
+    const contender = contend()
+    await sleep(wait)
+    await removeHome(home).catch(() => removeHome(home))
+    await until(() => !isProcessAlive(contender), 10_000)
+  }
+  expect(homes.filter(({ dir }) => existsSync(dir))).toEqual([])
+})
+
+test('a contender from before a stop respects the stop', async () => {
+  await ensureSupervisor(home)
+  const contender = contend()
+  process.kill(contender.pid, 'SIGSTOP')
+  await sleep(20)
+  await stopSupervisor(home)
+  process.kill(contender.pid, 'SIGCONT')
+  await until(() => !isProcessAlive(contender), 10_000)
+  expect(await supervisorPid(home)).toBeUndefined()
+  expect(await ensureSupervisor(home)).toBeGreaterThan(0)
+})
