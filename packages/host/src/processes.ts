@@ -9,7 +9,7 @@ export interface ServiceMemory {
   readonly name: string
   readonly pid: number
   readonly processes: number
-  /** Resident bytes, summed up; what the processes of a service share is counted once where the kernel tells (Linux). */
+  /** Resident bytes, summed up; what processes share (Node's code, PostgreSQL's buffers) is counted once where the kernel tells (Linux). */
   readonly residentBytes: number
 }
 
@@ -23,8 +23,7 @@ export async function serviceMemory(home: Home): Promise<readonly ServiceMemory[
   return await Promise.all(
     mains.map(async ({ name, pid }) => {
       const tree = treeOf(pid, table, own)
-      // A family shares memory (PostgreSQL's buffers), which the resident sizes would count once per member.
-      const sizes = await Promise.all(tree.map(async (member) => (tree.length > 1 ? await proportionalSize(member) : undefined) ?? table.get(member)?.residentBytes ?? 0))
+      const sizes = await Promise.all(tree.map(async (member) => (await proportionalSize(member)) ?? table.get(member)?.residentBytes ?? 0))
       return { name, pid, processes: tree.length, residentBytes: sizes.reduce((sum, size) => sum + size, 0) }
     }),
   )
@@ -63,7 +62,7 @@ function treeOf(root: number, table: ReadonlyMap<number, ProcessRow>, others: Re
   return tree
 }
 
-/** Linux tells it to the owner of the process and to root. */
+/** Its own pages, and its share of those that others have too. Linux tells it to the owner of the process and to root. */
 async function proportionalSize(pid: number): Promise<number | undefined> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '')
   const kilobytes = /^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]
