@@ -27,11 +27,11 @@ export {
   type Settled,
   type UpdateCall,
 } from './provider/kind.ts'
+export type { AppIdentity, Target } from './provider/app-identity.ts'
 export {
   contractVersion,
   defineProvider,
   type AnyProvider,
-  type AppIdentity,
   type Capabilities,
   type CheckContext,
   type CloudProvider,
@@ -41,7 +41,6 @@ export {
   type Finding,
   type PlatformSpec,
   type RegistryCapability,
-  type Target,
 } from './provider/provider.ts'
 export { problemOf } from './provider/findings.ts'
 export { isRef, isSecretRef, isTemplate, ref, secretRef, template, type Input, type Json, type Ref, type SecretRef, type Template } from './provider/value.ts'

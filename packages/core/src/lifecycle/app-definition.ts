@@ -1,6 +1,6 @@
 import type { SourceFacts } from '../provider/builder.ts'
 import type { HealthCheck } from '../provider/compute.ts'
-import type { AppIdentity, Target } from '../provider/provider.ts'
+import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { SourceRecord } from './records.ts'
 
 /**

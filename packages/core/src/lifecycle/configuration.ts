@@ -1,6 +1,6 @@
 import { template, type Input, type SecretRef } from '../provider/value.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { ConfigurationRecord, ConfigurationSource } from './records.ts'
 import { secretPrefix } from './scope.ts'
 

@@ -1,5 +1,5 @@
 import { PilotError } from '../errors/pilot-error.ts'
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import { currentSecrets, effectiveConfiguration } from './configuration.ts'
 import type { LifecycleContext } from './context.ts'
 import { writeConfiguration, writeDeployment } from './deploy.ts'

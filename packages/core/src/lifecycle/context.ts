@@ -1,5 +1,6 @@
 import type { Emit, Phase } from '../events/event.ts'
-import type { AppIdentity, Capabilities } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
+import type { Capabilities } from '../provider/provider.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { Store } from '../store/store.ts'
 

@@ -1,4 +1,4 @@
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
 import { recordedData } from './desired.ts'
 import { appOfScope } from './scope.ts'

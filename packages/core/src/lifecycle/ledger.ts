@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { Fence, RecordType, ScopeStore } from '../store/store.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle } from './scope.ts'

@@ -1,6 +1,6 @@
 import { errorBody, toPilotError } from '../errors/pilot-error.ts'
 import type { Phase } from '../events/event.ts'
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
 import { throwIfCancelled } from './session.ts'
 

@@ -1,4 +1,4 @@
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { AppDefinition, PackedSource } from './app-definition.ts'
 import type { LifecycleContext } from './context.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'

@@ -1,5 +1,5 @@
 import type { ArtifactReference, HealthCheck, InstanceStatus } from '../provider/compute.ts'
-import type { AppIdentity, Target } from '../provider/provider.ts'
+import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { SecretRef } from '../provider/value.ts'
 
 /**

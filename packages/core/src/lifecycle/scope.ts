@@ -1,4 +1,4 @@
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { ScopeName } from '../store/store.ts'
 
 export const platformScope: ScopeName = 'platform'

@@ -1,6 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import { createEngine, type Engine } from '../graph/engine.ts'
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import { acquireLease, type Lease } from '../store/lease.ts'
 import type { ScopeName, ScopeStore, State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'

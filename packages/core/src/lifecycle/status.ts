@@ -1,5 +1,5 @@
 import type { InstanceStatus } from '../provider/compute.ts'
-import type { AppIdentity } from '../provider/provider.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger } from './ledger.ts'
 import { liveDeployment, trafficUrls } from './live.ts'

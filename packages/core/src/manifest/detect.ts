@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import type { SourceFacts } from '../provider/builder.ts'
-import type { Target } from '../provider/provider.ts'
+import type { Target } from '../provider/app-identity.ts'
 import { detectDatabase, type DatabaseEvidence } from './detect-database.ts'
 import { exposedPort } from './dockerfile.ts'
 

@@ -1,5 +1,5 @@
 import type { ArtifactReference } from './compute.ts'
-import type { AppIdentity, Target } from './provider.ts'
+import type { AppIdentity, Target } from './app-identity.ts'
 
 /** Turns a source into an artifact for one target. Content-addressed: the same source and options may return an existing artifact. */
 export interface Builder {

@@ -1,5 +1,5 @@
 import type { Blueprint } from './graph.ts'
-import type { AppIdentity } from './provider.ts'
+import type { AppIdentity } from './app-identity.ts'
 import type { Input } from './value.ts'
 
 /**

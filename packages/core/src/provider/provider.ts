@@ -1,6 +1,7 @@
 import type * as z from 'zod'
 import type { ErrorCode } from '../errors/catalogue.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
+import type { AppIdentity, Target } from './app-identity.ts'
 import type { Builder } from './builder.ts'
 import type { ArtifactReference, Compute } from './compute.ts'
 import type { Blueprint } from './graph.ts'
@@ -9,9 +10,6 @@ import type { Input } from './value.ts'
 
 /** Raised when the contract changes incompatibly. `package.json` of a provider says `pilot: { provider, contract }`, read before import. */
 export const contractVersion = 1
-
-/** How an app runs. */
-export type Target = 'container' | 'process' | 'function' | 'static' | 'vm'
 
 /**
  * What a provider package exports as its default. An absent capability is `undefined`, never a method that throws.
@@ -118,11 +116,4 @@ export interface DatabaseSpec {
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
   /** Stored before first use by the lifecycle. */
   readonly password: Input<string>
-}
-
-/** Where an app lives. The environment is part of the identity: production and preview share nothing. */
-export interface AppIdentity {
-  readonly project: string
-  readonly app: string
-  readonly environment: string
 }

@@ -6,7 +6,7 @@ import { execa, ExecaError } from 'execa'
 import { PilotError } from '@pilot/core'
 import type { EngineAddress } from '../engine/find-engine.ts'
 import { createBuildOutput, imageBuildError } from './build-output.ts'
-import type { ImageBuild } from './dockerfile.ts'
+import type { ImageBuild } from './image-build.ts'
 
 let found: Promise<boolean> | undefined
 

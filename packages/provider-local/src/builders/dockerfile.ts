@@ -1,25 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { PilotError, type ArtifactReference, type BuildCall, type Builder, type SourceFacts } from '@pilot/core'
+import { PilotError, type ArtifactReference, type Builder, type SourceFacts } from '@pilot/core'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, orAbsent } from '../engine/errors.ts'
 import { imageRepository } from '../ownership.ts'
 import { buildWithBuildx, findBuildx } from './buildx.ts'
 import { dockerfileNeeds } from './dockerfile-needs.ts'
 import { buildWithEngine } from './engine-build.ts'
-
-/** What one of the two ways to build an image gets. */
-export interface ImageBuild {
-  readonly call: BuildCall
-  readonly engine: Engine
-  /** Relative to the source. */
-  readonly dockerfile: string
-  /** A tag of this build alone, removed afterwards. */
-  readonly tag: string
-  /** For messages: `shop/api`. */
-  readonly title: string
-}
+import type { ImageBuild } from './image-build.ts'
 
 const leastFreeBytes = 512 * 1024 ** 2
 

@@ -1,4 +1,4 @@
-import type { ImageBuild } from './dockerfile.ts'
+import type { ImageBuild } from './image-build.ts'
 import type { DockerfileNeeds } from './dockerfile-needs.ts'
 import { createBuildOutput, imageBuildError } from './build-output.ts'
 import { registryCredentials } from '../engine/credentials.ts'

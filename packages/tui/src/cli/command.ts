@@ -1,4 +1,6 @@
 import type { CommandContext } from './context.ts'
+import type { GlobalName } from './globals.ts'
+import type { OptionDefinition } from './option.ts'
 
 /** What one command is, as data: help, reference, parsing and running all read it. */
 export interface CommandDefinition {
@@ -27,15 +29,6 @@ export interface ArgumentDefinition {
   readonly summary: string
 }
 
-export interface OptionDefinition {
-  /** In commander's form: `-n, --lines <count>`. */
-  readonly flags: string
-  readonly summary: string
-  /** May be given several times: the value is a list. */
-  readonly repeats?: boolean
-  readonly choices?: readonly string[]
-}
-
 export interface Example {
   readonly run: string
   readonly summary: string
@@ -47,8 +40,6 @@ export interface CommandInput {
 }
 
 export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
-
-export type GlobalName = 'app' | 'dir' | 'project' | 'environment' | 'platform'
 
 export function defineCommand(definition: CommandDefinition): CommandDefinition {
   return definition

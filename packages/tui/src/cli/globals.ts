@@ -1,4 +1,6 @@
-import type { GlobalName, OptionDefinition } from './command.ts'
+import type { OptionDefinition } from './option.ts'
+
+export type GlobalName = 'app' | 'dir' | 'project' | 'environment' | 'platform'
 
 /** Understood by every command, before or after its name. */
 export const globalOptions: Readonly<Record<GlobalName | 'json' | 'quiet' | 'help', OptionDefinition>> = {

@@ -1,5 +1,5 @@
 import type { CommandDefinition } from './command.ts'
-import { commandTable, type CommandGroup } from './commands/index.ts'
+import { commandTable, type CommandGroup } from './command-table.ts'
 import { globalOptions } from './globals.ts'
 import type { Style } from './text/style.ts'
 import { wrap } from './text/wrap.ts'

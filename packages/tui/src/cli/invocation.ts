@@ -1,4 +1,4 @@
-import { commandTable } from './commands/index.ts'
+import { commandTable } from './command-table.ts'
 import type { Environment } from './terminal.ts'
 
 /** How this user starts Pilot: `pilot`, or `npm start --` in a clone. Suggested commands are printed in this form. */

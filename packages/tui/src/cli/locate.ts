@@ -1,5 +1,5 @@
 import { closest } from './closest.ts'
-import { commandFamilies, commandTable, type CommandRow } from './commands/index.ts'
+import { commandFamilies, commandTable, type CommandRow } from './command-table.ts'
 import { globalsWithValue } from './globals.ts'
 
 /** What the typed words ask for, before any option is parsed. */

@@ -1,6 +1,7 @@
 import { catalogue, errorBody, PilotError, toPilotError } from '@pilot/core/errors'
 import { version } from '../version.ts'
 import type { CommandDefinition } from './command.ts'
+import { loadCommand } from './commands/index.ts'
 import { createContext } from './context.ts'
 import type { Globals } from './globals.ts'
 import { commandHelp, familyHelp, rootHelp } from './help.ts'
@@ -22,7 +23,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
       print(`${version}\n`)
       return 0
     case 'command':
-      return await runCommand(await located.row.load(), located.rest, terminal)
+      return await runCommand(await loadCommand[located.row.name](), located.rest, terminal)
     case 'family':
       if (located.help) print(familyHelp(located.family, form, style))
       else terminal.stderr.write(familyHelp(located.family, form, styleOf(terminal, 'stderr')))

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { commandTable } from './commands/index.ts'
+import type { CommandName } from './command-table.ts'
+import { loadCommand } from './commands/index.ts'
 import { withInvocation } from './invocation.ts'
 import { locate } from './locate.ts'
 import { parseCommand } from './parse.ts'
 import { splitVersion } from './version-argument.ts'
 
-const definition = async (name: string) => await commandTable.find((row) => row.name === name)!.load()
-const parse = async (name: string, ...argv: string[]) => parseCommand(await definition(name), argv)
+const definition = async (name: CommandName) => await loadCommand[name]()
+const parse = async (name: string, ...argv: string[]) => parseCommand(await definition(name as CommandName), argv)
 
 describe('finding the command', () => {
   test.each([

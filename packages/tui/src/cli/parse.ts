@@ -1,6 +1,7 @@
 import { PilotError } from '@pilot/core/errors'
 import { Command, CommanderError, Option } from 'commander'
-import type { CommandDefinition, CommandInput, OptionDefinition, Options } from './command.ts'
+import type { CommandDefinition, CommandInput, Options } from './command.ts'
+import type { OptionDefinition } from './option.ts'
 import { globalOptions, type Globals } from './globals.ts'
 
 /** Parses what was typed after a command's name. Throws USAGE with what is wrong and which form is right. */

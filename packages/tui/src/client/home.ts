@@ -3,6 +3,9 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Environment } from '../cli/terminal.ts'
 
+/** The server's name among the services of a home. */
+export const serverService = 'server'
+
 /** PILOT_HOME, else `~/.pilot`. */
 export function homeFolder(env: Environment): string {
   return env['PILOT_HOME'] ? resolve(env['PILOT_HOME']) : join(homedir(), '.pilot')

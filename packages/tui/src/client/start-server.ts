@@ -3,9 +3,8 @@ import { PilotError } from '@pilot/core/errors'
 import { createClient } from '@pilot/server/client'
 import type { Info } from '@pilot/server/contract'
 import type { Environment } from '../cli/terminal.ts'
-import { homeFolder } from './home.ts'
+import { homeFolder, serverService } from './home.ts'
 import { serverBuild, serverProgram } from './server-program.ts'
-import { serverService } from './stop-server.ts'
 
 /**
  * Makes the server of the home run and waits until it answers: the home, its supervisor, and the server as a service of it.

@@ -1,8 +1,6 @@
 import type { Connection } from './connect.ts'
-import { homeFolder } from './home.ts'
+import { homeFolder, serverService } from './home.ts'
 import type { Environment } from '../cli/terminal.ts'
-
-export const serverService = 'server'
 
 /** Stops the server and tells the supervisor not to start it again. Apps, databases and the edge run on. Resolves to whether it ran. */
 export async function stopServer({ env, running, wait }: { env: Environment; running: Connection | undefined; wait: boolean }): Promise<boolean> {

@@ -1,12 +1,13 @@
 import { catalogue } from '@pilot/core/errors'
 import type { CommandDefinition } from '../cli/command.ts'
-import { commandTable, type CommandGroup } from '../cli/commands/index.ts'
+import { commandTable, type CommandGroup } from '../cli/command-table.ts'
+import { loadCommand } from '../cli/commands/index.ts'
 import { globalOptions } from '../cli/globals.ts'
 import { sharedOptions, usage } from '../cli/help.ts'
 
 /** The text of docs/reference/commands.md, from the definitions that the commands themselves parse with. */
 export async function commandsReference(): Promise<string> {
-  const commands = await Promise.all(commandTable.map(async (row) => ({ row, definition: await row.load() })))
+  const commands = await Promise.all(commandTable.map(async (row) => ({ row, definition: await loadCommand[row.name]() })))
   const groups: CommandGroup[] = ['Start', 'Ship', 'Run', 'Configure', 'Platform']
   return [
     '# Commands',

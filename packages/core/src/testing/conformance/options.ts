@@ -1,6 +1,7 @@
 import type { ArtifactReference } from '../../provider/compute.ts'
 import type { Graph } from '../../provider/graph.ts'
-import type { AnyProvider, AppIdentity, Target } from '../../provider/provider.ts'
+import type { AppIdentity, Target } from '../../provider/app-identity.ts'
+import type { AnyProvider } from '../../provider/provider.ts'
 import type { SecretRef } from '../../provider/value.ts'
 
 export interface ProviderConformanceOptions<E extends ConformanceEnvironment = ConformanceEnvironment> {

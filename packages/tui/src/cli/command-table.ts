@@ -1,0 +1,51 @@
+export type CommandGroup = 'Start' | 'Ship' | 'Run' | 'Configure' | 'Platform'
+
+interface Row {
+  readonly name: string
+  readonly group: CommandGroup
+  readonly summary: string
+}
+
+/** Every command, in the order of the help: names and summaries, which need no command's code. A test compares them with the definitions. */
+export const commandTable = [
+  { name: 'doctor', group: 'Start', summary: 'Check this machine, and say how to get what is missing' },
+  { name: 'init', group: 'Start', summary: 'Write pilot.yaml for the app in this folder' },
+  { name: 'setup', group: 'Start', summary: 'Create a platform, or list the providers' },
+
+  { name: 'up', group: 'Ship', summary: 'Build, deploy and release a folder, and print its URL' },
+  { name: 'build', group: 'Ship', summary: 'Build an app and stop there' },
+  { name: 'deploy', group: 'Ship', summary: 'Deploy the newest build, without traffic' },
+  { name: 'release', group: 'Ship', summary: 'Give the traffic to a deployment' },
+  { name: 'rollback', group: 'Ship', summary: 'Release an earlier deployment again' },
+  { name: 'cancel', group: 'Ship', summary: 'Cancel a job that is queued or runs' },
+  { name: 'releases', group: 'Ship', summary: 'List the releases and deployments of an app' },
+  { name: 'jobs', group: 'Ship', summary: 'List the jobs, newest first' },
+
+  { name: 'status', group: 'Run', summary: 'Show what runs where' },
+  { name: 'logs', group: 'Run', summary: 'Print the log of an app' },
+  { name: 'open', group: 'Run', summary: 'Open an app in the browser' },
+  { name: 'restart', group: 'Run', summary: 'Start the released deployment afresh, without an interruption' },
+  { name: 'stop', group: 'Run', summary: 'Stop an app and keep its data' },
+  { name: 'start', group: 'Run', summary: 'Start a stopped app' },
+
+  { name: 'env list', group: 'Configure', summary: 'List an app\'s environment variables and where each comes from' },
+  { name: 'env set', group: 'Configure', summary: 'Set environment variables' },
+  { name: 'env unset', group: 'Configure', summary: 'Remove environment variables' },
+  { name: 'secret list', group: 'Configure', summary: 'List an app\'s secrets, never their values' },
+  { name: 'secret set', group: 'Configure', summary: 'Set a secret from a prompt, standard input or a file' },
+  { name: 'secret unset', group: 'Configure', summary: 'Remove a secret' },
+
+  { name: 'server status', group: 'Platform', summary: 'Show the server of this home and what it keeps running' },
+  { name: 'server stop', group: 'Platform', summary: 'Stop the server; apps go on' },
+  { name: 'server logs', group: 'Platform', summary: 'Print the log of the server' },
+  { name: 'state history', group: 'Platform', summary: 'List the recorded versions of an app\'s or the platform\'s state' },
+  { name: 'state restore', group: 'Platform', summary: 'Make an earlier version of a state the newest' },
+  { name: 'state forget', group: 'Platform', summary: 'Forget a recorded resource without deleting it' },
+  { name: 'destroy', group: 'Platform', summary: 'Delete an app, a project or a whole platform' },
+] as const satisfies readonly Row[]
+
+export type CommandRow = (typeof commandTable)[number]
+export type CommandName = CommandRow['name']
+
+/** First words that only group: `env`, `secret`, `server`, `state`. */
+export const commandFamilies: readonly string[] = [...new Set(commandTable.filter(({ name }) => name.includes(' ')).map(({ name }) => name.split(' ')[0]!))]
