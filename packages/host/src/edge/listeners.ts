@@ -1,7 +1,7 @@
 import { Server } from 'node:net'
 import type { Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { addressKey, type HeldMessage, type ServiceMessage, type SocketAddress } from '../supervisor/held-sockets.ts'
+import { addressKey, notSupported, type HeldMessage, type ServiceMessage, type SocketAddress } from '../supervisor/held-sockets.ts'
 
 /** One listener that the configuration wants: `purpose` changes when the server behind it must be another one. */
 export interface WantedListener {
@@ -83,52 +83,66 @@ export function createListeners(): Listeners {
 
 const isHttp = (server: Server): server is HttpServer => 'closeIdleConnections' in server
 
-/** On a socket that the supervisor holds, so that it outlives this process; else on one of our own. */
+/**
+ * On a socket that the supervisor holds, so that it outlives this process; on one of our own only where no supervisor can. A
+ * predecessor that nobody held sockets for may be closing its listener just now, so a port that is taken is asked for again.
+ */
 async function listen(server: Server, address: SocketAddress): Promise<void> {
-  const held = process.connected === true ? await askToHold(address) : undefined
-  // The predecessor may be closing its own listener just now.
   for (let attempt = 0; ; attempt++) {
     try {
-      return await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        const listening = (): void => {
-          server.off('error', reject)
-          server.on('error', () => {})
-          resolve()
-        }
-        if (held !== undefined) server.listen(held, 511, listening)
-        else server.listen({ ...address, backlog: 511, ...(address.host.includes(':') ? { ipv6Only: true } : {}) }, listening)
-      })
+      const held = process.connected === true ? await askToHold(address) : undefined
+      return await listenOn(server, held ?? { ...address, ...(address.host.includes(':') ? { ipv6Only: true } : {}) })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= 40) throw error
-      await sleep(50)
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= 100) throw error
+      await sleep(20)
     }
   }
 }
 
-const answers = new Map<string, ((handle: object | undefined) => void)[]>()
+function listenOn(server: Server, where: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    const listening = (): void => {
+      server.off('error', reject)
+      server.on('error', () => {})
+      resolve()
+    }
+    if (isAddress(where)) server.listen({ ...where, backlog: 511 }, listening)
+    else server.listen(where, 511, listening)
+  })
+}
+
+const isAddress = (where: object): where is SocketAddress => 'port' in where
+
+type Answer = HeldMessage & { readonly handle?: object | undefined }
+
+const answers = new Map<string, ((answer: Answer | undefined) => void)[]>()
 
 process.on('message', (message: HeldMessage, handle: unknown) => {
-  if (message?.pilot !== 'held') return
-  const waiting = answers.get(addressKey(message.address)) ?? []
-  answers.delete(addressKey(message.address))
-  for (const resolve of waiting) resolve(handle as object | undefined)
+  if (message?.pilot === 'held') settle(addressKey(message.address), { ...message, handle: handle as object | undefined })
+})
+process.once('disconnect', () => {
+  for (const key of answers.keys()) settle(key, undefined)
 })
 
-/** Undefined when the supervisor cannot hold it or does not answer: then we bind for ourselves. */
+function settle(key: string, answer: Answer | undefined): void {
+  const waiting = answers.get(key) ?? []
+  answers.delete(key)
+  for (const resolve of waiting) resolve(answer)
+}
+
+/**
+ * The socket; undefined when the supervisor is gone or cannot hold any. As long as it lives it is waited for, however late it
+ * answers: a socket that we bound ourselves meanwhile would be in the way of our successor. Throws what `bind` says.
+ */
 async function askToHold(address: SocketAddress): Promise<object | undefined> {
   const key = addressKey(address)
-  return await new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), 2_000)
-    answers.set(key, [
-      ...(answers.get(key) ?? []),
-      (handle) => {
-        clearTimeout(timer)
-        resolve(handle)
-      },
-    ])
+  const answer = await new Promise<Answer | undefined>((resolve) => {
+    answers.set(key, [...(answers.get(key) ?? []), resolve])
     tell({ pilot: 'hold', address })
   })
+  if (answer?.error !== undefined && answer.error !== notSupported) throw Object.assign(new Error(`${key}: ${answer.error}`), { code: answer.error })
+  return answer?.handle
 }
 
 function release(address: SocketAddress): void {

@@ -166,5 +166,19 @@ const specPath = (home: Home, name: string): string => join(home.paths.services,
 
 async function readySupervisor(home: Home): Promise<number | undefined> {
   const [pid, status] = [await supervisorPid(home), await readJson<{ pid: number }>(join(home.paths.run, 'supervisor.json')).catch(() => undefined)]
-  return pid !== undefined && status?.pid === pid ? pid : undefined
+  return pid !== undefined && status?.pid === pid && !isDoomed(pid) ? pid : undefined
+}
+
+/**
+ * Killed, but not dead yet, which takes a while on a busy machine: it looks after nothing any more. Only Linux tells (the
+ * pending signals of the process, of which the ninth is SIGKILL).
+ */
+function isDoomed(pid: number): boolean {
+  if (process.platform !== 'linux') return false
+  try {
+    const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
+    return (Number.parseInt(pending.slice(-3), 16) & 0x100) !== 0
+  } catch {
+    return true
+  }
 }

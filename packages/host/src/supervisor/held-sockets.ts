@@ -33,6 +33,9 @@ export interface HeldMessage {
   readonly error?: string
 }
 
+/** The answer where this Node lets nobody hold sockets. */
+export const notSupported = 'ENOTSUP'
+
 export const addressKey = ({ host, port }: SocketAddress): string => `${host} ${port}`
 
 export function heldSockets(): HeldSockets {
@@ -40,7 +43,7 @@ export function heldSockets(): HeldSockets {
   const binding = tcpBinding()
   return {
     hold(address) {
-      if (binding === undefined) return { error: 'ENOTSUP' }
+      if (binding === undefined) return { error: notSupported }
       const existing = held.get(addressKey(address))
       if (existing) return { handle: existing }
       const bound = bind(binding, address)

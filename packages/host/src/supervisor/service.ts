@@ -78,7 +78,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     if (wanted === undefined || ending) return await remove()
     if (current !== undefined) {
       if (current.revision === wanted.revision || wanted.revision === doneWith) return
-      if (wanted.overlap === true && current.child?.connected === true) return await succeed(wanted, current)
+      if (wanted.overlap === true && current.child?.connected !== false) return await succeed(wanted, current)
       await stop(current)
       again = true
       return
@@ -116,20 +116,34 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     if (fresh === undefined) return keepOld(spec)
     log(`${name}: started the successor, process ${fresh.identity.pid}`)
     const ready = readiness(fresh)
-    connect(fresh)
+    // An adopted one has its sockets for itself alone: it lets go of them once somebody is there to take them.
+    connect(fresh, old.child === undefined ? () => makeWay(old) : undefined)
     leaving = [...leaving, fresh]
     report('running')
     const isReady = await ready
     leaving = leaving.filter((running) => running !== fresh)
     if (!isReady) {
-      log(`${name}: the successor did not become ready, the old one stays`)
+      log(`${name}: the successor did not become ready`)
       await stopRunning(fresh, { signal: 'SIGKILL', timeoutMs: 0 })
       return keepOld(spec)
     }
+    letGo(old)
     current = fresh
-    leaving = [...leaving, old]
     report('running')
     void fresh.exited.then((exit) => onExit(fresh, exit))
+  }
+
+  function makeWay(old: Running): void {
+    if (current !== old) return
+    letGo(old)
+    report('starting')
+  }
+
+  /** It finishes its work and ends; nobody waits for that. */
+  function letGo(old: Running): void {
+    if (leaving.includes(old)) return
+    if (current === old) current = undefined
+    leaving = [...leaving, old]
     void stopRunning(old, stopping).then(() => {
       leaving = leaving.filter((running) => running !== old)
       log(`${name}: process ${old.identity.pid} has left`)
@@ -137,9 +151,13 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     })
   }
 
-  /** Unless it died meanwhile: then even a revision that may not become ready is better than none. */
+  /** Unless it died or made way meanwhile: then even a revision that may not become ready is better than none. */
   function keepOld(spec: StoredSpec): void {
-    if (current === undefined) return
+    if (current === undefined) {
+      again = true
+      return
+    }
+    log(`${name}: the old one stays`)
     doneWith = spec.revision
     report('running', { problem: 'the new revision did not become ready; see its log' })
   }
@@ -188,13 +206,14 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     again = true
   }
 
-  /** Answers a service that asks for sockets. */
-  function connect({ child }: Running): void {
+  /** Answers a service that asks for sockets; `onTaken`: another process has one of them. */
+  function connect({ child }: Running, onTaken?: () => void): void {
     if (child?.channel == null) return
     child.on('message', (message: ServiceMessage) => {
       if (message.pilot === 'release') sockets.release(message.address)
       if (message.pilot !== 'hold') return
       const held = sockets.hold(message.address)
+      if ('error' in held && held.error === 'EADDRINUSE') onTaken?.()
       const reply: HeldMessage = { pilot: 'held', address: message.address, ...('error' in held ? { error: held.error } : {}) }
       if (child.connected) child.send(reply, ('handle' in held ? held.handle : undefined) as never)
     })
