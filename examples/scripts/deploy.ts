@@ -21,6 +21,6 @@ const project = await loadProject({ dir: process.argv[2] ?? '.' })
 for (const app of resolveApps({ project, environment: 'production' })) {
   const folder = project.apps.find(({ name }) => name === app.app.app)?.source
   if (folder?.type !== 'directory') throw new Error(`${app.app.app} has no folder here`)
-  const { url, fallbackUrl } = await up(context, { app, source: await packSource({ dir: folder.dir }) })
+  const { url, fallbackUrl } = await up(context, { app, source: await packSource({ dir: folder.dir, build: app.build }) })
   console.log(fallbackUrl ?? url)
 }

@@ -89,7 +89,7 @@ test('a server that is killed in the middle of an operation is followed by one t
   await expect(client.request('info')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' })
 })
 
-/** A package that `provider add` would have installed. */
+/** A package as npm would have installed it. */
 async function installFakeProvider(): Promise<void> {
   const folder = join(home.dir, 'providers', 'node_modules', 'pilot-provider-fake')
   await mkdir(folder, { recursive: true })

@@ -174,7 +174,7 @@ describe('state', () => {
     await scope.writeState({ ...state, format: stateFormat, version: state.version + 1, resources: [...state.resources, alien] }, { token: (await scope.lease.read())!.token })
     const error = await failure(engine().apply([network()]))
     expect(error).toMatchObject({ code: 'KIND_UNKNOWN', details: { provider: 'mars' } })
-    expect(error.suggestion).toContain('provider add')
+    expect(error.suggestion).toContain('Install it into the folder `providers`')
     expect([...(await engine().outputs()).keys()]).toEqual(['alien', 'network'])
     const { kept } = await engine().destroy({ keep: ({ key }) => key === 'alien' })
     expect(kept.map(({ key }) => key)).toEqual(['alien'])

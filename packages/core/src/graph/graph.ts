@@ -67,7 +67,7 @@ export function topologicalOrder(keys: readonly string[], dependenciesOf: (key: 
 export function unknownKind(kind: string, key: string): PilotError {
   const provider = kind.split('/')[0]!
   return new PilotError('KIND_UNKNOWN', `${key} is a ${kind}, and the provider ${provider} that knows this kind is not installed`, {
-    suggestion: `Install it with \`provider add\` (a package whose package.json says "pilot": { "provider": "${provider}" }), or a newer version of it, and run again.`,
+    suggestion: `Install it into the folder \`providers\` of the home (a package whose package.json says "pilot": { "provider": "${provider}" }), or a newer version of it, and run again.`,
     details: { kind, key, provider },
   })
 }

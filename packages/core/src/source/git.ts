@@ -23,10 +23,13 @@ export async function trackedThoughIgnored(dir: string): Promise<Set<string>> {
   return new Set(list?.split('\0').filter(Boolean))
 }
 
+/** What a repository could have Git run while it only looks: the source may be someone else's. */
+const withoutPrograms = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null']
+
 /** Undefined when it fails for whatever reason: not installed, no repository, someone else's repository, too slow. */
 async function git(dir: string, args: readonly string[]): Promise<string | undefined> {
   try {
-    const { stdout } = await run('git', ['-C', dir, ...args], { timeout: 10_000, maxBuffer: 64 * 1024 ** 2, env: { ...process.env, GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' } })
+    const { stdout } = await run('git', [...withoutPrograms, '-C', dir, ...args], { timeout: 10_000, maxBuffer: 64 * 1024 ** 2, env: { ...process.env, GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' } })
     return stdout
   } catch {
     return undefined

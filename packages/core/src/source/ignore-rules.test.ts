@@ -23,13 +23,13 @@ describe('what belongs to a source', () => {
       title: 'the Dockerfile and .dockerignore even if .dockerignore leaves out everything else',
       files: { '.dockerignore': '*\n!src', Dockerfile: '', 'deploy/web.Dockerfile': '', 'src/a.js': '', 'b.js': '' },
       goes: ['.dockerignore', 'Dockerfile', 'deploy/web.Dockerfile', 'src/a.js'],
-      options: { dockerfile: 'deploy/web.Dockerfile' },
+      options: { build: 'deploy/web.Dockerfile' },
     },
     {
       title: 'what NAME.dockerignore says rather than .dockerignore, for a Dockerfile of that name',
       files: { '.dockerignore': 'a.js', 'web.Dockerfile': '', 'web.Dockerfile.dockerignore': 'b.js', 'a.js': '', 'b.js': '' },
       goes: ['.dockerignore', 'a.js', 'web.Dockerfile', 'web.Dockerfile.dockerignore'],
-      options: { dockerfile: 'web.Dockerfile' },
+      options: { build: 'web.Dockerfile' },
     },
     {
       title: 'what .pilotignore says last: it leaves out more, and brings back what Git ignores',
@@ -41,7 +41,6 @@ describe('what belongs to a source', () => {
       files: { 'a.js': '', 'node_modules/x/index.js': '', 'sub/__pycache__/x.pyc': '', '.venv/bin/python': { link: '/usr/bin/python3' } },
       goes: ['a.js'],
     },
-    { title: 'not what the caller leaves out', files: { '.gitignore': '', 'a.js': '', 'b.js': '' }, goes: ['.gitignore', 'b.js'], options: { extraIgnore: ['a.js'] } },
     { title: 'names with spaces, newlines, other scripts and a backslash', files: { '.gitignore': 'x y', 'x y': '', ' a ': '', 'ü/日本.txt': '', 'new\nline': '', 'back\\slash': '', '...': '' }, goes: [' a ', '...', '.gitignore', 'back\\slash', 'new\nline', 'ü/日本.txt'] },
   ])('is $title', async ({ files, goes, options }) => {
     await using folder = await folderWith(files)
@@ -75,7 +74,7 @@ describe('what belongs to a source', () => {
     await using folder = await folderWith({ '.env': '', '.env.example': '', 'node_modules/a/b': '' })
     const { notices } = await listSource({ dir: folder.dir })
     expect(notices).toEqual([
-      'Left out, since .env files never go: .env. Set values with `env import` or `secret set`.',
+      'Left out, since .env files never go: .env. Set values with `env set` or `secret set`.',
       'Left out as usual: node_modules. A .gitignore or .pilotignore says otherwise.',
     ])
   })

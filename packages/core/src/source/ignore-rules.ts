@@ -40,13 +40,12 @@ const exampleRule = /\.(?:example|sample|template|dist|test)$/
 
 export interface IgnoreOptions {
   readonly dir: string
-  /** Further patterns, as in a .gitignore. */
-  readonly extraIgnore?: readonly string[]
-  /** The Dockerfile in use: always sent, and `NAME.dockerignore` beside it counts before `.dockerignore`. */
-  readonly dockerfile?: string
+  /** `build:` of the manifest. A Dockerfile that it names is always sent, and `NAME.dockerignore` beside it counts before `.dockerignore`. */
+  readonly build?: string | undefined
 }
 
-export async function ignoreRules({ dir, extraIgnore = [], dockerfile = 'Dockerfile' }: IgnoreOptions): Promise<IgnoreRules> {
+export async function ignoreRules({ dir, build }: IgnoreOptions): Promise<IgnoreRules> {
+  const dockerfile = build === undefined || build === 'buildpack' ? 'Dockerfile' : build
   const root = await repositoryRoot(dir)
   const git = new Map<string, Ignore>()
   for (const folder of root === undefined ? [] : foldersBetween(root, dir)) await addGitignore(git, folder)
@@ -59,7 +58,6 @@ export async function ignoreRules({ dir, extraIgnore = [], dockerfile = 'Dockerf
 
   const repository = exclude === undefined ? undefined : ignore().add(exclude)
   const pilot = ignore().add(ownPilot ?? '')
-  const extra = ignore().add([...extraIgnore])
   const docker = ownDocker === undefined ? undefined : dockerignore().add(dockerPatterns(ownDocker))
   const dockerReincludes = ownDocker !== undefined && /^\s*!/m.test(ownDocker)
   const always = new Set([dockerfile, '.dockerignore', `${dockerfile}.dockerignore`].map((path) => posix.normalize(path)))
@@ -90,7 +88,6 @@ export async function ignoreRules({ dir, extraIgnore = [], dockerfile = 'Dockerf
       if (name === '.git' || (name === '.pilot' && directory)) return { verdict: 'prune', broughtBack: false }
       if (name.startsWith('.env')) return { verdict: 'prune', broughtBack: false, ...(exampleRule.test(name) ? {} : { tell: 'secret' as const }) }
       const full = slashed(path, directory)
-      if (extra.ignores(full)) return { verdict: 'prune', broughtBack: false }
       if (usual && alwaysIgnore.ignores(full)) return { verdict: 'prune', broughtBack: false, tell: 'usual' }
 
       const own = pilot.test(full)

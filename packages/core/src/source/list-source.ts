@@ -154,7 +154,7 @@ function crowded(entries: readonly SourceEntry[]): string {
 
 function notices({ secret, usual, special }: { secret: readonly string[]; usual: readonly string[]; special: readonly string[] }): string[] {
   return [
-    ...(secret.length > 0 ? [`Left out, since .env files never go: ${some(secret)}. Set values with \`env import\` or \`secret set\`.`] : []),
+    ...(secret.length > 0 ? [`Left out, since .env files never go: ${some(secret)}. Set values with \`env set\` or \`secret set\`.`] : []),
     ...(usual.length > 0 ? [`Left out as usual: ${some(usual)}. A .gitignore or .pilotignore says otherwise.`] : []),
     ...(special.length > 0 ? [`Left out, since they are no files: ${some(special)}.`] : []),
   ]

@@ -89,6 +89,18 @@ describe('packing a source', () => {
     expect((await packSource(app)).record.dirty).toBe(true)
   })
 
+  it('runs no program that the repository of a source names', async () => {
+    await using folder = await folderWith({ 'a.js': 'a', 'spy': { link: 'a.js' } })
+    await gitIn(folder.dir, 'init', '-q')
+    await gitIn(folder.dir, 'add', '.')
+    await gitIn(folder.dir, 'commit', '-q', '-m', 'one')
+    await folder.write({ '.git/spy.sh': `#!/bin/sh\ntouch ${folder.dir}/.git/was-run\n` })
+    await chmod(join(folder.dir, '.git/spy.sh'), 0o755)
+    await gitIn(folder.dir, 'config', 'core.fsmonitor', join(folder.dir, '.git/spy.sh'))
+    await packSource(folder)
+    expect(await readdir(join(folder.dir, '.git'))).not.toContain('was-run')
+  })
+
   it('works in a repository without a commit', async () => {
     await using folder = await folderWith({ 'a.js': 'a' })
     await gitIn(folder.dir, 'init', '-q')

@@ -51,7 +51,7 @@ export function openProviders({ home, extra = [] }: { readonly home: string; rea
     const all = await list()
     const installed = all.find((candidate) => candidate.name === name)
     if (installed === undefined) {
-      throw new PilotError('NOT_FOUND', `There is no provider ${name}`, { reason: `Installed: ${all.map((provider) => provider.name).join(', ')}.`, suggestion: 'Install it with `provider add PACKAGE@VERSION`.' })
+      throw new PilotError('NOT_FOUND', `There is no provider ${name}`, { reason: `Installed: ${all.map((provider) => provider.name).join(', ')}.`, suggestion: 'Install its package: `npm install --prefix HOME/providers PACKAGE@VERSION`, HOME being the Pilot home.' })
     }
     if (installed.unusable !== undefined) throw unusable(installed, installed.unusable)
     const promise = loaded.get(name) ?? importProvider(installed)
@@ -104,5 +104,5 @@ async function packagesIn(modules: string): Promise<readonly string[]> {
 }
 
 function unusable({ name, package: packageName, version }: InstalledProvider, reason: string): PilotError {
-  return new PilotError('KIND_UNKNOWN', `The provider ${name} (${packageName}@${version}) cannot be used`, { reason, suggestion: `Install a version that fits with \`provider add ${packageName}@VERSION\`.` })
+  return new PilotError('KIND_UNKNOWN', `The provider ${name} (${packageName}@${version}) cannot be used`, { reason, suggestion: `Install a version that fits: \`npm install --prefix HOME/providers ${packageName}@VERSION\`, HOME being the Pilot home.` })
 }

@@ -64,7 +64,6 @@ export const common = {
   yes: { flags: '-y, --yes', summary: 'Agree to what would be asked.' },
   plan: { flags: '--plan', summary: 'Show what would happen and change nothing.' },
   stage: { flags: '--stage', summary: 'Keep the change for the next `up` instead of releasing it now.' },
-  detach: { flags: '--detach', summary: 'Return as soon as the job is queued; `jobs` shows it.' },
 } as const satisfies Record<string, OptionDefinition>
 
 export const appArgument: ArgumentDefinition = { name: '[APP]', summary: 'The app; not needed when the project has one.' }

@@ -56,7 +56,7 @@ export function createContext({ terminal, globals, output }: { terminal: Termina
     output,
     globals,
     form,
-    ask: createAsker(terminal, { onAsk: () => {} }),
+    ask: createAsker(terminal),
     cwd: resolve(terminal.cwd, globals.dir ?? '.'),
     signal: abort.signal,
     interrupted,

@@ -4,25 +4,21 @@ import { cleanLine } from './text/clean.ts'
 
 /** Questions. Without a terminal none waits: ANSWER_NEEDED names the flag that answers. */
 export interface Asker {
-  readonly possible: boolean
   confirm(question: { message: string; flag: string; initial?: boolean }): Promise<boolean>
   select<T extends string>(question: { message: string; options: readonly { value: T; hint?: string }[]; flag: string }): Promise<T>
-  text(question: { message: string; flag: string; initial?: string; validate?: (value: string) => string | undefined }): Promise<string>
   /** Shows no character of what is typed, only that something is. */
   secret(question: { message: string; flag: string }): Promise<string>
   /** For what cannot be undone: the name must be typed. Resolves to whether it was. */
   typed(question: { message: string; expected: string; flag: string }): Promise<boolean>
 }
 
-export function createAsker(terminal: Terminal, { onAsk }: { onAsk: () => void }): Asker {
+export function createAsker(terminal: Terminal): Asker {
   const streams = { input: terminal.stdin, output: terminal.stderr }
   const clack = async (message: string, flag: string) => {
     if (!canAsk(terminal)) throw answerNeeded(message, flag)
-    onAsk()
     return await import('@clack/prompts')
   }
   return {
-    possible: canAsk(terminal),
     async confirm({ message, flag, initial = false }) {
       const { confirm } = await clack(message, flag)
       return answered(await confirm({ message: cleanLine(message), initialValue: initial, ...streams }))
@@ -31,10 +27,6 @@ export function createAsker(terminal: Terminal, { onAsk }: { onAsk: () => void }
       const { select } = await clack(`${message} (${options.map(({ value }) => value).join(', ')})`, flag)
       const shown = options.map(({ value, hint }) => ({ value: value as string, label: cleanLine(value), ...(hint === undefined ? {} : { hint: cleanLine(hint) }) }))
       return answered(await select<string>({ message: cleanLine(message), options: shown, ...streams })) as never
-    },
-    async text({ message, flag, initial, validate }) {
-      const { text } = await clack(message, flag)
-      return answered(await text({ message: cleanLine(message), ...(initial === undefined ? {} : { initialValue: initial }), ...(validate === undefined ? {} : { validate: (value) => validate(value ?? '') }), ...streams }))
     },
     async secret({ message, flag }) {
       const { password } = await clack(message, flag)

@@ -4,12 +4,13 @@ import type { ProjectTarget } from './target.ts'
 
 /**
  * In a protected environment a release, a rollback, a change of configuration and a destroy name the environment and want it
- * typed, or `--yes`. By default production is protected on a cloud, nothing on this machine.
+ * typed, or `--yes`. By default production is protected on a cloud, nothing on this machine. Resolves to whether it was asked.
  */
-export async function confirmProtected(context: CommandContext, { project, yes, what }: { project: ProjectTarget; yes: boolean; what: string }): Promise<void> {
-  if (yes || !(await isProtected(context, project))) return
+export async function confirmProtected(context: CommandContext, { project, yes, what }: { project: ProjectTarget; yes: boolean; what: string }): Promise<boolean> {
+  if (yes || !(await isProtected(context, project))) return false
   const agreed = await context.ask.typed({ message: `${project.environment} of ${project.project} is protected: ${what} changes what people use.`, expected: project.environment, flag: '--yes' })
   if (!agreed) throw new PilotError('CANCELLED', 'Nothing was changed.', { suggestion: 'Run the command again when you are ready.' })
+  return true
 }
 
 async function isProtected(context: CommandContext, { folder, environment, platform }: ProjectTarget): Promise<boolean> {

@@ -28,8 +28,10 @@ export async function packApps(context: CommandContext, project: Project, defini
       const { app } = definition.app
       const from = project.apps.find(({ name }) => name === app)?.source
       if (from?.type !== 'directory') throw new PilotError('SOURCE_UNREADABLE', `The source of ${app} is ${from?.type === 'git' ? 'a Git repository' : 'an image'}, which this version cannot build from.`, { suggestion: `Clone it and write \`source: ./FOLDER\` in ${project.file}.` })
-      const packing = packed.get(from.dir) ?? packSource({ dir: from.dir })
-      packed.set(from.dir, packing)
+      const { build } = definition
+      const key = JSON.stringify([from.dir, build])
+      const packing = packed.get(key) ?? packSource({ dir: from.dir, build })
+      packed.set(key, packing)
       const source = await packing
       for (const notice of source.notices) context.say(`${context.output.err.dim(context.output.err.symbol.info)} ${app}: ${cleanLine(notice)}`)
       return { definition, source }

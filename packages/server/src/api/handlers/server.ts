@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import * as z from 'zod'
 import { isPilotError, listPlatforms, type Finding } from '@pilot/core'
 import type { Doctor, Provider } from '../../contract/server.ts'
@@ -33,7 +34,7 @@ export function serverHandlers({ db, home, serverId, providers, facts, shutdown 
       const installed = await providers.list()
       const found = await Promise.all(installed.filter(({ unusable }) => unusable === undefined).map(async (provider) => (await findingsOf(provider, signal)).map((finding) => ({ ...finding, about: provider.name }))))
       const broken = installed.flatMap(({ name, package: packageName, unusable }) =>
-        unusable === undefined ? [] : [{ id: `provider.${name}`, status: 'problem' as const, title: `The provider ${packageName} cannot be used: ${unusable}`, fix: `provider add ${packageName}@VERSION`, about: name }],
+        unusable === undefined ? [] : [{ id: `provider.${name}`, status: 'problem' as const, title: `The provider ${packageName} cannot be used: ${unusable}`, fix: `Install a version that fits: \`npm install --prefix ${join(home.dir, 'providers')} ${packageName}@VERSION\`.`, about: name }],
       )
       return { findings: [{ id: 'server', status: 'ok' as const, title: `The server ${facts.version} runs (process ${process.pid})`, about: 'server' }, ...found.flat(), ...broken] } satisfies Doctor
     },

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { catalogue } from '@pilot/core/errors'
 import { describe, expect, test } from 'vitest'
 import { commandsReference } from '../../docs/commands-reference.ts'
 import { runCommand } from '../../testing/run-command.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { version } from '../../version.ts'
 import { commandFamilies, commandTable } from '../command-table.ts'
+import { withInvocation } from '../invocation.ts'
 import { loadCommand } from './index.ts'
 
 const definitions = await Promise.all(commandTable.map(async (row) => ({ row, definition: await loadCommand[row.name]() })))
@@ -37,6 +39,15 @@ describe.each(definitions)('pilot $row.name', ({ row, definition }) => {
     const texts = [...(definition.description ?? []), ...(definition.options ?? []).map(({ summary }) => summary), ...(definition.arguments ?? []).map(({ summary }) => summary)]
     for (const text of texts) expect(text).toMatch(/[.]$/)
   })
+})
+
+test('what errors suggest to run can be run', () => {
+  const others = /^(?:-|apt |docker |sudo |systemctl |RUN |\w+:$)|^(?:docker|managedBy|providers)$/
+  for (const [code, { suggestion }] of Object.entries(catalogue)) {
+    for (const [, quoted] of suggestion.matchAll(/`([^`]+)`/g)) {
+      if (!others.test(quoted!)) expect([code, quoted, withInvocation(`\`${quoted}\``, 'npm start --')]).toEqual([code, quoted, expect.stringContaining('npm start --')])
+    }
+  }
 })
 
 describe('root', () => {

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { appView, at, emptyStatus, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
@@ -83,6 +84,13 @@ describe('secret', () => {
     expect((await run(['secret', 'set', 'api', 'TLS', '--from-file', 'key.pem'], { cwd: folder.path })).exit).toBe(0)
     expect(stored()!.body).toEqual({ values: { TLS: 'PEM\n' } })
     expect(await run(['secret', 'set', 'api', 'TLS', '--from-file', 'none'], { cwd: folder.path })).toMatchObject({ exit: 2, stderr: expect.stringContaining(join(folder.path, 'none')) })
+  })
+
+  test('set refuses what is not text, and says how to go on', async () => {
+    await using folder = await folderOf({ 'a.txt': '' })
+    await writeFile(join(folder.path, 'key.der'), Buffer.from([0x30, 0x82, 0xff, 0x00]))
+    expect(await run(['secret', 'set', 'api', 'TLS', '--from-file', 'key.der'], { cwd: folder.path })).toMatchObject({ exit: 2, stderr: expect.stringContaining('base64') })
+    expect(stored()).toBeUndefined()
   })
 
   test('set asks in a terminal and shows nothing of what is typed', async () => {

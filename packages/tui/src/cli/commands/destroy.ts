@@ -3,6 +3,7 @@ import type { AppView, OperationRequest } from '@pilot/server/contract'
 import { common, defineCommand, flag, value, type CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { runOperation } from '../operation.ts'
+import { confirmProtected } from '../protect.ts'
 import { announce, appTarget, findProject, type ProjectTarget } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 
@@ -47,6 +48,7 @@ interface Subject {
   readonly request: Extract<OperationRequest, { deleteData?: boolean }>
   readonly place: { readonly project?: string; readonly environment?: string; readonly platform?: string | undefined; readonly app?: string }
   readonly apps: readonly AppView[]
+  readonly project?: ProjectTarget
 }
 
 async function subjectOf(context: CommandContext, { args, options }: CommandInput): Promise<Subject> {
@@ -60,14 +62,14 @@ async function subjectOf(context: CommandContext, { args, options }: CommandInpu
     const project = await projectOf(scoped)
     const target = appTarget(project, app)
     const view = await (await context.client()).request('app', { ...target, signal: context.signal })
-    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view] }
+    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view], project }
   }
   if (wholeProject !== undefined) {
     const project = await projectOf(scoped)
     const { environment } = context.globals
     const apps = await appsOf(context, { project: project.project, ...(environment === undefined ? {} : { environment }) })
     const place = { project: project.project, ...(environment === undefined ? {} : { environment }), ...(platform === undefined ? {} : { platform }) }
-    return { title: `project ${project.project}${environment === undefined ? ', all environments' : `, ${environment}`}`, name: project.project, request: { action: 'destroy-project', ...place }, place, apps }
+    return { title: `project ${project.project}${environment === undefined ? ', all environments' : `, ${environment}`}`, name: project.project, request: { action: 'destroy-project', ...place }, place, apps, project }
   }
   if (platform !== undefined) return { title: `platform ${platform}`, name: platform, request: { action: 'destroy-platform', platform }, place: { platform }, apps: await appsOf(context, { platform }) }
   throw await nothingNamed(context)
@@ -105,8 +107,10 @@ function showWhatGoes({ output, say }: CommandContext, { title, apps }: Subject,
 }
 
 /** Resolves to whether data goes too. `--yes` agrees to what was asked for on the command line, never to more. */
-async function agree(context: CommandContext, { title, name }: Subject, { yes, deleteData }: { yes: boolean; deleteData: boolean }): Promise<boolean> {
+async function agree(context: CommandContext, { title, name, project }: Subject, { yes, deleteData }: { yes: boolean; deleteData: boolean }): Promise<boolean> {
   if (yes) return deleteData
+  const hasAgreed = project !== undefined && (await confirmProtected(context, { project, yes, what: 'destroy' }))
+  if (hasAgreed && !deleteData) return false
   const agreed = deleteData ? await context.ask.typed({ message: `${title} goes with all its data; that cannot be undone.`, expected: name, flag: '--yes' }) : await context.ask.confirm({ message: `Destroy ${title}?`, flag: '--yes' })
   if (!agreed) throw new PilotError('CANCELLED', 'Nothing was destroyed.', { suggestion: 'Run the command again when you are ready.' })
   return deleteData

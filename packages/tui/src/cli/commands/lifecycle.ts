@@ -1,20 +1,12 @@
 import { printUrl, runAppOperation } from '../app-operation.ts'
-import { appArgument, common, defineCommand, flag } from '../command.ts'
+import { appArgument, common, defineCommand, flag, type CommandDefinition } from '../command.ts'
 
-export const restart = defineCommand({
-  name: 'restart',
+export const restart = startingCommand('restart', {
   summary: 'Start the released deployment afresh, without an interruption',
-  arguments: [appArgument],
-  options: [common.yes],
-  examples: [{ run: 'restart api', summary: 'new instances first, then the traffic, then the old ones end' }],
-  type: 'operation',
-  needsServer: true,
-  async run(context, { args, options }) {
-    const result = await runAppOperation(context, { app: args[0], request: { action: 'restart' }, yes: flag(options, 'yes') })
-    printUrl(context, result)
-    return result.exit
-  },
+  example: 'new instances first, then the traffic, then the old ones end',
 })
+
+export const start = startingCommand('start', { summary: 'Start a stopped app', example: 'the deployment that ran when it was stopped' })
 
 export const stop = defineCommand({
   name: 'stop',
@@ -32,17 +24,18 @@ export const stop = defineCommand({
   },
 })
 
-export const start = defineCommand({
-  name: 'start',
-  summary: 'Start a stopped app',
-  arguments: [appArgument],
-  options: [common.yes],
-  examples: [{ run: 'start api', summary: 'the deployment that ran when it was stopped' }],
-  type: 'operation',
-  needsServer: true,
-  async run(context, { args, options }) {
-    const result = await runAppOperation(context, { app: args[0], request: { action: 'start' }, yes: flag(options, 'yes') })
-    printUrl(context, result)
-    return result.exit
-  },
-})
+function startingCommand(action: 'restart' | 'start', { summary, example }: { summary: string; example: string }): CommandDefinition {
+  return defineCommand({
+    name: action,
+    summary,
+    arguments: [appArgument],
+    examples: [{ run: `${action} api`, summary: example }],
+    type: 'operation',
+    needsServer: true,
+    async run(context, { args }) {
+      const result = await runAppOperation(context, { app: args[0], request: { action }, yes: false })
+      printUrl(context, result)
+      return result.exit
+    },
+  })
+}

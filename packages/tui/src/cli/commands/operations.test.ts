@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { packSource } from '@pilot/core'
 import { PilotError } from '@pilot/core/errors'
 import { afterEach, describe, expect, test } from 'vitest'
 import { appView, at, emptyStatus, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
@@ -34,6 +35,18 @@ describe('up', () => {
     expect(apps[1]!.definition.uses).toEqual(['api'])
     // Both folders hold the same files, so it is one source.
     expect(server.seen.filter(({ name }) => name === 'putSource').map(({ params }) => params)).toEqual([{ digest: apps[0]!.source.digest }])
+  })
+
+  test('sends the Dockerfile that the manifest names, also where .dockerignore leaves it out', async () => {
+    const server = await fake()
+    server.script([done])
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: ., build: deploy/api.build }, web: { source: . } }\n', '.dockerignore': 'deploy\n', 'deploy/api.build': 'FROM x\n', Dockerfile: 'FROM y\n' })
+    expect((await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    const [api, web] = operations(server)[0]!['apps'] as { source: { digest: string } }[]
+    const sent = server.seen.filter(({ name }) => name === 'putSource').map(({ params }) => (params as { digest: string }).digest)
+    expect(new Set(sent)).toEqual(new Set([api!.source.digest, web!.source.digest]))
+    expect(api!.source.digest).toBe((await packSource({ dir: shop.path, build: 'deploy/api.build' })).digest)
+    expect(api!.source.digest).not.toBe(web!.source.digest)
   })
 
   test('does not send what the server has', async () => {
@@ -235,6 +248,21 @@ describe('destroy', () => {
     const { stderr } = await run(server, 'api', '-p', 'shop', '--yes')
     expect(stderr).toContain('Destroys app api of shop, production\n  - shop/api, production on local, http://api.shop.localhost:4110\n  = databases, volumes and backups are kept\n')
     expect(stderr).toContain('Kept:\n  database shop_api on this machine, $0.00 a month\n')
+  })
+
+  test('in a protected environment its name must be typed', async () => {
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\nenvironments: { production: { platform: local, protected: true } }\napps: { api: { source: . } }\n' })
+    const server = await fake({ status: two, app: () => appView() })
+    const running = startCommand(['destroy', 'api'], { cwd: shop.path, env: { PILOT_HOME: server.home }, terminal: true })
+    await running.printed('Type production to go on')
+    running.type('yes\r')
+    expect((await running.done).exit).toBe(130)
+    expect(operations(server)).toEqual([])
+    const again = startCommand(['destroy', 'api'], { cwd: shop.path, env: { PILOT_HOME: server.home }, terminal: true })
+    await again.printed('Type production to go on')
+    again.type('production\r')
+    expect((await again.done).exit).toBe(0)
+    expect(operations(server)).toEqual([expect.objectContaining({ action: 'destroy-app', deleteData: false })])
   })
 
   test('data goes in a terminal only when the name is typed', async () => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isPilotError, PilotError } from '@pilot/core/errors'
@@ -103,15 +104,22 @@ async function begin(context: CommandContext, { app, input, what }: { app: strin
 async function readValue(context: CommandContext, { key, file }: { key: string; file: string | undefined }): Promise<string> {
   if (file !== undefined) {
     const path = resolve(context.cwd, file)
-    return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
       throw new PilotError('USAGE', `${path} cannot be read.`, { reason: error.code ?? error.message, suggestion: 'Check the path given to --from-file.' })
     })
+    return textOf(content, key)
   }
   const { stdin } = context.terminal
   if (stdin.isTTY === true) return await context.ask.secret({ message: `Value of ${key}`, flag: '--from-file PATH' })
   const chunks: Buffer[] = []
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array))
-  return Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '')
+  return textOf(Buffer.concat(chunks), key).replace(/\r?\n$/, '')
+}
+
+/** The app finds the value in its environment, which holds text only. */
+function textOf(content: Buffer, key: string): string {
+  if (isUtf8(content) && !content.includes(0)) return content.toString('utf8')
+  throw new PilotError('USAGE', `The value for ${key} is not text.`, { reason: 'An environment variable holds UTF-8 without zero bytes.', suggestion: `Encode it first: \`base64 FILE | pilot secret set ${key}\`, and decode it in the app.` })
 }
 
 async function releaseAgain(context: CommandContext, { target, staged, allowed }: { target: AppTarget; staged: boolean; allowed: () => Promise<boolean> }): Promise<number> {
