@@ -51,6 +51,7 @@ describe('a manifest', () => {
     { title: 'a key that stands twice', text: app('port: 80', 'port: 81'), says: ['pilot.yaml:5:5: `port` stands twice (first in line 4)'] },
     { title: 'broken YAML', text: 'project: x\napps:\n\tweb: {}\n', says: [expect.stringMatching(/^pilot\.yaml:3:1: /) as unknown as string] },
     { title: 'two documents', text: 'project: x\n---\nproject: y', says: ['pilot.yaml:2:1: There is more than one document: `---` must not stand between'] },
+    { title: 'a domain that Pilot gives', text: app('domains: [web.other.localhost]'), says: ['pilot.yaml:4:15: `apps.web.domains[0]` is "web.other.localhost": write a host name outside of .localhost, where Pilot gives each app its own name'] },
     { title: 'a domain with a scheme', text: app('domains: [https://acme.dev/]'), says: ['pilot.yaml:4:15: `apps.web.domains[0]` is "https://acme.dev/": write a host name in lower case such as auth.acme.dev, without https:// and path'] },
     { title: 'a path out of the source', text: app('build: ../Dockerfile', 'static: { output: /dist }'), says: ['pilot.yaml:4:12: `apps.web.build` is "../Dockerfile": write a path inside the source, without a leading / and without ..', 'pilot.yaml:5:23: `apps.web.static.output` is "/dist": write a path inside the source, without a leading / and without ..'] },
     { title: 'memory without a unit', text: app('memory: 512'), says: ['pilot.yaml:4:13: `apps.web.memory` is 512 bytes: write at least 16Mi, such as 512Mi'] },

@@ -124,7 +124,7 @@ const shape = {
   env: values('values by name, such as { LOG_LEVEL: info }').optional().describe('Variables of the app. `env set` overrides them. Never secrets.'),
   secrets: z.array(variable, write('a list of names such as [JWT_KEY]')).optional().describe('Names of variables whose values come from `secret set`. `up` names those without a value.'),
   domains: z
-    .array(z.string(write('a host name such as auth.acme.dev')).regex(hostRule, write('a host name in lower case such as auth.acme.dev, without https:// and path')), write('a list of host names such as [auth.acme.dev]'))
+    .array(z.string(write('a host name such as auth.acme.dev')).regex(hostRule, write('a host name in lower case such as auth.acme.dev, without https:// and path')).refine((host) => !host.endsWith('.localhost'), write('a host name outside of .localhost, where Pilot gives each app its own name')), write('a list of host names such as [auth.acme.dev]'))
     .optional()
     .describe('Host names of production. Another environment writes its own below `environments`.'),
   hooks: z

@@ -1,9 +1,11 @@
 import { rmSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { httpRequest } from './node-http.ts'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import { hasErrno, readJson, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
+import { withFileLock } from '../home/lock.ts'
 import { reservePort } from '../home/ports.ts'
 import { hostProgram } from '../programs.ts'
 import { putService, serviceStatus, waitForService } from '../supervisor/client.ts'
@@ -34,11 +36,14 @@ export async function ensureEdge(home: Home, { timeoutMs = 20_000 }: { timeoutMs
   return { port }
 }
 
-/** Says where an app is reached; returns when the running edge routes so. Throws PORT_TAKEN when its port cannot be opened. */
+/** Says where an app is reached; returns when the running edge routes so. Throws NAME_TAKEN when another app has one of its hosts, PORT_TAKEN when its port cannot be opened. */
 export async function putRoute(home: Home, route: Route): Promise<void> {
   const problem = problemOfRoute(route)
   if (problem !== undefined) throw new PilotError('INTERNAL', `The route ${route.id} cannot be used: ${problem}.`)
-  const stored = await put(home, join(home.paths.routes, `${route.id}.json`), route)
+  const stored = await withFileLock(join(home.paths.edge, 'routes.lock'), async () => {
+    await refuseHostsOfOthers(home, route)
+    return await put(home, join(home.paths.routes, `${route.id}.json`), route)
+  })
   const states = await apply(home, { ensure: true })
   for (const state of states) {
     if (state.leaving) continue
@@ -97,6 +102,19 @@ export async function edgeMetrics(home: Home): Promise<EdgeMetrics | undefined> 
 /** What the running edge has applied; undefined when none runs. */
 export async function edgeState(home: Home): Promise<EdgeState | undefined> {
   return await ask<EdgeState>(home, 'GET', '/state').catch(notRunning)
+}
+
+async function refuseHostsOfOthers(home: Home, { id, app, hosts }: Route): Promise<void> {
+  for (const name of await readdir(home.paths.routes)) {
+    if (!name.endsWith('.json') || name === `${id}.json`) continue
+    const other = await readJson<Route>(join(home.paths.routes, name)).catch(() => undefined)
+    const host = hosts.find((each) => other?.hosts.includes(each))
+    if (host === undefined || other === undefined) continue
+    throw new PilotError('NAME_TAKEN', `The host ${host} belongs to ${other.app.project}/${other.app.app} (${other.app.environment}), so ${app.project}/${app.app} (${app.environment}) cannot have it`, {
+      suggestion: 'Take it out of `domains:` of one of them, or destroy the one that is no longer needed. The same app on two platforms of one machine needs another environment or project name.',
+      details: { host, route: other.id },
+    })
+  }
 }
 
 async function put<T extends { readonly id: string }>(home: Home, path: string, value: T): Promise<Stored<T>> {

@@ -8,7 +8,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import type { Home } from '../home/home.ts'
 import { isPortFree, reservePort } from '../home/ports.ts'
 import { endHome, routeTo, startApp, temporaryHome, until, type TestApp } from '../testing/fixtures.ts'
-import { edgeMetrics, edgeState, ensureEdge, openRequests, putLink, putRoute, removeLink, removeRoute } from './client.ts'
+import { edgeMetrics, edgeState, ensureEdge, openRequests, putLink, putRoute, readRoute, removeLink, removeRoute } from './client.ts'
 
 let home: Home
 let port: number
@@ -94,6 +94,17 @@ test('an unknown host is 404, a stopped app 503, an app that refuses 502, each s
   expect(await get('stopped.acme.localhost')).toMatchObject({ status: 503, headers: { 'retry-after': '5', 'cache-control': 'no-store' } })
   expect(await get('empty.acme.localhost')).toMatchObject({ status: 503 })
   expect(await get('refusing.acme.localhost', { headers: { accept: 'text/html' } })).toMatchObject({ status: 502, headers: { 'pilot-edge': 'ECONNREFUSED', 'content-type': expect.stringContaining('html') } })
+})
+
+test('a host belongs to one app: another one is refused it, and the first keeps it', async () => {
+  const { port: own } = await app((_, response) => response.end('mine'))
+  await putRoute(home, routeTo('owner', own, { hosts: ['www.acme.dev'] }))
+  await expect(putRoute(home, routeTo('thief', own, { hosts: ['thief.acme.localhost', 'www.acme.dev'] }))).rejects.toMatchObject({ code: 'NAME_TAKEN', message: expect.stringContaining('www.acme.dev belongs to acme/owner'), details: { route: 'owner' } })
+  expect(await readRoute(home, 'thief')).toBeUndefined()
+  expect((await get('www.acme.dev')).text).toBe('mine')
+  await removeRoute(home, 'owner')
+  await putRoute(home, routeTo('thief', own, { hosts: ['www.acme.dev'] }))
+  await removeRoute(home, 'thief')
 })
 
 test('a removed route is 404 at once', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 /**
  * Replaces a file in one step: readers see the old or the new content, never a part. 0600, since most of what the home keeps
@@ -8,18 +9,28 @@ import { readFile } from 'node:fs/promises'
  */
 export function replaceFile(path: string, content: string | Buffer, { durable = false, mode = 0o600 }: { durable?: boolean; mode?: number } = {}): void {
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
-  const fd = openSync(temporary, 'wx', mode)
   try {
-    writeSync(fd, typeof content === 'string' ? Buffer.from(content) : content)
-    if (durable) fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-  try {
+    const fd = openSync(temporary, 'wx', mode)
+    try {
+      writeFileSync(fd, content)
+      if (durable) fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
     renameSync(temporary, path)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
+  }
+  if (durable) syncFolder(dirname(path))
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 

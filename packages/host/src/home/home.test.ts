@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readJson, replaceJson } from './files.ts'
 import { openHome, pilotHome, removeHome, type Home } from './home.ts'
 import { fileLockOwner, tryFileLock, withFileLock } from './lock.ts'
 import { isPortFree, releasePort, reservedPorts, reservePort } from './ports.ts'
@@ -107,6 +108,33 @@ test('two homes never share a port, also while nobody listens on it', async () =
   expect(await reservePort(two, 'app', { preferred: port })).not.toBe(port)
   await releasePort(one, 'app')
   expect(await reservePort(two, 'again', { preferred: port })).toBe(port)
+})
+
+test('notes about ports are neither read nor written where somebody else may have made them', async () => {
+  const notes = join(tmpdir(), `pilot-ports-${process.getuid?.() ?? 0}`)
+  const victim = join(folder, 'victim')
+  await writeFile(victim, 'precious')
+  const home = await open()
+  const port = await reservePort(home, 'first')
+  expect(await readFile(join(notes, String(port)), 'utf8')).toBe(home.dir)
+  // A link in place of a note: what it points to stays as it is.
+  await releasePort(home, 'first')
+  await symlink(victim, join(notes, String(port)))
+  expect(await reservePort(home, 'first')).toBe(port)
+  expect(await readFile(victim, 'utf8')).toBe('precious')
+  expect((await lstat(join(notes, String(port)))).isSymbolicLink()).toBe(false)
+})
+
+test('a full disk leaves a file as it was, and says so', async () => {
+  const path = join(folder, 'ports.json')
+  replaceJson(path, { kept: 1 })
+  // The limit of this process stands in for a disk: what is written beyond it is cut.
+  const files = new URL('./files.ts', import.meta.url).href
+  const program = `const { replaceFile } = await import(${JSON.stringify(files)}); process.on('SIGXFSZ', () => {}); try { replaceFile(${JSON.stringify(path)}, 'x'.repeat(4_000_000)); console.log('written') } catch (error) { console.log(error.code) }`
+  const said = execFileSync('sh', ['-c', 'ulimit -f 2000; exec "$0" --input-type=module -e "$1"', process.execPath, program], { encoding: 'utf8' })
+  expect(said).toBe('EFBIG\n')
+  expect(await readJson(path)).toEqual({ kept: 1 })
+  expect(await readdir(folder)).toEqual(['ports.json'])
 })
 
 test('a lock is held by one, and freed by the death of its process', async () => {

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Listed, Ownership } from '@pilot/core'
+import { PilotError, type Listed, type Ownership } from '@pilot/core'
 
 /** Files of the host that we write carry their owner beside what the host reads. */
 export interface Marked {
@@ -9,7 +9,7 @@ export interface Marked {
 
 /** The files of a folder of the host that carry a platform's mark. */
 export async function listMarked({ folder, platformId, title }: { folder: string; platformId: string; title: (id: string) => string }): Promise<readonly Listed[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'))
+  const names = await documents(folder)
   const all = await Promise.all(
     names.map(async (name) => {
       const id = name.slice(0, -'.json'.length)
@@ -21,15 +21,29 @@ export async function listMarked({ folder, platformId, title }: { folder: string
 }
 
 /** Whether any platform is left that uses what the platforms of a home share. */
-export const hasMarked = async (folder: string): Promise<boolean> => (await readdir(folder).catch(() => [])).some((name) => name.endsWith('.json'))
+export const hasMarked = async (folder: string): Promise<boolean> => (await documents(folder)).length > 0
 
-/** Undefined when there is no such file; an empty owner when it carries none. */
+/** Undefined when there is no such file; an empty owner when it carries none. What cannot be read is no absence: HOME_UNUSABLE. */
 export async function readOwner(path: string): Promise<Partial<Ownership> | undefined> {
   try {
     return (JSON.parse(await readFile(path, 'utf8')) as Marked).owner ?? {}
-  } catch {
-    return undefined
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw unreadable(path, error)
   }
 }
+
+async function documents(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => name.endsWith('.json'))
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw unreadable(folder, error)
+  }
+}
+
+const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+const unreadable = (path: string, cause: unknown): PilotError => new PilotError('HOME_UNUSABLE', `${path} cannot be read, so it is not known whom it belongs to`, { reason: (cause as Error).message, cause })
 
 export const markOf = ({ platformId, scope, key, generation }: Ownership): Ownership => ({ platformId, scope, key, generation })
