@@ -6,8 +6,9 @@ import type { EventBody } from '../events/event.ts'
 import { openPlatform, type OpenPlatform, type OperationOptions } from '../platform/open-platform.ts'
 import { registerPlatform } from '../platform/registry.ts'
 import { defineFakeProvider, type FakeAccount, type FakeCloud } from '../testing/fake-cloud/index.ts'
+import { definition } from '../testing/definition.ts'
 import { contentId } from './ledger.ts'
-import type { AppDefinition, PackedSource } from './app-definition.ts'
+import type { PackedSource } from './app-definition.ts'
 import type { LifecycleContext } from './context.ts'
 
 export interface Workplace extends AsyncDisposable {
@@ -40,22 +41,7 @@ export async function openWorkplace(cloud: FakeCloud): Promise<Workplace> {
   }
 }
 
-export const shop = { project: 'shop', app: 'api', environment: 'production' }
-
-export const definition = (changes: Partial<AppDefinition> = {}): AppDefinition => ({
-  app: shop,
-  buildArgs: {},
-  health: { path: '/', acceptBelow: 500, intervalMs: 10, timeoutMs: 100, graceMs: 1000 },
-  memoryBytes: 64 << 20,
-  cpu: 0.25,
-  instances: 1,
-  uses: [],
-  env: {},
-  secrets: [],
-  domains: [],
-  trusted: true,
-  ...changes,
-})
+export const shop = definition().app
 
 export const sourceOf = (text: string, files: readonly string[] = ['index.js']): PackedSource => ({
   record: { digest: `sha256:${contentId(text, 40)}` },

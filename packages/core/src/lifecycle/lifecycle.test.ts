@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isPilotError, type PilotError } from '../errors/pilot-error.ts'
+import { definition } from '../testing/definition.ts'
 import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import { configure, listConfiguration, setSecret } from './configure.ts'
 import { destroyApp, destroyPlatform } from './destroy.ts'
-import { definition, openWorkplace, shop, sourceOf, type Workplace } from './lifecycle.fixture.ts'
+import { openWorkplace, shop, sourceOf, type Workplace } from './lifecycle.fixture.ts'
 import { release, rollback } from './release.ts'
 import { restart, start, stop } from './run-state.ts'
 import { planSetup, setup } from './setup.ts'
@@ -20,7 +21,7 @@ const failure = (work: Promise<unknown>): Promise<PilotError> =>
     (error: unknown) => (isPilotError(error) ? error : expect.fail(String(error))),
   )
 const types = async ({ cloud: account }: Workplace): Promise<readonly string[]> => (await account.resources()).map(({ type }) => type).sort()
-const ship = (place: Workplace, text: string, changes = {}) => up(place.context, { app: definition(changes), source: sourceOf(text) })
+const ship = (place: Workplace, text: string, changes = {}) => up(place.context, { app: definition('api', changes), source: sourceOf(text) })
 
 describe('up', () => {
   it('goes from source to a URL', async () => {

@@ -71,14 +71,18 @@ export interface DeploymentRecord {
   readonly by: string
 }
 
+/** How an app runs, as its definition says and its deployments record. */
 export interface RunSpec {
   readonly command?: readonly string[]
   readonly port?: number
   readonly health: HealthCheck
   readonly memoryBytes: number
+  /** In cores. */
   readonly cpu: number
   readonly instances: number
+  /** A database of its own, or that of another app of the project and environment. */
   readonly database?: { readonly own: true } | { readonly from: string }
+  /** Other apps of the project. */
   readonly uses: readonly string[]
   readonly domains: readonly string[]
 }

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { PilotError } from '../errors/pilot-error.ts'
+import { definition } from '../testing/definition.ts'
 import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import type { LifecycleContext } from './context.ts'
 import { deployedApps } from './deployed-apps.ts'
 import { destroyApp, destroyPlatform } from './destroy.ts'
-import { definition, openWorkplace, shop, sourceOf } from './lifecycle.fixture.ts'
+import { openWorkplace, shop, sourceOf } from './lifecycle.fixture.ts'
 import { setup } from './setup.ts'
 import { up } from './up.ts'
 
@@ -44,7 +45,7 @@ it('knows which apps have more on the platform than data that was kept', async (
   await using place = await openWorkplace(cloud)
   await setup(place.context)
   expect(await deployedApps(place.context)).toEqual([])
-  await up(place.context, { app: definition({ database: { own: true } }), source: sourceOf('one') })
+  await up(place.context, { app: definition('api', { database: { own: true } }), source: sourceOf('one') })
   expect(await deployedApps(place.context)).toEqual([shop])
   await destroyApp(place.context, { app: shop, deleteData: false })
   expect(await place.cloud.resources()).not.toEqual([])

@@ -1,5 +1,6 @@
 export { defineProviderConformance, providerConformance, type ConformanceEnvironment, type KindSample, type ProviderConformanceOptions, type SampleContext } from './conformance.ts'
 export { defineChecks, type Check, type TestRunner } from './check.ts'
+export { definition } from './definition.ts'
 export { defineStoreContract, storeContract, type StoreContractOptions, type StoreUnderTest } from './store-contract.ts'
 export { defineFakeProvider, fakeKinds, startFakeCloud, type AccountControl, type CallRecord, type CloudConfiguration, type CloudRequest, type CloudResource, type FakeAccount, type FakeCloud, type FakeKindsOptions } from './fake-cloud/index.ts'
 export { dieAtJournalEntry, withFaults, type Fault, type FaultOperation } from './faults.ts'

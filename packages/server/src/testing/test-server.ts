@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packSource, type AppDefinition } from '@pilot/core'
-import { startFakeCloud, type FakeCloud } from '@pilot/core/testing'
+import { definition, startFakeCloud, type FakeCloud } from '@pilot/core/testing'
 import { openHome, removeHome, type Home } from '@pilot/host'
 import { createClient, type Client } from '../client/index.ts'
 import type { Operation, OperationRequest } from '../contract/operations.ts'
@@ -11,6 +11,8 @@ import { silentLog } from '../log.ts'
 import { startServer, type PilotServer, type ServerOptions } from '../server.ts'
 import { testDatabase, type TestDatabase } from './database.ts'
 import fakeProvider from './fake-provider.ts'
+
+export { definition }
 
 export interface TestServer extends AsyncDisposable {
   readonly home: Home
@@ -76,24 +78,6 @@ export async function eventsOf(client: Client, id: string): Promise<StreamEvent[
   const events: StreamEvent[] = []
   for await (const event of client.events(id)) events.push(event)
   return events
-}
-
-/** One app with every default filled in. */
-export function definition(app = 'api', changes: Partial<Omit<AppDefinition, 'app'>> = {}): AppDefinition {
-  return {
-    app: { project: 'shop', app, environment: 'production' },
-    buildArgs: {},
-    health: { path: '/', acceptBelow: 500, intervalMs: 100, timeoutMs: 1000, graceMs: 5000 },
-    memoryBytes: 128 * 1024 ** 2,
-    cpu: 0.1,
-    instances: 1,
-    uses: [],
-    env: {},
-    secrets: [],
-    domains: [],
-    trusted: true,
-    ...changes,
-  }
 }
 
 /** Packs a folder with the given files and sends it; returns what stands in the request. */
