@@ -16,3 +16,14 @@ test('an error without a secret stays the same object', () => {
   const error = new PilotError('UNHEALTHY', 'shop/api stopped', { details: { exitCode: 3 } })
   expect(redactError(error, redact)).toBe(error)
 })
+
+test('a numeric secret leaves numbers and keys of the details as they are', () => {
+  const details = { memoryBytes: 536870912, '536870': 'a key', log: ['PIN 536870 accepted'], at: undefined }
+  const clean = redactError(new PilotError('UNHEALTHY', 'shop/api stopped', { details }), redactText(new Set(['536870']))) as PilotError
+  expect(clean.details).toEqual({ memoryBytes: 536870912, '536870': 'a key', log: ['PIN [redacted] accepted'] })
+})
+
+test('an error whose numbers only look like a secret stays the same object', () => {
+  const error = new PilotError('UNHEALTHY', 'shop/api stopped', { details: { memoryBytes: 536870912 } })
+  expect(redactError(error, redactText(new Set(['536870'])))).toBe(error)
+})

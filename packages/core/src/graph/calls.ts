@@ -1,6 +1,7 @@
-import { PilotError, isPilotError, toPilotError } from '../errors/pilot-error.ts'
+import { errorBody, isPilotError, PilotError, toPilotError } from '../errors/pilot-error.ts'
 import type { identityCache } from './identity.ts'
 import type { AnyKind, Call, ListCall, Listed } from '../provider/kind.ts'
+import { redactValue } from '../secrets/redact-value.ts'
 import { createRedactor, type Redactor } from '../secrets/redactor.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { Clock } from '../store/clock.ts'
@@ -118,21 +119,9 @@ export function redactText(opened: ReadonlySet<string>): (text: string) => strin
 
 /** The error itself, unless it holds a secret. */
 export function redactError(error: unknown, redact: (text: string) => string): PilotError | Error {
-  const { code, message, reason, suggestion, details } = toPilotError(error)
-  const text = JSON.stringify([message, reason, suggestion, details])
-  if (error instanceof Error && text === redact(text)) return error
+  const body = errorBody(toPilotError(error))
+  const clean = redactValue(body, { redact })
+  if (error instanceof Error && JSON.stringify(clean) === JSON.stringify(body)) return error
   // The original is not kept as the cause: it carries the secret.
-  return new PilotError(code, redact(message), {
-    suggestion: redact(suggestion),
-    ...(reason === undefined ? {} : { reason: redact(reason) }),
-    ...(details === undefined ? {} : { details: redactDetails(details, redact) }),
-  })
-}
-
-function redactDetails(details: Readonly<Record<string, unknown>>, redact: (text: string) => string): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(redact(JSON.stringify(details))) as Readonly<Record<string, unknown>>
-  } catch {
-    return {} // The secret looks like a piece of JSON.
-  }
+  return new PilotError(body.code, clean.message, clean)
 }

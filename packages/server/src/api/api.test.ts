@@ -140,6 +140,17 @@ describe('configuration', () => {
     expect(JSON.stringify([operation, await eventsOf(client, operation.id)])).not.toContain('hunter2')
   })
 
+  test('a secret that is a piece of a number, or a word of ours, breaks no job, event or error', async () => {
+    const { client } = server
+    const pin = definition('pin', { memoryBytes: 512 * 1024 ** 2 })
+    await client.request('putSecrets', { params: pin.app, body: { values: { PIN: '536870', WORD: 'deployment', TYPE: 'phase.started' } } })
+    const operation = await server.run(await upRequest(client, [pin]))
+    expect(operation).toMatchObject({ state: 'done', jobs: [{ result: { deployment: { run: { memoryBytes: 536870912 } } } }] })
+    expect((await eventsOf(client, operation.id)).filter(({ type }) => type === 'phase.started').length).toBeGreaterThan(0)
+    const failed = await server.run(await upRequest(client, [pin], { 'index.html': 'fail with 536870' }))
+    expect(failed.error).toMatchObject({ code: 'BUILD_FAILED', message: 'The page says fail with [redacted]' })
+  })
+
   test('secrets that a build prints stand neither in its log nor in events, errors and jobs', async () => {
     const { client } = server
     const leaky = definition('leaky')

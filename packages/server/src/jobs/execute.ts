@@ -11,6 +11,7 @@ import {
   PilotError,
   platformScope,
   push,
+  redactValue,
   release,
   restart,
   rollback,
@@ -22,7 +23,6 @@ import {
   up,
   type AppIdentity,
   type BuildRecord,
-  type ErrorBody,
   type LifecycleContext,
   type PackedSource,
 } from '@pilot/core'
@@ -59,7 +59,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const prepared = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, serverId, name: job.platform, payload, signal }) : undefined
     const platform = prepared?.platform ?? (await platforms.open(job.platform))
     const { redactor, secrets } = await operationRedactor(platform.context({ by, ...ownerOf(serverId) }).secrets, app)
-    const reporter = openReporter({ db, job, redact: redactor.redact })
+    const reporter = openReporter({ db, job, redactor })
     const log = openLogWriter({ path: operationLogPath(home.logs, job.operation), prefix: await prefixOf(db, job), redact: redactor.redact })
     const usual = app === undefined ? new Map<string, number>() : await usualDurations(db, app)
     const durations: Promise<unknown>[] = []
@@ -88,10 +88,11 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
         await platforms.forget(context.platform.id)
         await forgetPlatform(home.dir, context.platform.id)
       }
-      return JSON.parse(redactor.redact(JSON.stringify(result))) as Record<string, unknown>
+      return redactValue(result, redactor)
     } catch (error) {
       // The last lines of a log stand in it.
-      throw errorFromBody(JSON.parse(redactor.redact(JSON.stringify(errorBody(toPilotError(error))))) as ErrorBody)
+      const body = errorBody(toPilotError(error))
+      throw errorFromBody({ ...redactValue(body, redactor), code: body.code })
     } finally {
       if (isGivenBack(signal)) reporter.emit({ type: 'notice', level: 'info', text: 'The server stops; this goes on when it starts again', ...(app ? { app: app.app } : {}) })
       await Promise.all([reporter.flush(), log.flush(), ...durations])

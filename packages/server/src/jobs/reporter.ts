@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
-import type { EventBody } from '@pilot/core'
+import { redactValue, type EventBody, type Redactor } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import { appendEvents, type NewEvent } from '../events/streams.ts'
 import type { JobRow } from './view.ts'
@@ -15,7 +15,7 @@ export interface Reporter {
   flush(): Promise<void>
 }
 
-export function openReporter({ db, job, redact }: { readonly db: Database; readonly job: Pick<JobRow, 'id' | 'operation' | 'attempt'>; readonly redact: (text: string) => string }): Reporter {
+export function openReporter({ db, job, redactor }: { readonly db: Database; readonly job: Pick<JobRow, 'id' | 'operation' | 'attempt'>; readonly redactor: Pick<Redactor, 'redact'> }): Reporter {
   let waiting: NewEvent[] = []
   let writing: Promise<void> | undefined
   let hurry = Promise.withResolvers<void>()
@@ -40,7 +40,8 @@ export function openReporter({ db, job, redact }: { readonly db: Database; reado
 
   return {
     emit(event) {
-      const body = JSON.parse(redact(JSON.stringify({ v: 1, ...event }))) as Record<string, unknown>
+      // Readers go by the type: a secret may be a word of ours.
+      const body = { v: 1, ...redactValue(event, redactor), type: event.type }
       waiting.push({ at: new Date().toISOString(), operation: job.operation, body })
       writing ??= write()
     },
