@@ -74,10 +74,11 @@ export async function writeDeployment(
 
 /** The newest configuration of the same descent if it has the same layers, else the next version. */
 export async function writeConfiguration(session: AppSession, layers: ConfigurationLayers, { derivedFrom }: { derivedFrom?: number } = {}): Promise<ConfigurationRecord> {
-  const { configurations } = await session.ledger()
+  const { configurations, deployments } = await session.ledger()
   const newest = configurations.findLast((configuration) => configuration.derivedFrom === derivedFrom)
   if (newest && sameLayers(newest, layers)) return newest
-  const version = (configurations.at(-1)?.version ?? 0) + 1
+  // Above what deployments name too: a version whose record was lost is not used for other values.
+  const version = Math.max(configurations.at(-1)?.version ?? 0, ...deployments.map(({ configuration }) => configuration)) + 1
   return session.write.configuration({ version, at: new Date().toISOString(), by: session.context.by, ...layers, ...(derivedFrom === undefined ? {} : { derivedFrom }) })
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { EventBody } from '../events/event.ts'
 import { openPlatform, type OpenPlatform, type OperationOptions } from '../platform/open-platform.ts'
-import { registerPlatform } from '../platform/registry.ts'
+import { platformDir, registerPlatform } from '../platform/registry.ts'
 import { defineFakeProvider, type FakeAccount, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import { definition } from '../testing/definition.ts'
 import { contentId } from './ledger.ts'
@@ -14,6 +14,8 @@ import type { LifecycleContext } from './context.ts'
 export interface Workplace extends AsyncDisposable {
   readonly cloud: FakeAccount
   readonly platform: OpenPlatform
+  /** Where the platform keeps its records, for tests that lose some. */
+  readonly storeDir: string
   readonly context: LifecycleContext
   /** Another operation on the same platform: another owner, another signal. */
   operation(options?: Partial<OperationOptions>): LifecycleContext
@@ -31,6 +33,7 @@ export async function openWorkplace(cloud: FakeCloud): Promise<Workplace> {
   return {
     cloud: account,
     platform,
+    storeDir: join(platformDir(home, record.id), 'store'),
     context: operation(),
     operation,
     events,

@@ -1,7 +1,10 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isPilotError, type PilotError } from '../errors/pilot-error.ts'
 import { definition } from '../testing/definition.ts'
 import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
+import type { LifecycleContext } from './context.ts'
 import { configure, listConfiguration, setSecret } from './configure.ts'
 import { destroyApp, destroyPlatform } from './destroy.ts'
 import { openWorkplace, shop, sourceOf, type Workplace } from './lifecycle.fixture.ts'
@@ -188,6 +191,18 @@ describe('configuration', () => {
     expect(written).not.toContain('a-very-secret-value')
     const running = (await place.cloud.resources()).find(({ type }) => type === 'deployment')
     expect(JSON.stringify(running)).toContain('a-very-secret-value')
+  })
+
+  it('is never made up: without its record nothing goes on with the deployment, and up writes the next one', async () => {
+    await using place = await openWorkplace(cloud)
+    await ship(place, 'one', { env: { LOG_LEVEL: 'info' } })
+    await rm(join(place.storeDir, 'app/shop/api/production/records/configuration'), { recursive: true })
+    for (const act of [restart, (context: LifecycleContext) => release(context, { app: shop, deployment: 1 })]) {
+      expect(await failure(act(place.context, { app: shop }))).toMatchObject({ code: 'STATE_CORRUPT', message: expect.stringContaining('configuration 1 of shop/api') })
+    }
+    await stop(place.context, { app: shop })
+    expect(await failure(start(place.context, { app: shop }))).toMatchObject({ code: 'STATE_CORRUPT' })
+    expect(await ship(place, 'one', { env: { LOG_LEVEL: 'debug' } })).toMatchObject({ changed: true, deployment: { configuration: 2 } })
   })
 
   it('refuses names that no shell takes', async () => {

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { toPilotError } from '../errors/pilot-error.ts'
+import { PilotError, toPilotError } from '../errors/pilot-error.ts'
 import type { SecretRef } from '../provider/value.ts'
 import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
 import { nextNumber } from './ledger.ts'
 import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
-import { generatedSecretPrefix } from './scope.ts'
+import { appTitle, generatedSecretPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
 
 /**
@@ -103,9 +103,15 @@ async function unstage(session: AppSession, { id }: DeploymentRecord): Promise<v
   await engine.apply(withoutDeployment(recordedGraph(await session.state()), id), { allowReplace: true })
 }
 
-async function configurationOf({ ledger }: AppSession, deployment: DeploymentRecord): Promise<ConfigurationRecord> {
-  const found = (await ledger()).configurations.find(({ version }) => version === deployment.configuration)
-  return found ?? { version: deployment.configuration, at: deployment.createdAt, by: deployment.by, manifest: {}, set: {}, secrets: {} }
+/** Throws STATE_CORRUPT: without its record the deployment would run without its values and secrets. */
+async function configurationOf({ ledger, app, scope }: AppSession, { configuration: wanted, number }: DeploymentRecord): Promise<ConfigurationRecord> {
+  const found = (await ledger()).configurations.find(({ version }) => version === wanted)
+  if (found) return found
+  throw new PilotError('STATE_CORRUPT', `The configuration ${wanted} of ${appTitle(app)} is missing, and v${number} runs with it`, {
+    reason: `The record of it is no longer in the store of ${scope.name}.`,
+    suggestion: 'Restore the home from a backup, or deploy from source with `up`, which writes a new configuration; look at `env list` before.',
+    details: { scope: scope.name, configuration: wanted },
+  })
 }
 
 const ensureDatabasePassword = ({ context, app }: AppSession): Promise<SecretRef> =>
