@@ -5,7 +5,7 @@ import { emptied, testDatabase, type TestDatabase } from '../testing/database.ts
 import { cancelOperation } from './cancel.ts'
 import { createOperation } from './create.ts'
 import type { PlannedJob } from './plan.ts'
-import { beat, claimJob, finishJob, returnJob } from './queue.ts'
+import { beat, claimJob, finishJob, returnJob, type ClaimedJob } from './queue.ts'
 import { maxAttempts, reapJobs } from './reaper.ts'
 import { readOperation } from './view.ts'
 
@@ -147,5 +147,19 @@ describe('cancel', () => {
     expect(await claim()).toBeUndefined()
     expect(await cancelOperation(database.db, operation.id, 'carol')).toMatchObject({ state: 'cancelled', error: { message: 'Cancelled by bob before it started' } })
     await expect(cancelOperation(database.db, 'nothing', 'bob')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  test.each([
+    ['died', async (job: ClaimedJob) => void (await reapJobs(database.db, { silentMs: 60_000 })).includes(job.id)],
+    ['stopped and gave its job back', (job: ClaimedJob) => returnJob(database.db, job)],
+  ])('of a job whose runner %s before it heard of it: nothing of it runs again', async (_, end) => {
+    const operation = await queue(jobFor('api'), jobFor('web', { after: [0] }))
+    const job = (await claimJob(database.db, dead))!
+    await cancelOperation(database.db, operation.id, 'bob')
+    await end(job)
+    expect(await claim()).toBeUndefined()
+    expect(await readOperation(database.db, operation.id)).toMatchObject({ state: 'cancelled', error: { code: 'CANCELLED', message: 'Cancelled by bob' }, jobs: [{ state: 'cancelled' }, { state: 'cancelled' }] })
+    const events = await readEvents(database.db, { stream: operation.id, after: 0 })
+    expect(events.at(-1)!.body).toMatchObject({ type: 'operation.finished', outcome: 'cancelled' })
   })
 })

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { ErrorBody } from '@pilot/core'
+import { errorBody, PilotError, type ErrorBody } from '@pilot/core'
 import type { Database, Tx } from '../db/database.ts'
 import { channels } from '../db/notifications.ts'
 import type { RunnerIdentity } from '../db/schema.ts'
@@ -78,11 +78,28 @@ export async function finishJob(db: Database, { id, operation, attempt }: Pick<J
 }
 
 /** Gives a job back, for a runner that stops: the next one resumes it. */
-export async function returnJob(db: Database, { id, attempt }: Pick<JobRow, 'id' | 'attempt'>): Promise<void> {
+export async function returnJob(db: Database, job: Pick<JobRow, 'id' | 'operation' | 'attempt'>): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    await tx.updateTable('jobs').set({ state: 'queued', runner: null }).where('id', '=', id).where('attempt', '=', attempt).where('state', '=', 'running').execute()
+    await lockOperation(tx, job.operation)
+    await requeueJob(tx, job)
     await wakeRunners(tx)
   })
+}
+
+/**
+ * Queues a job again that its runner no longer works on. Was it to be cancelled and the runner had not come to that, it ends
+ * here, so that no job in the queue has a cancel waiting. The caller holds the operation's lock.
+ */
+export async function requeueJob(tx: Tx, { id, operation, attempt }: Pick<JobRow, 'id' | 'operation' | 'attempt'>): Promise<void> {
+  const job = await tx.selectFrom('jobs').select('cancel_requested_by').where('id', '=', id).where('attempt', '=', attempt).where('state', '=', 'running').executeTakeFirst()
+  if (job === undefined) return
+  if (job.cancel_requested_by === null) {
+    await tx.updateTable('jobs').set({ state: 'queued', runner: null }).where('id', '=', id).execute()
+    return
+  }
+  const error = errorBody(new PilotError('CANCELLED', `Cancelled by ${job.cancel_requested_by}`))
+  await tx.updateTable('jobs').set({ state: 'cancelled', error: JSON.stringify(error), finished_at: sql`now()`, runner: null }).where('id', '=', id).execute()
+  await finishOperationIfDone(tx, operation)
 }
 
 /** Whether any work is waiting or running: decides how often a runner looks by itself. */

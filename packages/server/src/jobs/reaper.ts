@@ -3,14 +3,14 @@ import { errorBody, livenessOf, PilotError } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import type { RunnerIdentity } from '../db/schema.ts'
 import { finishOperationIfDone } from './operation-state.ts'
-import { lockOperation, wakeRunners } from './queue.ts'
+import { lockOperation, requeueJob, wakeRunners } from './queue.ts'
 
 /** A job that killed its runner this often is given up: it would take down the next one too. */
 export const maxAttempts = 5
 
 /**
- * Queues jobs again whose runner is gone: at once when its process is known to be dead on this machine, else when it has been
- * silent for `silentMs`. A runner that only slept finds its attempt outdated; the lease and the fencing token keep what it
+ * Queues jobs again whose runner is gone (those that were to be cancelled end): at once when its process is known to be dead
+ * on this machine, else when it has been silent for `silentMs`. A runner that only slept finds its attempt outdated; the lease and the fencing token keep what it
  * still does away from the app.
  */
 export async function reapJobs(db: Database, { silentMs }: { silentMs: number }): Promise<readonly string[]> {
@@ -23,11 +23,10 @@ export async function reapJobs(db: Database, { silentMs }: { silentMs: number })
   for (const { id, operation, attempt } of orphans) {
     await db.transaction().execute(async (tx) => {
       await lockOperation(tx, operation)
-      const mine = tx.updateTable('jobs').where('id', '=', id).where('attempt', '=', attempt).where('state', '=', 'running')
-      if (attempt < maxAttempts) await mine.set({ state: 'queued', runner: null }).execute()
+      if (attempt < maxAttempts) await requeueJob(tx, { id, operation, attempt })
       else {
         const error = errorBody(new PilotError('INTERNAL', `The runner of this job died ${attempt} times`, { suggestion: 'See `server logs`; free memory if the machine ran out of it.' }))
-        await mine.set({ state: 'failed', error: JSON.stringify(error), finished_at: sql`now()`, runner: null }).execute()
+        await tx.updateTable('jobs').set({ state: 'failed', error: JSON.stringify(error), finished_at: sql`now()`, runner: null }).where('id', '=', id).where('attempt', '=', attempt).where('state', '=', 'running').execute()
         await finishOperationIfDone(tx, operation)
       }
       await wakeRunners(tx)
