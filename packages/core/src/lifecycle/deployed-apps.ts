@@ -1,7 +1,11 @@
 import type { AppIdentity } from '../provider/app-identity.ts'
+import type { AnyKind } from '../provider/kind.ts'
+import type { State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { recordedData } from './desired.ts'
-import { appOfScope } from './scope.ts'
+import { readLedger } from './ledger.ts'
+import { liveDeployment } from './live.ts'
+import { appOfScope, appScope } from './scope.ts'
 import { withScope } from './session.ts'
 
 /**
@@ -14,8 +18,27 @@ export async function deployedApps(context: LifecycleContext): Promise<readonly 
     const app = appOfScope(scope)
     if (app === undefined) continue
     const state = await withScope(context, { scope, title: `a look by ${context.by}` }, ({ scope: opened }) => opened.readState())
-    const data = new Set(recordedData(state, context.provider.kinds).map(({ key }) => key))
-    if (state?.resources.some(({ key }) => !data.has(key)) === true) deployed.push(app)
+    if (isDeployed(state, context.provider.kinds)) deployed.push(app)
   }
   return deployed
+}
+
+/** Apps of the same project and environment that work with this app's database, those that are stopped among them. */
+export async function usersOfDatabase({ store, provider }: LifecycleContext, { project, app, environment }: AppIdentity): Promise<readonly AppIdentity[]> {
+  const users: AppIdentity[] = []
+  for (const other of (await store.scopes()).map(appOfScope)) {
+    if (other === undefined || other.project !== project || other.environment !== environment || other.app === app) continue
+    const scope = store.scope(appScope(other))
+    const state = await scope.readState()
+    if (!isDeployed(state, provider.kinds)) continue
+    const ledger = await readLedger(scope)
+    const database = (liveDeployment(state, ledger) ?? ledger.deployments.at(-1))?.run.database
+    if (database && 'from' in database && database.from === app) users.push(other)
+  }
+  return users
+}
+
+function isDeployed(state: State | undefined, kinds: readonly AnyKind[]): boolean {
+  const data = new Set(recordedData(state, kinds).map(({ key }) => key))
+  return state?.resources.some(({ key }) => !data.has(key)) === true
 }

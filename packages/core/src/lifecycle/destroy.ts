@@ -1,11 +1,13 @@
 import { PilotError, toPilotError } from '../errors/pilot-error.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { ResourceState, ScopeName, State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
+import { usersOfDatabase } from './deployed-apps.ts'
 import { recordedData } from './desired.ts'
 import { runPhase } from './phase.ts'
 import type { DestroyInput, DestroyResult } from './phases.ts'
 import type { BuildRecord } from './records.ts'
-import { appScope, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
+import { appScope, appTitle, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
 import { withApp, withScope, type AppSession } from './session.ts'
 import { withoutUnusedEngines } from './unused-engines.ts'
 
@@ -17,6 +19,7 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
   withApp(withoutUnusedEngines(context, appScope(app)), { app, action: 'destroy' }, (session) =>
     runPhase(context, { app, phase: 'destroy' }, async () => {
       const { engine, scope, lease } = session
+      if (deleteData) await refuseWhileShared(context, app)
       const state = await session.state()
       const isData = dataKeys(context, state)
       const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
@@ -50,6 +53,13 @@ export const destroyPlatform = (context: LifecycleContext, { deleteData }: { rea
   })
 
 const dataKeys = ({ provider }: LifecycleContext, state: State | undefined): ReadonlySet<string> => new Set(recordedData(state, provider.kinds).map(({ key }) => key))
+
+/** Throws BLOCKED before anything is deleted. */
+async function refuseWhileShared(context: LifecycleContext, app: AppIdentity): Promise<void> {
+  const users = (await usersOfDatabase(context, app)).map(appTitle).join(', ')
+  if (users === '') return
+  throw new PilotError('BLOCKED', `The database of ${appTitle(app)} is used by ${users}`, { suggestion: `Destroy ${users} first, give it another database with \`up\`, or keep the data: leave out \`--delete-data\`.` })
+}
 
 /** An artifact that another app or environment has built too stays: it is the same content. */
 async function removeArtifacts({ context, scope }: AppSession, builds: readonly BuildRecord[]): Promise<readonly string[]> {

@@ -302,6 +302,22 @@ describe('destroy', () => {
     expect(await types(place)).toEqual(['database', 'deployment', 'network', 'traffic'])
   })
 
+  it('keeps data that another app uses, naming it, also while that one is stopped', async () => {
+    await using place = await openWorkplace(cloud)
+    await ship(place, 'one', { database: { own: true } })
+    const [web, elsewhere] = [{ ...shop, app: 'web' }, { ...shop, app: 'web', environment: 'preview' }]
+    for (const app of [web, elsewhere]) await up(place.context, { app: { ...definition('web', { database: { from: 'api' } }), app }, source: sourceOf('web') })
+    for (const change of [() => {}, () => stop(place.context, { app: web })]) {
+      await change()
+      expect(await failure(destroyApp(place.context, { app: shop, deleteData: true }))).toMatchObject({ code: 'BLOCKED', message: 'The database of shop/api is used by shop/web', suggestion: expect.stringContaining('Destroy shop/web first') })
+    }
+    expect(await destroyApp(place.context, { app: shop, deleteData: false })).toMatchObject({ kept: [{ kind: 'fake/database' }, { kind: 'fake/network' }] })
+    expect(await failure(destroyApp(place.context, { app: shop, deleteData: true }))).toMatchObject({ code: 'BLOCKED' })
+    await destroyApp(place.context, { app: web, deleteData: true })
+    await destroyApp(place.context, { app: shop, deleteData: true })
+    expect(await listApps(place.context)).toEqual([elsewhere])
+  })
+
   it('of a platform waits for its apps', async () => {
     await using place = await openWorkplace(cloud)
     expect((await planSetup(place.context)).steps).toMatchObject([{ key: 'network', action: 'create' }])
