@@ -31,7 +31,7 @@ export interface AppSession extends Session {
 export async function withScope<T>(context: LifecycleContext, { scope: name, title, app }: { scope: ScopeName; title: string; app?: AppIdentity }, work: (session: Session) => Promise<T>): Promise<T> {
   throwIfCancelled(context.signal)
   const scope = context.store.scope(name)
-  await refuseForeignManager(context, scope)
+  refuseForeignManager(context, { scope: name, managedBy: (await scope.readState())?.managedBy })
   const lease = await acquireLease({ store: scope, title, waitMs: context.waitForLeaseMs ?? 0, signal: context.signal })
   try {
     const engine = createEngine({
@@ -82,10 +82,10 @@ async function recordUnwrittenRelease({ context, app, write, ledger, state }: Ap
   await write.release(release)
 }
 
-async function refuseForeignManager(context: LifecycleContext, scope: ScopeStore): Promise<void> {
-  const managedBy = (await scope.readState())?.managedBy
+/** Throws MANAGED_BY_SERVER when the state says that another program manages the scope. */
+export function refuseForeignManager(context: LifecycleContext, { scope, managedBy }: { readonly scope: ScopeName; readonly managedBy: string | undefined }): void {
   if (managedBy === undefined || managedBy === context.managedBy) return
-  throw new PilotError('MANAGED_BY_SERVER', `${scope.name} is managed by ${managedBy}`, {
+  throw new PilotError('MANAGED_BY_SERVER', `${scope} is managed by ${managedBy}`, {
     reason: `This program acts as ${context.managedBy}.`,
     suggestion: managedBy === 'script' ? 'Deploy it with the same script, or destroy it there first.' : 'Use the `pilot` command, which goes through that server.',
     details: { managedBy },
