@@ -3,9 +3,10 @@
  *
  *   node --conditions=@pilot/source bench/command.ts
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { openHome, removeHome } from '@pilot/host'
 import { pairs, shown, spread, timeOf } from './measure.ts'
 
 const pilot = resolve(import.meta.dirname, '../packages/tui/dist/bin/pilot.js')
@@ -26,5 +27,5 @@ try {
 } finally {
   await run('destroy', '--platform', 'local', '--yes', '--delete-data').catch(console.error)
   await run('server', 'stop', '--all', '--yes').catch(console.error)
-  await rm(home, { recursive: true, force: true })
+  await removeHome(await openHome(home))
 }

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { openHome, removeHome } from '@pilot/host'
 import { pairs, shown, timeOf } from './measure.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -35,6 +36,7 @@ try {
   await timeOf([process.execPath, pilot, 'server', 'stop', '--all', '--yes'], { env }).catch(console.error)
   await docker('rm', '-f', name).catch(() => {})
   await docker('rmi', '-f', name).catch(() => {})
+  await removeHome(await openHome(env.PILOT_HOME))
   await rm(folder, { recursive: true, force: true })
 }
 

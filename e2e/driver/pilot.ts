@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { openHome, removeHome } from '@pilot/host'
 
 /** The product from outside: the command with a home of its own, as a user would type it. */
 export interface Pilot extends AsyncDisposable {
@@ -68,10 +70,16 @@ export async function openPilot(): Promise<Pilot> {
     async [Symbol.asyncDispose]() {
       const destroyed = await run(['destroy', '--platform', 'local', '--yes', '--delete-data'])
       await run(['server', 'stop', '--all', '--yes'])
+      await removeWhole(home)
       await rm(folder, { recursive: true, force: true })
       if (destroyed.code !== 0 && destroyed.code !== 2) throw new Error(`Something may be left behind:\n${destroyed.stderr}`)
     },
   }
+}
+
+/** What a home of root has outside of its folder goes too: what other users must reach. */
+export async function removeWhole(home: string): Promise<void> {
+  if (existsSync(join(home, 'home.json'))) await removeHome(await openHome(home))
 }
 
 /** Answers of an app that may only just have been released. */

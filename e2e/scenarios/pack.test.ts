@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { removeWhole } from '../driver/pilot.ts'
 
 /** What a stranger gets from a registry: tarballs, in a folder that knows nothing of this workspace. */
 const root = path.resolve(import.meta.dirname, '../..')
@@ -72,6 +73,7 @@ test('a provider of a third party compiles against the package, passes the confo
     expect(await readdir(cabinet)).toEqual([])
   } finally {
     await pilot('server', 'stop', '--all', '--yes')
+    await removeWhole(home)
   }
 })
 

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { root } from '../driver/pilot.ts'
+import { removeWhole, root } from '../driver/pilot.ts'
 
 /** What a newcomer types in a clone that has just been made, in a folder whose name has a space. */
 let folder: string
@@ -24,6 +24,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await start('server', 'stop', '--all', '--yes')
+  await removeWhole(path.join(folder, 'home'))
   await rm(folder, { recursive: true, force: true })
 })
 

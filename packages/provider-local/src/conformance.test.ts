@@ -23,7 +23,7 @@ const server = `require('http').createServer((request, response) => response.end
 
 async function setUp(): Promise<Environment> {
   await ensureBaseImages(['node:24-slim'])
-  const home = await openHome(join(await mkdtemp(join(tmpdir(), 'pilot-conformance-')), 'home'))
+  const home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-conformance-')))
   const image = await imageFromNode(server)
   const folder = join(home.paths.reachable, 'artifacts', 'sample')
   await mkdir(folder, { recursive: true })

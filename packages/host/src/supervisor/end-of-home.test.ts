@@ -78,7 +78,7 @@ test('a service that dies while the home is gone does not bring a part of it bac
 test('a late contender never stays in a home that is deleted, whenever that happens', async () => {
   const homes: Home[] = []
   for (const wait of [0, 40, 80, 120, 180, 250, 400]) {
-    home = await temporaryHome('end-of-home')
+    if (homes.length > 0) home = await temporaryHome('end-of-home')
     homes.push(home)
     const contender = contend()
     await sleep(wait)

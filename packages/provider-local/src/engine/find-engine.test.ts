@@ -1,13 +1,22 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { openEngine } from './engine.ts'
 import { findEngine, isOnThisMachine } from './find-engine.ts'
 
-const emptyHome = (): Promise<string> => mkdtemp(join(tmpdir(), 'pilot-engine-'))
+const homes: string[] = []
+afterEach(async () => {
+  for (const home of homes.splice(0)) await rm(home, { recursive: true })
+})
+
+async function emptyHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'pilot-engine-'))
+  homes.push(home)
+  return home
+}
 
 async function homeWithContext({ name = 'colima', host, current = true }: { name?: string; host: string; current?: boolean }): Promise<string> {
   const home = await emptyHome()

@@ -1,9 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { defineKind, type AnyKind } from '@pilot/core'
 import { ensurePostgres, openCluster, replaceJson, reservePort, stopPostgres, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { asSuperuser, postgresMajor, superuserPassword } from '../postgres/apps-cluster.ts'
+import { removeSharedFolders } from '../process/shared-folders.ts'
 import { hasMarked, listMarked, markOf, readOwner } from './marks.ts'
 import { freeOfCharge } from './shared.ts'
 
@@ -65,9 +66,12 @@ export function postgresClusterKind(home: Home): AnyKind {
       await rm(claim(id), { force: true })
       if (await hasMarked(claims)) return {}
       await stopPostgres(home, 'apps')
-      const { data } = await openCluster(home, 'apps')
-      await rm(dirname(data), { recursive: true, force: true })
+      const { folder, socketDir } = await openCluster(home, 'apps')
+      for (const path of [folder, socketDir]) await rm(path, { recursive: true, force: true })
+      // Unless another platform has just written its claim.
+      await rmdir(claims).catch(() => {})
       await rm(join(home.paths.keys, 'postgres-apps.password'), { force: true })
+      await removeSharedFolders(home)
       return {}
     },
   })
@@ -76,7 +80,8 @@ export function postgresClusterKind(home: Home): AnyKind {
 /** By default every login may connect to every database: each app may reach its own only. */
 const closeToPublic = (home: Home): Promise<void> =>
   asSuperuser(home, { doing: 'Closing the databases of the cluster' }, async (client) => {
-    await client.query('REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC')
+    // One at a time: two platforms that are made at once would get "tuple concurrently updated". One query is one transaction.
+    await client.query('SELECT pg_advisory_xact_lock(1); REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC')
   })
 
 async function answers(home: Home): Promise<boolean> {

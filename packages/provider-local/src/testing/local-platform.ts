@@ -23,7 +23,7 @@ export interface LocalPlatform {
 }
 
 export async function startLocalPlatform({ runtime = 'docker' }: Partial<Settings> = {}): Promise<LocalPlatform> {
-  const home = await openHome(join(await mkdtemp(join(tmpdir(), 'pilot-local-')), 'home'))
+  const home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-local-')))
   const platformId = randomBytes(16).toString('hex')
   const secrets = memorySecrets()
   const provider = await connect({ platformId, platformName: 'test', settings: { runtime }, home: home.dir, secrets })
