@@ -1,8 +1,7 @@
 import { relative } from 'node:path'
-import { loadProject, PilotError, projectOf, proposeManifest, writeProposal, type Project, type Proposal } from '@pilot/core'
+import { loadProject, PilotError, projectOf, type Project } from '@pilot/core'
 import type { CommandContext } from './context.ts'
 import { findProjectFolder } from './project.ts'
-import { cleanLine } from './text/clean.ts'
 
 export interface ManifestWish {
   readonly folder: string
@@ -22,6 +21,7 @@ export async function ensureManifest(context: CommandContext, { folder, explicit
     const project = await loadProject({ dir: above })
     if (above === folder || !explicit || isSourceOf(project, folder)) return withoutWishes(project, { database, name })
   }
+  const { proposeManifest, showProposal, writeProposal } = await import('./proposal.ts')
   const proposal = await proposeManifest({ dir: folder, ...(name === undefined ? {} : { name }), ...(database === undefined ? {} : { db: database }) })
   showProposal(context, proposal)
   if (plan) return projectOf({ text: proposal.text, file: proposal.file })
@@ -30,15 +30,6 @@ export async function ensureManifest(context: CommandContext, { folder, explicit
   await writeProposal(proposal)
   context.say(`Wrote ${file}`)
   return await loadProject({ dir: folder })
-}
-
-/** What was found, and the text that would be written. */
-export function showProposal(context: CommandContext, { file, text, found, notes }: Proposal): void {
-  const { err } = context.output
-  for (const { app, detection } of found) context.say(`${err.accent(err.symbol.info)} ${err.strong(app)}: ${cleanLine(detection.reason)}`)
-  for (const note of notes) context.say(`${err.accent(err.symbol.info)} ${cleanLine(note)}`)
-  context.output.progress(err.dim(`${cleanLine(file)}:`))
-  for (const line of text.trimEnd().split('\n')) context.output.progress(`  ${err.dim(err.symbol.bar)} ${cleanLine(line)}`)
 }
 
 const isSourceOf = (project: Project, folder: string): boolean => project.apps.some(({ source }) => source.type === 'directory' && (`${source.dir}/`.startsWith(`${folder}/`) || `${folder}/`.startsWith(`${source.dir}/`)))

@@ -1,4 +1,4 @@
-import { packSource, PilotError, resolveApps, unappliedKeys, type AppDefinition, type LocalSource, type Project } from '@pilot/core'
+import { environmentSettings, packSource, PilotError, resolveApps, unappliedKeys, type AppDefinition, type LocalSource, type Project } from '@pilot/core'
 import type { AppWithSource } from '@pilot/server/contract'
 import type { CommandContext } from './context.ts'
 import { cleanLine } from './text/clean.ts'
@@ -8,6 +8,9 @@ export interface PreparedApp {
   readonly definition: AppDefinition
   readonly source: LocalSource
 }
+
+/** The platform that the manifest names for an environment. */
+export const platformOf = (project: Project, environment: string): string | undefined => environmentSettings(project, environment).platform
 
 /** The apps of a manifest for one environment, in its order, with what the platform does not apply named once. */
 export function defineApps(context: CommandContext, { project, environment, only, trust }: { project: Project; environment: string; only: readonly string[] | undefined; trust: boolean }): AppDefinition[] {

@@ -34,7 +34,7 @@ export const init = defineCommand({
     if (existsSync(file) && !flag(options, 'print')) throw new PilotError('NAME_TAKEN', `${file} is there already.`, { suggestion: 'Change it as you like; `init --print` shows what would be written today.' })
     for (const finding of (await machineFindings(context.terminal.env)).filter(({ status }) => status !== 'ok')) for (const line of findingLines(finding, { style: output.err, form: context.form })) output.progress(line)
 
-    const [{ proposeManifest, writeProposal }, { showProposal }] = await Promise.all([import('@pilot/core'), import('../ensure-manifest.ts')])
+    const { proposeManifest, showProposal, writeProposal } = await import('../proposal.ts')
     const name = value(options, 'name')
     const db = options['db'] as boolean | undefined
     const proposal = await proposeManifest({ dir: folder, ...(name === undefined ? {} : { name }), ...(db === undefined ? {} : { db }) })

@@ -38,7 +38,7 @@ export const up = defineCommand({
   needsServer: true,
   async run(context, { args, options }) {
     // Loaded here, so that help is there at once.
-    const [{ environmentSettings }, { ensureManifest }, { defineApps, packApps, sendSources }] = await Promise.all([import('@pilot/core'), import('../ensure-manifest.ts'), import('../sources.ts')])
+    const [{ ensureManifest }, { defineApps, packApps, platformOf, sendSources }] = await Promise.all([import('../ensure-manifest.ts'), import('../sources.ts')])
     const folder = await existingFolder(resolve(context.cwd, args[0] ?? '.'))
     const name = value(options, 'name')
     const project = await ensureManifest(context, { folder, explicit: args[0] !== undefined, yes: flag(options, 'yes'), plan: flag(options, 'plan'), ...(options['db'] === undefined ? {} : { database: flag(options, 'db') }), ...(name === undefined ? {} : { name }) })
@@ -49,7 +49,7 @@ export const up = defineCommand({
     const definitions = defineApps(context, { project, environment, only, trust: flag(options, 'trust') })
     const packing = packApps(context, project, definitions)
     packing.catch(() => {})
-    const choice = await choosePlatform(context, context.globals.platform ?? environmentSettings(project, environment).platform)
+    const choice = await choosePlatform(context, context.globals.platform ?? platformOf(project, environment))
 
     if (flag(options, 'plan')) {
       const { showUpPlan } = await import('../up-plan.ts')
