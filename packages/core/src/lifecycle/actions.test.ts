@@ -19,7 +19,7 @@ env       x      x      x    x         x
 secret    x      x      x    x         x
 logs      .      x      x    x         x
 open      .      .      x    x         .
-destroy   .      x      x    x         x
+destroy   x      x      x    x         x
 `
 
 describe('allowed actions', () => {

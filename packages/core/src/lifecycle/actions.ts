@@ -1,6 +1,9 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
 import type { AppState } from './records.ts'
+import { appTitle } from './scope.ts'
 
-/** What can be done with an app. Commands, the API and the screens all ask `allowedActions`. */
+/** What can be done with an app. The phases keep to it (`withApp`); commands, the API and the screens ask `allowedActions`. */
 export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'destroy'
 
 const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
@@ -21,7 +24,8 @@ export const actionTable: Readonly<Record<AppAction, { readonly states: readonly
   secret: { states: always, otherwise: '' },
   logs: { states: known, otherwise: 'It was never deployed.' },
   open: { states: running, otherwise: 'It does not run.' },
-  destroy: { states: known, otherwise: 'There is nothing to destroy.' },
+  // Also what was never deployed may have left records, builds and secrets.
+  destroy: { states: always, otherwise: '' },
 }
 
 export interface ActionVerdict {
@@ -39,6 +43,12 @@ export function allowedActions({ state, busy }: { readonly state: AppState; read
     if (busy !== undefined && !readOnly.has(action)) return { action, allowed: false, reason: `Held by ${busy}.` }
     return { action, allowed: true }
   })
+}
+
+/** Throws NOT_ALLOWED_NOW with the table's reason. */
+export function refuseUnlessAllowed({ app, action, state }: { readonly app: AppIdentity; readonly action: AppAction; readonly state: AppState }): void {
+  const { states, otherwise } = actionTable[action]
+  if (!states.includes(state)) throw new PilotError('NOT_ALLOWED_NOW', `${action} of ${appTitle(app)} is not possible now`, { reason: otherwise })
 }
 
 const readOnly: ReadonlySet<AppAction> = new Set(['logs', 'open'])

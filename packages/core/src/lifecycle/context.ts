@@ -20,6 +20,11 @@ export interface LifecycleContext {
   readonly by: string
   /** `script`, or the id of the server: a scope that another owner manages is refused with MANAGED_BY_SERVER. */
   readonly managedBy: string
+  /**
+   * Of an attempt that goes on with an operation whose earlier one was interrupted: when the first one began (ISO 8601). What
+   * was done since is not done again.
+   */
+  readonly resumesSince?: string
   /** The median duration of at least three earlier runs of a phase, milliseconds; absent or undefined: unknown. */
   usualMs?(phase: Phase, app: AppIdentity): number | undefined
   /** How long to wait for a scope that another owner holds, milliseconds; default 0: HELD at once. */

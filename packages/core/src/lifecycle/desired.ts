@@ -9,7 +9,7 @@ import type { Capabilities } from '../provider/provider.ts'
 import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
 import type { ConfigurationRecord, DeploymentRecord } from './records.ts'
-import { appTitle, deploymentKeyPrefix, hostLabel, linkVariable } from './scope.ts'
+import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable } from './scope.ts'
 
 /**
  * From records to graphs, purely: what a deployment needs to exist, and what points traffic at it.
@@ -108,6 +108,8 @@ export function mergeGraphs(...graphs: readonly Graph[]): Graph {
 }
 
 export const withoutDeployment = (graph: Graph, deployment: string): Graph => graph.filter(({ key }) => !key.startsWith(deploymentKeyPrefix(deployment)))
+
+export const withoutDeployments = (graph: Graph): Graph => graph.filter(({ key }) => !key.startsWith(deploymentsKeyPrefix))
 
 export function computeFor(provider: Capabilities, target: Target): Compute {
   const compute = provider.compute[target]

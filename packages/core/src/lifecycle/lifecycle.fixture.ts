@@ -2,14 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { expect } from 'vitest'
+import { isPilotError, type PilotError } from '../errors/pilot-error.ts'
 import type { EventBody } from '../events/event.ts'
 import { openPlatform, type OpenPlatform, type OperationOptions } from '../platform/open-platform.ts'
 import { platformDir, registerPlatform } from '../platform/registry.ts'
+import type { ScopeStore } from '../store/store.ts'
 import { defineFakeProvider, type FakeAccount, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import { definition } from '../testing/definition.ts'
 import { contentId } from './ledger.ts'
 import type { PackedSource } from './app-definition.ts'
 import type { LifecycleContext } from './context.ts'
+import type { UpResult } from './phases.ts'
+import { up } from './up.ts'
 
 export interface Workplace extends AsyncDisposable {
   readonly cloud: FakeAccount
@@ -51,3 +56,24 @@ export const sourceOf = (text: string, files: readonly string[] = ['index.js']):
   facts: { files, text: () => text },
   open: async () => Readable.from([text]),
 })
+
+/** The error of work that has to fail. */
+export const failure = (work: Promise<unknown>): Promise<PilotError> =>
+  work.then(
+    () => expect.fail('it went well'),
+    (error: unknown) => (isPilotError(error) ? error : expect.fail(String(error))),
+  )
+
+/** What exists in the cloud. */
+export const types = async ({ cloud }: Workplace): Promise<readonly string[]> => (await cloud.resources()).map(({ type }) => type).sort()
+
+export const ship = (place: Workplace, text: string, changes: Parameters<typeof definition>[1] = {}): Promise<UpResult> => up(place.context, { app: definition('api', changes), source: sourceOf(text) })
+
+/** A disk that is full as soon as a release is to be written. */
+export function withoutReleases(context: LifecycleContext): LifecycleContext {
+  const scope = (name: string): ScopeStore => {
+    const store = context.store.scope(name)
+    return { ...store, putRecord: (type, ...rest) => (type === 'release' ? Promise.reject(new Error('no disk')) : store.putRecord(type, ...rest)) }
+  }
+  return { ...context, store: { ...context.store, scope } }
+}

@@ -1,13 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isPilotError, type PilotError } from '../errors/pilot-error.ts'
 import { definition } from '../testing/definition.ts'
 import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import type { LifecycleContext } from './context.ts'
 import { configure, listConfiguration, setSecret } from './configure.ts'
 import { destroyApp, destroyPlatform } from './destroy.ts'
-import { openWorkplace, shop, sourceOf, type Workplace } from './lifecycle.fixture.ts'
+import { failure, openWorkplace, ship, shop, sourceOf, types, withoutReleases } from './lifecycle.fixture.ts'
 import { release, rollback } from './release.ts'
 import { restart, start, stop } from './run-state.ts'
 import { planSetup, setup } from './setup.ts'
@@ -17,14 +16,6 @@ import { up } from './up.ts'
 let cloud: FakeCloud
 beforeAll(async () => void (cloud = await startFakeCloud()))
 afterAll(() => cloud.stop())
-
-const failure = (work: Promise<unknown>): Promise<PilotError> =>
-  work.then(
-    () => expect.fail('it went well'),
-    (error: unknown) => (isPilotError(error) ? error : expect.fail(String(error))),
-  )
-const types = async ({ cloud: account }: Workplace): Promise<readonly string[]> => (await account.resources()).map(({ type }) => type).sort()
-const ship = (place: Workplace, text: string, changes = {}) => up(place.context, { app: definition('api', changes), source: sourceOf(text) })
 
 describe('up', () => {
   it('goes from source to a URL', async () => {
@@ -145,7 +136,7 @@ describe('up', () => {
     await using place = await openWorkplace(cloud)
     await ship(place, 'one')
     const { context } = place
-    const dying = { ...context, store: { ...context.store, scope: (name: string) => withoutReleases(context.store.scope(name)) } }
+    const dying = withoutReleases(context)
     expect((await failure(up(dying, { app: definition(), source: sourceOf('two') }))).message).toContain('no disk')
     expect((await listReleases(context, { app: shop })).releases).toHaveLength(1)
     expect(await ship(place, 'two')).toMatchObject({ changed: false, deployment: { number: 2 } })
@@ -258,7 +249,7 @@ describe('stop, start and restart', () => {
     expect(await stop(place.context, { app: shop })).toEqual({ stopped: true })
     expect(await types(place)).toEqual(['database', 'network', 'traffic'])
     expect((await appStatus(place.context, { app: shop })).state).toBe('stopped')
-    expect(await stop(place.context, { app: shop })).toEqual({ stopped: false })
+    expect(await failure(stop(place.context, { app: shop }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', message: 'stop of shop/api is not possible now', reason: 'It does not run.' })
     expect(await start(place.context, { app: shop })).toMatchObject({ deployment: first.deployment.id })
     expect(await failure(start(place.context, { app: shop }))).toMatchObject({ code: 'NOT_ALLOWED_NOW' })
   })
@@ -329,9 +320,3 @@ describe('destroy', () => {
     expect(await types(place)).toEqual([])
   })
 })
-
-/** A store whose disk is full as soon as a release is to be written. */
-function withoutReleases<T extends { putRecord(type: string, ...rest: never[]): Promise<void> }>(scope: T): T {
-  const putRecord = (type: string, ...rest: never[]): Promise<void> => (type === 'release' ? Promise.reject(new Error('no disk')) : scope.putRecord(type, ...rest))
-  return { ...scope, putRecord }
-}

@@ -7,27 +7,28 @@ import { liveDeployment } from './live.ts'
 import type { ReleaseInput, RollbackInput } from './phases.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle } from './scope.ts'
-import { withApp, type AppSession } from './session.ts'
+import type { AppSession } from './session.ts'
 import { makeLive } from './stage.ts'
+import { releaseOfLive, withRelease } from './with-release.ts'
 
-/** Points public traffic at a deployment; by default at the newest one. Staged again if it is no longer there. */
+/** Points public traffic at a deployment; by default at the newest one. Staged again if it is no longer there; what is live already makes no new release. */
 export const release = (context: LifecycleContext, { app, deployment: wanted }: ReleaseInput): Promise<ReleaseRecord> =>
-  withApp(context, { app, action: 'release' }, async (session) => {
+  withRelease(context, { app, action: 'release' }, async (session) => {
     const ledger = await session.ledger()
-    const newest = ledger.deployments.at(-1)
-    if (!newest) throw new PilotError('NOT_FOUND', `${appTitle(app)} has no deployment to release`, { suggestion: 'Deploy it with `up` or `deploy`.' })
-    const deployment = wanted === undefined ? newest : findDeployment(ledger, app, wanted)
+    const deployment = wanted === undefined ? ledger.deployments.at(-1)! : findDeployment(ledger, app, wanted)
+    const unchanged = await releaseOfLive(session, deployment)
+    if (unchanged) return unchanged
     await refuseWithoutArtifact(session, deployment)
     return makeLive(session, { deployment, kind: 'release' })
   })
 
 /** A new release of an older deployment; by default of the one that was live before the current one. */
 export const rollback = (context: LifecycleContext, { app, to }: RollbackInput): Promise<ReleaseRecord> =>
-  withApp(context, { app, action: 'rollback' }, async (session) => {
+  withRelease(context, { app, action: 'rollback' }, async (session) => {
     const ledger = await session.ledger()
     const current = liveDeployment(await session.state(), ledger)
     const deployment = to === undefined ? deploymentBefore(ledger, current) : findDeployment(ledger, app, to)
-    if (!deployment) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no earlier release to go back to`, { reason: current ? `v${current.number} is its first.` : 'It was never released.' })
+    if (!deployment) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no earlier release to go back to`, current ? { reason: `v${current.number} is its first.` } : {})
     if (deployment.id === current?.id) throw new PilotError('NOT_ALLOWED_NOW', `v${deployment.number} of ${appTitle(app)} is live already`)
     await refuseWithoutArtifact(session, deployment)
     return makeLive(session, { deployment: await withCurrentSecrets(session, deployment), kind: 'rollback' })

@@ -1,48 +1,49 @@
-import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
 import { writeDeployment } from './deploy.ts'
-import { mergeGraphs, recordedGraph, trafficTo, withoutDeployment } from './desired.ts'
+import { mergeGraphs, recordedGraph, trafficTo, withoutDeployments } from './desired.ts'
+import { findDeployment } from './ledger.ts'
 import { liveDeployment, liveDeployments } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { refuseWithoutArtifact } from './release.ts'
-import { appTitle } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
-import { makeLive } from './stage.ts'
+import { drainTimeoutMs, makeLive } from './stage.ts'
+import { withRelease } from './with-release.ts'
 
 /** The same artifact and configuration anew, released like any deployment: no request fails. */
 export const restart = (context: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<ReleaseRecord> =>
-  withApp(context, { app, action: 'restart' }, async (session) => {
-    const current = liveDeployment(await session.state(), await session.ledger())
-    if (!current) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} does not run`, { suggestion: 'Start it with `start`, or deploy it with `up`.' })
+  withRelease(context, { app, action: 'restart' }, async (session) => {
+    const current = liveDeployment(await session.state(), await session.ledger())!
     await refuseWithoutArtifact(session, current)
     return makeLive(session, { deployment: await again(session, current), kind: 'restart' })
   })
 
 /** Takes the traffic away and removes what runs; data, records and artifacts stay. */
-export const stop = (context: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<{ readonly stopped: boolean }> =>
-  withApp(context, { app, action: 'stop' }, async (session) => {
-    const live = liveDeployments(await session.state())
+export const stop = (context: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<{ readonly stopped: true }> =>
+  withApp(context, { app, action: 'stop', resume: async (session) => (liveDeployments(await session.state()).length === 0 ? stopIn(session) : undefined) }, stopIn)
+
+/** When an earlier attempt took the traffic away, removes what that one left. */
+function stopIn(session: AppSession): Promise<{ readonly stopped: true }> {
+  const { context, app, engine } = session
+  return runPhase(context, { app, phase: 'drain' }, async () => {
+    const deployments = liveDeployments(await session.state())
     const current = liveDeployment(await session.state(), await session.ledger())
-    if (!current) return { stopped: false }
-    return runPhase(context, { app, phase: 'drain' }, async () => {
+    if (current) {
       const traffic = trafficTo(context.provider, current, undefined).resources
-      await session.engine.apply(mergeGraphs(recordedGraph(await session.state()), traffic), { allowReplace: true })
-      await context.provider.compute[current.target]?.drain?.({ app, deployments: live, timeoutMs: 30_000, signal: context.signal })
-      const rest = live.reduce((graph, id) => withoutDeployment(graph, id), recordedGraph(await session.state()))
-      await session.engine.apply(rest, { allowReplace: true })
-      return { result: { stopped: true } }
-    })
+      await engine.apply(mergeGraphs(recordedGraph(await session.state()), traffic), { allowReplace: true })
+      await context.provider.compute[current.target]?.drain?.({ app, deployments, timeoutMs: drainTimeoutMs, signal: context.signal })
+    }
+    await engine.apply(withoutDeployments(recordedGraph(await session.state())), { allowReplace: true })
+    return { result: { stopped: true } }
   })
+}
 
 /** Brings back what ran last. */
 export const start = (context: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<ReleaseRecord> =>
-  withApp(context, { app, action: 'start' }, async (session) => {
+  withRelease(context, { app, action: 'start' }, async (session) => {
     const ledger = await session.ledger()
-    if (liveDeployment(await session.state(), ledger)) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} runs already`, { suggestion: 'Use `restart` for a fresh start.' })
-    const last = ledger.deployments.find(({ id }) => id === ledger.releases.at(-1)?.deployment)
-    if (!last) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} was never released`, { suggestion: 'Deploy it with `up`.' })
+    const last = findDeployment(ledger, app, ledger.releases.at(-1)!.deployment)
     await refuseWithoutArtifact(session, last)
     return makeLive(session, { deployment: last, kind: 'restart' })
   })

@@ -28,5 +28,8 @@ export const appTitle = ({ project, app, environment }: AppIdentity): string =>
 /** `mailer` → `MAILER_URL`, `auth-api` → `AUTH_API_URL`. */
 export const linkVariable = (app: string): string => `${app.toUpperCase().replaceAll('-', '_')}_URL`
 
+/** The keys of every deployment's resources begin with this. */
+export const deploymentsKeyPrefix = 'deployment/'
+
 /** The keys of one deployment's resources begin with this; every compute keeps to it. */
-export const deploymentKeyPrefix = (deployment: string): string => `deployment/${deployment}/`
+export const deploymentKeyPrefix = (deployment: string): string => `${deploymentsKeyPrefix}${deployment}/`

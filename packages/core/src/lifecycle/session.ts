@@ -3,11 +3,13 @@ import { createEngine, type Engine } from '../graph/engine.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import { acquireLease, type Lease } from '../store/lease.ts'
 import type { ScopeName, ScopeStore, State } from '../store/store.ts'
+import { refuseUnlessAllowed, type AppAction } from './actions.ts'
 import type { LifecycleContext } from './context.ts'
 import { nextNumber, openLedger, type Ledger, type LedgerWriter } from './ledger.ts'
 import { liveDeployments } from './live.ts'
 import type { ReleaseRecord } from './records.ts'
 import { appScope, appTitle } from './scope.ts'
+import { recordedAppState } from './status.ts'
 
 /** One operation on one scope while it holds the lease. */
 export interface Session {
@@ -53,12 +55,23 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
   }
 }
 
-export async function withApp<T>(context: LifecycleContext, { app, action }: { app: AppIdentity; action: string }, work: (session: AppSession) => Promise<T>): Promise<T> {
+/**
+ * Runs an action on an app as the owner of its scope. Throws NOT_ALLOWED_NOW where the table of actions says no. An attempt
+ * that goes on with an interrupted operation first asks `resume` whether the earlier one has done it; undefined: it has not.
+ */
+export async function withApp<T>(
+  context: LifecycleContext,
+  { app, action, resume }: { app: AppIdentity; action: AppAction; resume?: (session: AppSession) => Promise<T | undefined> },
+  work: (session: AppSession) => Promise<T>,
+): Promise<T> {
   const title = `${action} of ${appTitle(app)} by ${context.by}`
   return withScope(context, { scope: appScope(app), title, app }, async (session) => {
     const { read: ledger, write } = openLedger(session.scope, session.lease.fence)
     const appSession: AppSession = { ...session, app, write, ledger, state: () => session.engine.state() }
     await recordUnwrittenRelease(appSession)
+    const done = context.resumesSince === undefined ? undefined : await resume?.(appSession)
+    if (done !== undefined) return done
+    refuseUnlessAllowed({ app, action, state: recordedAppState(await appSession.state(), await ledger()) })
     return work(appSession)
   })
 }

@@ -75,6 +75,14 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
   return release
 }
 
+/** What is live already stays so, without a new release: what drifted is mended, and what the release does not need goes. */
+export async function keepLive(session: AppSession, { deployment, desired }: { deployment: DeploymentRecord; desired: DesiredDeployment }): Promise<ReleaseRecord | undefined> {
+  await settleRelease(session, { deployment, desired, previous: [deployment.id] })
+  const release = (await session.ledger()).releases.at(-1)
+  if (release) announce(session, { deployment, release, changed: false, urls: trafficUrls(await session.state()) })
+  return release
+}
+
 /** The graph of a deployment from its records, as it was deployed or as it is about to be. */
 export async function desire(session: AppSession, deployment: DeploymentRecord): Promise<DesiredDeployment> {
   const configuration = await configurationOf(session, deployment)
@@ -95,7 +103,7 @@ export function announce({ context, app }: AppSession, { deployment, release, ch
 }
 
 /** How long open requests of the old deployment may take. Kamal's proxy and the load balancers of the clouds wait 30 s too. */
-const drainTimeoutMs = 30_000
+export const drainTimeoutMs = 30_000
 
 /** Cleaning up goes on although the operation was cancelled: the engine made for it ends by its own deadlines. */
 async function unstage(session: AppSession, { id }: DeploymentRecord): Promise<void> {

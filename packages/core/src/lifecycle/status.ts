@@ -1,7 +1,8 @@
 import type { InstanceStatus } from '../provider/compute.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
+import type { State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
-import { readLedger } from './ledger.ts'
+import { readLedger, type Ledger } from './ledger.ts'
 import { liveDeployment, trafficUrls } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appOfScope, appScope } from './scope.ts'
@@ -38,6 +39,12 @@ export async function listReleases({ store }: Pick<LifecycleContext, 'store'>, {
 async function instancesOf({ provider, signal }: Pick<LifecycleContext, 'provider' | 'signal'>, { app, id, target }: DeploymentRecord): Promise<readonly InstanceStatus[]> {
   const all = (await provider.compute[target]?.status({ app, signal })) ?? []
   return all.filter(({ deployment }) => deployment === id)
+}
+
+/** The state as far as records tell: whether what has traffic is healthy is not asked. */
+export function recordedAppState(state: State | undefined, ledger: Ledger): AppState {
+  const deployment = liveDeployment(state, ledger)
+  return deployment ? 'live' : stateOf({ deployment, release: ledger.releases.at(-1), deployments: ledger.deployments, instances: [] })
 }
 
 function stateOf({ deployment, release, deployments, instances }: { deployment: DeploymentRecord | undefined; release: ReleaseRecord | undefined; deployments: readonly DeploymentRecord[]; instances: readonly InstanceStatus[] }): AppState {

@@ -5,7 +5,7 @@ import { trafficUrls } from './live.ts'
 import type { UpInput, UpResult } from './phases.ts'
 import { push } from './push.ts'
 import { withApp } from './session.ts'
-import { announce, makeLive, settleRelease } from './stage.ts'
+import { keepLive, makeLive } from './stage.ts'
 
 /** From source to a live URL: build, push, deploy, release. A phase that has nothing to do says so. */
 export const up = (context: LifecycleContext, { app, source, release: wantsRelease = true, force = false }: UpInput): Promise<UpResult> =>
@@ -18,11 +18,8 @@ export const up = (context: LifecycleContext, { app, source, release: wantsRelea
     if (!wantsRelease) return { ...result, changed: !live }
 
     if (live) {
-      await settleRelease(session, { deployment, desired, previous: [deployment.id] })
-      const release = (await session.ledger()).releases.at(-1)
-      const urls = trafficUrls(await session.state())
-      if (release) announce(session, { deployment, release, changed: false, urls })
-      return { ...result, changed: false, ...(release ? { release } : {}), ...urls }
+      const release = await keepLive(session, { deployment, desired })
+      return { ...result, changed: false, ...(release ? { release } : {}), ...trafficUrls(await session.state()) }
     }
     const release = await makeLive(session, { deployment, kind: 'release', staged: desired })
     return { ...result, changed: true, release, ...trafficUrls(await session.state()) }

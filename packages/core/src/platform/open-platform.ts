@@ -34,6 +34,7 @@ export interface OperationOptions {
   readonly log?: (line: string) => void
   readonly usualMs?: LifecycleContext['usualMs']
   readonly waitForLeaseMs?: number
+  readonly resumesSince?: string
 }
 
 /** Server and scripts open a platform in the same way, on the same files of the home. */

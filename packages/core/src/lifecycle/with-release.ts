@@ -1,0 +1,31 @@
+import type { AppIdentity } from '../provider/app-identity.ts'
+import type { AppAction } from './actions.ts'
+import type { LifecycleContext } from './context.ts'
+import { liveDeployments } from './live.ts'
+import { runPhase } from './phase.ts'
+import type { DeploymentRecord, ReleaseRecord } from './records.ts'
+import { withApp, type AppSession } from './session.ts'
+import { desire, keepLive } from './stage.ts'
+
+/** An action that ends in one release, however often it is attempted. */
+export const withRelease = (context: LifecycleContext, { app, action }: { app: AppIdentity; action: AppAction }, work: (session: AppSession) => Promise<ReleaseRecord>): Promise<ReleaseRecord> =>
+  withApp(context, { app, action, resume: releasedEarlier }, work)
+
+/** The newest release, if it is of this deployment and it has the traffic: there is nothing to do. */
+export async function releaseOfLive(session: AppSession, deployment: DeploymentRecord): Promise<ReleaseRecord | undefined> {
+  if (!liveDeployments(await session.state()).includes(deployment.id)) return undefined
+  return runPhase(session.context, { app: session.app, phase: 'release', detail: `v${deployment.number}` }, async () => ({
+    result: await keepLive(session, { deployment, desired: await desire(session, deployment) }),
+    outcome: 'unchanged',
+  }))
+}
+
+/** What an earlier attempt of the same operation released: nobody else has worked on the app since that one began. */
+async function releasedEarlier(session: AppSession): Promise<ReleaseRecord | undefined> {
+  const { resumesSince } = session.context
+  const { releases, deployments } = await session.ledger()
+  const newest = releases.at(-1)
+  if (resumesSince === undefined || newest === undefined || newest.at < resumesSince) return undefined
+  const deployment = deployments.find(({ id }) => id === newest.deployment)
+  return deployment && releaseOfLive(session, deployment)
+}
