@@ -3,9 +3,11 @@ import { closeSync, fchownSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isProcessAlive, processIdentity, type ProcessIdentity } from '@pilot/core/process-identity'
 import { unseal } from '@pilot/core/seal'
+import { endAll, processesMarked, signal as send } from '../end-processes.ts'
 import type { Home } from '../home/home.ts'
 import { isHomeThere } from '../home/load.ts'
-import { applyLimits } from './limits.ts'
+import { applyLimits, limitsGroupOf, processesInGroup, removeGroup } from './limits.ts'
+import { markOfProcess, markText, newMark, serviceMark } from './mark.ts'
 import { serviceKey } from './service-key.ts'
 import type { StoredSpec } from './spec.ts'
 import type { ServiceExit } from './status.ts'
@@ -14,16 +16,16 @@ import type { ServiceExit } from './status.ts'
 export interface Running {
   readonly identity: ProcessIdentity
   readonly revision: string
+  /** What it and everything that it starts carry in their environment; undefined where an adopted one's cannot be read. */
+  readonly mark: string | undefined
+  /** Its memory cgroup, in which everything is that it starts. */
+  readonly group: string | undefined
   readonly startedAt: number
   /** Absent when adopted: then there is no channel and no exit code, and death is found by looking. */
   readonly child?: ChildProcess
   readonly limits?: Readonly<Record<string, string>>
   readonly exited: Promise<ServiceExit>
 }
-
-/** Which home and service a process belongs to, for a supervisor that was killed between starting it and writing it down. */
-export const serviceMark = 'PILOT_SERVICE'
-export const markOf = (home: Home, spec: { readonly name: string; readonly revision: string }): string => `${home.id}/${spec.name}/${spec.revision}`
 
 /** What a sealed environment belongs to: it opens for no other service. */
 export const sealContext = (name: string): string => `service/${name}`
@@ -37,9 +39,10 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
   if (!isHomeThere(home)) throw new Error(`${home.dir} is gone`)
   const log = openLog(spec)
   try {
+    const mark = newMark(home, spec)
     const child = spawn(spec.command, [...(spec.args ?? [])], {
       cwd: spec.cwd ?? home.dir,
-      env: environment(home, spec),
+      env: environment(home, { spec, mark }),
       detached: true,
       stdio: spec.holdsSockets === true ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
       ...(spec.user === undefined ? {} : { uid: spec.user.uid, gid: spec.user.gid }),
@@ -54,14 +57,15 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
     // After 'spawn' an error event is about a signal or a message that did not arrive: the exit tells the rest.
     child.on('error', () => {})
     const identity = processIdentity(child.pid as number) ?? ({ bootId: '', pid: child.pid as number, startTime: '' } as ProcessIdentity)
-    return { identity, revision: spec.revision, startedAt: performance.now(), child, limits: applyLimits(home, spec, identity.pid), exited }
+    const limits = applyLimits(home, spec, identity.pid)
+    return { identity, revision: spec.revision, mark, group: limitsGroupOf(home, identity.pid), startedAt: performance.now(), child, limits, exited }
   } finally {
     closeSync(log)
   }
 }
 
 /** Takes over a process that another supervisor started. */
-export function adopt(identity: ProcessIdentity, { revision }: { revision: string }): Running {
+export function adopt(home: Home, identity: ProcessIdentity, { revision }: { revision: string }): Running {
   // Elsewhere than on Linux each look starts a program.
   const everyMs = process.platform === 'linux' ? 200 : 2_000
   const exited = new Promise<ServiceExit>((resolve) => {
@@ -71,29 +75,36 @@ export function adopt(identity: ProcessIdentity, { revision }: { revision: strin
       resolve({ at: new Date().toISOString(), code: null, signal: null })
     }, everyMs)
   })
-  return { identity, revision, startedAt: performance.now(), exited }
+  return { identity, revision, mark: markOfProcess(identity.pid), group: limitsGroupOf(home, identity.pid), startedAt: performance.now(), exited }
 }
 
-/** Ends the whole tree: the signal to the process group, then SIGKILL. Resolves when the leader is gone. */
+/** Ends the whole tree: the signal to the process group, then SIGKILL. Resolves when all of it is gone. */
 export async function stopRunning(running: Running, { signal, timeoutMs }: { signal: NodeJS.Signals; timeoutMs: number }): Promise<ServiceExit> {
   signalGroup(running.identity, signal)
   const kill = setTimeout(() => signalGroup(running.identity, 'SIGKILL'), timeoutMs)
   const exit = await running.exited
   clearTimeout(kill)
-  await sweepGroup(running.identity, 2_000)
+  await sweep(running, 2_000)
   return exit
 }
 
 /**
- * What the leader left in its group: given a moment to follow it, then killed, so that a restarted service never meets its
- * own old workers. A group keeps its number taken, so no stranger can be hit.
+ * What the leader left behind: given a moment to follow it, then killed, so that a restarted service never meets its own old
+ * workers. What asked for a session of its own has left the group, and is found by the memory cgroup and by the mark.
  */
-export async function sweepGroup(identity: ProcessIdentity, graceMs: number): Promise<void> {
+export async function sweep({ identity, mark, group }: Running, graceMs: number): Promise<void> {
+  const strays = (): readonly number[] => [...new Set([...(group === undefined ? [] : processesInGroup(group)), ...(mark === undefined ? [] : processesMarked(markText(mark)))])]
   const deadline = performance.now() + graceMs
-  while (groupExists(identity)) {
-    if (performance.now() >= deadline) return signalGroup(identity, 'SIGKILL')
+  for (let asked = false; performance.now() < deadline; asked = true) {
+    const left = strays()
+    if (left.length === 0 && !groupExists(identity)) break
+    if (!asked) for (const pid of left) send(pid, 'SIGTERM')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+  // A group keeps its number taken, so no stranger can be hit.
+  signalGroup(identity, 'SIGKILL')
+  await endAll(strays)
+  if (group !== undefined) removeGroup(group)
 }
 
 function signalGroup({ pid }: ProcessIdentity, signal: NodeJS.Signals): void {
@@ -120,8 +131,8 @@ function openLog(spec: StoredSpec): number {
   return log
 }
 
-function environment(home: Home, spec: StoredSpec): Record<string, string> {
+function environment(home: Home, { spec, mark }: { spec: StoredSpec; mark: string }): Record<string, string> {
   const inherited = Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
   const secret = spec.sealedEnv === undefined ? {} : (JSON.parse(unseal(serviceKey(home.paths), spec.sealedEnv, sealContext(spec.name))) as Record<string, string>)
-  return { ...inherited, ...spec.env, ...secret, [serviceMark]: markOf(home, spec) }
+  return { ...inherited, ...spec.env, ...secret, [serviceMark]: mark }
 }

@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Home } from '../home/home.ts'
 import type { StoredSpec } from './spec.ts'
 
@@ -28,18 +28,49 @@ function attempt(work: () => void, done: string): string {
   }
 }
 
-/** The group of a service that is gone; groups are empty folders that would pile up. */
+/** The group that a process of this home was put into, in which everything is that it started; undefined when it has none of its own. */
+export function limitsGroupOf(home: Home, pid: number): string | undefined {
+  try {
+    const { folder } = memoryGroups(pid)
+    return basename(folder).startsWith(groupName(home, '')) ? folder : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Wherever they moved themselves: no process leaves its cgroup without root. */
+export function processesInGroup(group: string): readonly number[] {
+  try {
+    return readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+/** Groups are empty folders that would pile up. One that still holds a process stays. */
+export function removeGroup(group: string): void {
+  try {
+    rmdirSync(group)
+  } catch {
+    // There was none, or something in it still ends.
+  }
+}
+
+/** The groups of a service that is gone, also of starts that nobody knows of any more. */
 export function removeLimits(home: Home, name: string): void {
   try {
-    rmdirSync(memoryGroup(home, name).folder)
+    const { beside } = memoryGroups('self')
+    for (const group of readdirSync(beside)) if (group.startsWith(groupName(home, name))) removeGroup(join(beside, group))
   } catch {
-    // There was none, or something in it still ends: then the next service of this name uses it.
+    // No cgroups here.
   }
 }
 
 function joinMemoryGroup(home: Home, { name, bytes, pid }: { name: string; bytes: number; pid: number }): void {
   if (process.platform !== 'linux') throw new Error('only Linux has cgroups')
-  const { folder, limit } = memoryGroup(home, name)
+  const { beside, limit } = memoryGroups('self')
+  // One per start, since an old and a new process of a service may run side by side.
+  const folder = join(beside, `${groupName(home, name)}${pid}`)
   mkdirSync(folder, { recursive: true })
   writeInto(join(folder, limit), String(bytes))
   writeInto(join(folder, 'cgroup.procs'), String(pid))
@@ -50,14 +81,21 @@ function writeInto(file: string, value: string): void {
   writeFileSync(file, value, { flag: 'r+' })
 }
 
-function memoryGroup(home: Home, name: string): { readonly folder: string; readonly limit: string } {
-  const group = `pilot-${home.id.slice(0, 12)}-${name}`
+/** What the names of a service's groups begin with; without a name, of all services of the home. */
+const groupName = (home: Home, name: string): string => `pilot-${home.id.slice(0, 12)}-${name === '' ? '' : `${name}-`}`
+
+/** The memory cgroup of a process, and where groups of our own go beside it (v2) or below (v1). */
+function memoryGroups(pid: number | 'self'): { readonly folder: string; readonly beside: string; readonly limit: string } {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-  const own = readFileSync('/proc/self/cgroup', 'utf8')
+  const own = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
   const v1 = /^\d+ \d+ \S+ \S+ (\S+) .*- cgroup \S+ \S*\bmemory\b/m.exec(mounts)?.[1]
-  if (v1 !== undefined) return { folder: join(v1, /^\d+:(?:\w+,)*memory(?:,\w+)*:(.*)$/m.exec(own)?.[1] ?? '/', group), limit: 'memory.limit_in_bytes' }
+  if (v1 !== undefined) {
+    const folder = join(v1, /^\d+:(?:\w+,)*memory(?:,\w+)*:(.*)$/m.exec(own)?.[1] ?? '/')
+    return { folder, beside: folder, limit: 'memory.limit_in_bytes' }
+  }
   const v2 = /^\d+ \d+ \S+ \S+ (\S+) .*- cgroup2 /m.exec(mounts)?.[1]
   if (v2 === undefined) throw new Error('no cgroup file system is mounted')
-  // Beside our own group: one that holds processes cannot pass the memory controller on.
-  return { folder: join(v2, /^0::(.*)$/m.exec(own)?.[1] ?? '/', '..', group), limit: 'memory.max' }
+  const folder = join(v2, /^0::(.*)$/m.exec(own)?.[1] ?? '/')
+  // One that holds processes cannot pass the memory controller on.
+  return { folder, beside: join(folder, '..'), limit: 'memory.max' }
 }

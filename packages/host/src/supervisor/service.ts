@@ -1,7 +1,7 @@
 import { isProcessAlive, processIdentity } from '@pilot/core/process-identity'
 import type { Home } from '../home/home.ts'
 import { isHomeThere } from '../home/load.ts'
-import { adopt, startChild, stopRunning, sweepGroup, type Running } from './child.ts'
+import { adopt, startChild, stopRunning, sweep, type Running } from './child.ts'
 import { findMarked } from './find-marked.ts'
 import { heldSockets, type HeldMessage, type ServiceMessage } from './held-sockets.ts'
 import { removeLimits } from './limits.ts'
@@ -175,7 +175,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     await Promise.all(leaving.map((running) => stopRunning(running, stopping)))
     if (wanted !== undefined && !ending) return
     sockets.releaseAll()
-    if (last?.memoryBytes !== undefined) removeLimits(home, name)
+    removeLimits(home, name)
     removeStatus(home.paths, name)
     onGone()
   }
@@ -186,7 +186,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     lastExit = exit
     log(`${name}: process ${running.identity.pid} ended (${exit.signal ?? exit.code ?? 'unknown'})`)
     const ranMs = performance.now() - running.startedAt
-    await sweepGroup(running.identity, 0)
+    await sweep(running, 0)
     decideRestart(last, { ranMs, exit })
     await settle()
   }
@@ -228,13 +228,13 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     stopping = status.stop ?? stopping
     for (const identity of status.leaving ?? []) {
       if (!isProcessAlive(identity)) continue
-      const running = adopt(identity, { revision: status.revision })
+      const running = adopt(home, identity, { revision: status.revision })
       leaving.push(running)
       void stopRunning(running, stopping).then(() => (leaving = leaving.filter((other) => other !== running)))
     }
     const identity = status.process ?? (status.state === 'starting' ? markedProcess(status.revision) : undefined)
     if (identity === undefined || !isProcessAlive(identity)) return
-    const running = adopt(identity, { revision: status.revision })
+    const running = adopt(home, identity, { revision: status.revision })
     current = running
     log(`${name}: adopted process ${identity.pid}`)
     report('running')

@@ -6,6 +6,7 @@ import { isHomeThere } from '../home/load.ts'
 import { fileLockOwner } from '../home/lock.ts'
 import { hostProgram } from '../programs.ts'
 import { rotateLog } from './log-files.ts'
+import { withoutMark } from './mark.ts'
 
 /** Given to every supervisor: when somebody asked for it, milliseconds since 1970. */
 const askedAt = '--asked-at='
@@ -13,13 +14,16 @@ const askedAt = '--asked-at='
 /** Given to a supervisor that nobody asked for: it ends again where the last one was stopped on purpose in the meantime. */
 const broughtBack = '--brought-back'
 
-/** Starts a supervisor, detached; when another one has the lock it ends again at once. Returns its pid. */
+/**
+ * Starts a supervisor, detached; when another one has the lock it ends again at once. Returns its pid. Where a service starts it
+ * (the edge does), it is none of that service's own processes.
+ */
 export function startSupervisor(home: Home, ...words: readonly string[]): number | undefined {
   const file = join(home.paths.logs, 'supervisor.log')
   rotateLog(file)
   const log = openSync(file, 'a', 0o600)
   const { command, args } = hostProgram('supervisor')
-  const child = spawn(command, [...args, home.dir, `${askedAt}${Date.now()}`, ...words], { cwd: home.dir, detached: true, stdio: ['ignore', log, log] })
+  const child = spawn(command, [...args, home.dir, `${askedAt}${Date.now()}`, ...words], { cwd: home.dir, env: withoutMark(process.env), detached: true, stdio: ['ignore', log, log] })
   child.on('error', () => {})
   child.unref()
   closeSync(log)

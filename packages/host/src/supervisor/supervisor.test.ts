@@ -90,6 +90,53 @@ test('removing a service ends its whole tree, also what ignores SIGTERM', async 
   await until(() => !exists(child))
 })
 
+/** Starts something in a session of its own, with what it can be found by left in place or taken away; it ignores SIGTERM. */
+const strayOf = (env: string): string =>
+  `const c = require('child_process').spawn(process.execPath, ['-e', "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"], { detached: true, stdio: 'ignore', env: ${env} }); c.unref(); console.log('stray ' + c.pid); ${forever}`
+
+async function strayPid(spec: ServiceSpec): Promise<number> {
+  let pid = 0
+  await until(async () => (pid = Number(/stray (\d+)/.exec(await readFile(spec.logFile, 'utf8').catch(() => ''))?.[1] ?? 0)) > 0)
+  return pid
+}
+
+test('removing a service ends what it started in a session of its own', async () => {
+  const spec = nodeService('stray', strayOf('process.env'), { stopTimeoutMs: 300 })
+  await putService(home, spec)
+  await running('stray')
+  const stray = await strayPid(spec)
+  await removeService(home, 'stray')
+  expect(exists(stray)).toBe(false)
+})
+
+test('a service that ended by itself meets nothing of its former life when it starts again', async () => {
+  const spec = nodeService('stray', strayOf('process.env'))
+  await putService(home, spec)
+  const pid = await running('stray')
+  const stray = await strayPid(spec)
+  process.kill(pid, 'SIGKILL')
+  await until(() => serviceStatus(home, 'stray')?.process !== undefined && serviceStatus(home, 'stray')?.process?.pid !== pid)
+  expect(exists(stray)).toBe(false)
+})
+
+test('a limited service takes what it started along, also without its environment, and after its supervisor was killed', async ({ skip }) => {
+  const spec = nodeService('stray', strayOf('{}'), { memoryBytes: 500e6 })
+  await putService(home, spec)
+  await running('stray')
+  if (serviceStatus(home, 'stray')?.limits?.['memory']?.startsWith('cgroup') !== true) skip('no cgroup can be made here')
+  const stray = await strayPid(spec)
+  process.kill((await supervisorPid(home)) as number, 'SIGKILL')
+  await ensureSupervisor(home)
+  await removeService(home, 'stray')
+  expect(exists(stray)).toBe(false)
+})
+
+test('a supervisor that a service starts is none of its processes', async () => {
+  process.env['PILOT_SERVICE'] = `${home.id}/a/x`
+  const pid = await ensureSupervisor(home).finally(() => delete process.env['PILOT_SERVICE'])
+  expect(await readFile(`/proc/${pid}/environ`, 'utf8')).not.toContain('PILOT_SERVICE')
+})
+
 test('killed, the supervisor leaves its services alone, and the next one adopts them', async () => {
   await putService(home, nodeService('a', forever))
   await putService(home, nodeService('b', forever))
