@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, DeploymentSpec, LogLine, PilotError } from '@pilot/core'
+import { hasOwnUsers } from './process/isolation.ts'
 import { defaultHealth, noSignal, sourceOf, startLocalPlatform, type LocalPlatform } from './testing/local-platform.ts'
 
 let platform: LocalPlatform
@@ -85,6 +87,20 @@ describe('an app as a process', () => {
     expect(existsSync(join(platform.home.paths.logs, `${service}.log`))).toBe(false)
     await expect(fetch(outputs['deployment/d1/process-0']!['address'] as string)).rejects.toThrow()
   })
+})
+
+test.runIf(hasOwnUsers())('a destroy ends whatever runs as the app’s user', async () => {
+  const outputs = await deploy('strays', 'd1', await build('strays', { 'package.json': packageJson(), 'server.js': server }))
+  const { uid, gid } = outputs['user'] as { uid: number; gid: number }
+  // In no group and without any mark: it ignores SIGTERM, and starts another one as often as it can.
+  const stray = spawn(process.execPath, ['-e', `process.on('SIGTERM', () => {}); setInterval(() => require('child_process').spawn('/bin/sleep', ['100'], { detached: true, stdio: 'ignore' }), 20)`], { uid, gid, cwd: '/', env: {}, stdio: 'ignore' })
+  await new Promise((resolve) => stray.once('spawn', resolve))
+  const ended = new Promise((resolve) => stray.once('exit', (_, signal) => resolve(signal)))
+  const { engine } = platform.app('strays')
+  const user = engine.id('user')
+  await engine.destroy()
+  expect(await ended).toBe('SIGKILL')
+  expect(await readFile('/etc/passwd', 'utf8')).not.toContain(user)
 })
 
 describe('building a process', () => {

@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { defineKind, PilotError, type AnyKind, type Ownership } from '@pilot/core'
-import { findUser, readJson, replaceJson, type Home } from '@pilot/host'
+import { endAllOf, findUser, readJson, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { assertOurs, ownerOfText, ownerText, userName } from '../ownership.ts'
 import { listMarked, markOf, type Marked } from './marks.ts'
@@ -74,7 +74,11 @@ export function appUserKind(home: Home): AnyKind {
     async delete({ id, checkpoint }) {
       await checkpoint()
       const user = await findUser(id)
-      if (user && ownerOfText(await commentOf(id)).platformId !== undefined) await removeUser(id)
+      if (user && ownerOfText(await commentOf(id)).platformId !== undefined) {
+        // What left its service behind, which userdel would take for a reason to refuse.
+        await endAllOf(user)
+        await removeUser(id)
+      }
       await rm(folderOf(id), { recursive: true, force: true })
       await rm(markFile(id), { force: true })
       return {}
