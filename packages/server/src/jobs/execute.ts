@@ -6,23 +6,24 @@ import {
   destroyPlatform,
   errorBody,
   errorFromBody,
+  findBuild,
   forgetPlatform,
+  listPlatforms,
   openPackedSource,
-  PilotError,
   platformScope,
   push,
+  readLedger,
   redactValue,
   release,
   restart,
   rollback,
   appScope,
-  appTitle,
   start,
   stop,
   toPilotError,
   up,
   type AppIdentity,
-  type BuildRecord,
+  type DestroyResult,
   type LifecycleContext,
   type PackedSource,
 } from '@pilot/core'
@@ -56,6 +57,9 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const app = appOf(job)
     const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
 
+    // An earlier attempt may have forgotten the platform and died before it could say so.
+    if (payload.action === 'destroy-platform' && !(await isKnown(home.dir, job.platform))) return { deleted: [], kept: [] } satisfies DestroyResult
+
     const prepared = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, serverId, name: job.platform, payload, signal }) : undefined
     const platform = prepared?.platform ?? (await platforms.open(job.platform))
     const { redactor, secrets } = await operationRedactor(platform.context({ by, ...ownerOf(serverId) }).secrets, app)
@@ -69,6 +73,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
       ...ownerOf(serverId),
       signal,
       waitForLeaseMs: waitForLeaseMs(job),
+      ...(job.attempt > 1 && job.started_at !== null ? { resumesSince: job.started_at } : {}),
       usualMs: (phase) => usual.get(phase),
       log: (line) => log.line(line),
       emit(event) {
@@ -100,6 +105,8 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
   }
 }
 
+const isKnown = async (home: string, platform: string): Promise<boolean> => (await listPlatforms(home)).some(({ name }) => name === platform)
+
 interface Sources {
   openSource(source: { readonly digest: string }): Promise<PackedSource>
 }
@@ -119,7 +126,7 @@ async function act(payload: JobPayload, context: LifecycleContext, { openSource 
     }
     case 'deploy': {
       const { definition } = payload.app
-      const chosen = await findBuild(context, definition.app, payload.app.build)
+      const chosen = findBuild(await readLedger(context.store.scope(appScope(definition.app))), definition.app, payload.app.build)
       const pushed = await push(context, { app: definition.app, build: chosen })
       return { deployment: await deploy(context, { app: definition, build: pushed }) }
     }
@@ -143,13 +150,6 @@ async function act(payload: JobPayload, context: LifecycleContext, { openSource 
     case 'destroy-platform':
       return { ...(await destroyPlatform(context, { deleteData: payload.deleteData })) }
   }
-}
-
-async function findBuild({ store }: LifecycleContext, app: AppIdentity, id: string | undefined): Promise<BuildRecord> {
-  const builds = (await store.scope(appScope(app)).listRecords<BuildRecord>('build')).map(({ record }) => record)
-  const found = id === undefined ? builds.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1)).at(-1) : builds.find((record) => record.id === id)
-  if (found !== undefined) return found
-  throw new PilotError('NOT_FOUND', id === undefined ? `${appTitle(app)} has no build yet` : `${appTitle(app)} has no build ${id}`, { suggestion: 'Build it with `build`, or use `up`.' })
 }
 
 /** With several apps in one log, each line says whose it is. */

@@ -1,9 +1,12 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { forgetPlatform, listPlatforms, platformScope } from '@pilot/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../client/index.ts'
 import type { StreamEvent } from '../contract/events.ts'
 import { definition, eventsOf, finished, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
+import { createOperation } from './create.ts'
+import type { PlannedJob } from './plan.ts'
 
 let server: TestServer
 beforeEach(async () => {
@@ -58,6 +61,28 @@ test('a server that stops in the middle gives its job back; the next one goes on
   expect(await server.client.request('operation', { params: { id } })).toMatchObject({ state: 'done', jobs: [{ attempt: 2 }] })
   expect(await deployments()).toHaveLength(1)
   expect(await server.cloud.violations()).toEqual([])
+})
+
+test('a rollback that was interrupted after it switched the traffic does not go on to another release', async () => {
+  const app = definition('api').app
+  for (const text of ['one', 'two']) await server.run(await upRequest(server.client, [definition('api')], { 'index.html': text }))
+  await server.cloud.configure({ faults: [{ action: 'hold', moment: 'before', operation: 'delete', type: 'deployment', call: 2 }] })
+  const { operation } = await server.client.request('startOperation', { body: { action: 'rollback', app } })
+  await server.cloud.held()
+  const restarted = server.restart()
+  await server.cloud.release()
+  await restarted
+  expect(await finished(server.client, operation.id)).toMatchObject({ state: 'done', jobs: [{ attempt: 2, result: { release: { number: 3, kind: 'rollback' } } }] })
+  expect((await server.client.request('app', { params: app })).status).toMatchObject({ deployment: { number: 1 }, release: { number: 3 } })
+  expect(await deployments()).toHaveLength(1)
+})
+
+test('a destroy of a platform that ended after the platform was forgotten is done', async () => {
+  const [platform] = await listPlatforms(server.home.dir)
+  await forgetPlatform(server.home.dir, platform!.id)
+  const jobs: readonly PlannedJob[] = [{ scope: platformScope, payload: { action: 'destroy-platform', deleteData: true }, after: [] }]
+  const { operation } = await createOperation(server.database.db, { action: 'destroy-platform', platform: platform!.name, by: 'ada@test', jobs })
+  expect(await finished(server.client, operation.id)).toMatchObject({ state: 'done' })
 })
 
 test('a reader whose connection breaks again and again gets each event once, and the log byte for byte', async () => {
