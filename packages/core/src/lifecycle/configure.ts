@@ -5,10 +5,10 @@ import type { LifecycleContext } from './context.ts'
 import { writeConfiguration, writeDeployment } from './deploy.ts'
 import { newestConfiguration, readLedger } from './ledger.ts'
 import { liveDeployment } from './live.ts'
-import type { ConfigureInput, ConfigureResult, SetSecretInput } from './phases.ts'
+import type { ConfigureInput, ConfigureResult } from './phases.ts'
 import type { ConfigurationRecord } from './records.ts'
 import { refuseWithoutArtifact } from './release.ts'
-import { appScope, appTitle, linkVariable, secretPrefix } from './scope.ts'
+import { appScope, appTitle, linkVariable } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
 import { makeLive } from './stage.ts'
 
@@ -22,33 +22,32 @@ export const configure = (context: LifecycleContext, { app, set, unset, stage = 
     const values = { ...newest?.set, ...set }
     for (const name of unset) delete values[name]
     const secrets = await currentSecrets(context.secrets, app)
-    return apply(session, await writeConfiguration(session, { manifest: newest?.manifest ?? {}, set: values, secrets }), stage)
-  })
-
-/** `secret set` and `secret unset`: the value goes to the secret store first, then the configuration that refers to it. */
-export const setSecret = (context: LifecycleContext, { app, name, value, stage = false }: SetSecretInput): Promise<ConfigureResult> =>
-  withApp(context, { app, action: 'secret' }, async (session) => {
-    refuseBadName(name)
-    const before = await currentSecrets(context.secrets, app)
-    if (value === undefined && !(name in before)) throw new PilotError('NOT_FOUND', `${appTitle(app)} has no secret ${name}`)
-    if (value === undefined) await context.secrets.remove(`${secretPrefix(app)}${name}`)
-    else if (!before[name] || (await context.secrets.get(before[name])) !== value) await context.secrets.put(`${secretPrefix(app)}${name}`, value)
-    const newest = newestConfiguration(await session.ledger())
-    const secrets = await currentSecrets(context.secrets, app)
-    return apply(session, await writeConfiguration(session, { manifest: newest?.manifest ?? {}, set: newest?.set ?? {}, secrets }), stage)
+    return applyConfiguration(session, await writeConfiguration(session, { manifest: newest?.manifest ?? {}, set: values, secrets }), stage)
   })
 
 /** What `env list` shows: every variable, where its value comes from, and what it hides; values of secrets stay out. */
-export async function listConfiguration({ store, secrets }: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<readonly ConfigurationLine[]> {
+export async function listConfiguration({ store, secrets }: Pick<LifecycleContext, 'store' | 'secrets'>, { app }: { readonly app: AppIdentity }): Promise<ConfigurationListing> {
   const scope = store.scope(appScope(app))
   const ledger = await readLedger(scope)
   const live = liveDeployment(await scope.readState(), ledger)
   const newest = newestConfiguration(ledger)
   const layers = { manifest: newest?.manifest ?? {}, set: newest?.set ?? {}, secrets: await currentSecrets(secrets, app) }
-  const platform = Object.fromEntries([...(live?.run.database ? ['DATABASE_URL'] : []), ...(live?.run.uses ?? []).map(linkVariable)].map((name) => [name, '']))
-  return Object.entries(effectiveConfiguration(layers, platform))
-    .map(([name, { value, source, hides }]) => ({ name, source, hides, ...(typeof value === 'string' && source !== 'platform' ? { value } : {}) }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  const given = new Map([...(live?.run.database ? [['DATABASE_URL', 'database'] as const] : []), ...(live?.run.uses ?? []).map((name) => [linkVariable(name), name] as const)])
+  const platform = Object.fromEntries([...given.keys()].map((name) => [name, '']))
+  const lines = Object.entries(effectiveConfiguration(layers, platform)).map(([name, { value, source, hides }]): ConfigurationLine => {
+    if (source === 'platform') return { name, source, hides, from: given.get(name)! }
+    return { name, source, hides, ...(typeof value === 'string' ? { value } : {}) }
+  })
+  return { version: newest?.version ?? 0, ...(live === undefined ? {} : { released: live.configuration }), lines: lines.sort((a, b) => (a.name < b.name ? -1 : 1)) }
+}
+
+export interface ConfigurationListing {
+  /** Of the newest configuration; 0: there is none yet. */
+  readonly version: number
+  /** The version that the live deployment has; lower when something is staged. */
+  readonly released?: number
+  /** By name. */
+  readonly lines: readonly ConfigurationLine[]
 }
 
 export interface ConfigurationLine {
@@ -57,9 +56,12 @@ export interface ConfigurationLine {
   readonly hides: readonly string[]
   /** Absent for secrets and values of the platform. */
   readonly value?: string
+  /** Of a platform value: `database`, or the app whose address it is. */
+  readonly from?: string
 }
 
-async function apply(session: AppSession, configuration: ConfigurationRecord, stage: boolean): Promise<ConfigureResult> {
+/** Releases a configuration at once, unless it waits for the next `up` or nothing runs that could have it. */
+export async function applyConfiguration(session: AppSession, configuration: ConfigurationRecord, stage: boolean): Promise<ConfigureResult> {
   const current = liveDeployment(await session.state(), await session.ledger())
   if (stage || !current || current.configuration === configuration.version) return { configuration }
   await refuseWithoutArtifact(session, current)
@@ -69,7 +71,7 @@ async function apply(session: AppSession, configuration: ConfigurationRecord, st
 }
 
 /** POSIX names, as shells take them. */
-function refuseBadName(name: string): void {
+export function refuseBadName(name: string): void {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return
   throw new PilotError('USAGE', `${JSON.stringify(name)} is not a name for a variable`, { suggestion: 'Use letters, digits and underscores, not beginning with a digit.' })
 }

@@ -1,9 +1,10 @@
 import { PilotError } from '../errors/pilot-error.ts'
+import { isEqual } from '../graph/canonical.ts'
 import type { AppDefinition } from './app-definition.ts'
 import { currentSecrets, sameLayers, type ConfigurationLayers } from './configuration.ts'
 import type { LifecycleContext } from './context.ts'
 import type { DesiredDeployment } from './desired.ts'
-import { canonicalJson, contentId, newestConfiguration, nextNumber } from './ledger.ts'
+import { contentId, newestConfiguration, nextNumber } from './ledger.ts'
 import { liveDeployments } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { DeployInput } from './phases.ts'
@@ -51,7 +52,7 @@ export async function writeDeployment(
   const { app, context, write, ledger, state } = session
   const { deployments } = await ledger()
   const content = { artifact: build.artifact.digest, configuration, run, target }
-  const same = deployments.filter((deployment) => canonicalJson({ artifact: deployment.artifact.digest, configuration: deployment.configuration, run: deployment.run, target: deployment.target }) === canonicalJson(content))
+  const same = deployments.filter(({ artifact, configuration, run, target }) => isEqual({ artifact: artifact.digest, configuration, run, target }, content))
   const newest = same.at(-1)
   const unfinished = newest !== undefined && !liveDeployments(await state()).includes(newest.id) && newest.id === deployments.at(-1)?.id
   if (newest && (!force || unfinished)) return newest

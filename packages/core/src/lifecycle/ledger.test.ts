@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { createFileStore } from '../store/file-store.ts'
 import { acquireLease } from '../store/lease.ts'
 import type { ScopeStore } from '../store/store.ts'
-import { canonicalJson, contentId, findDeployment, nextNumber, openLedger, readLedger, type Ledger } from './ledger.ts'
-import type { DeploymentRecord } from './records.ts'
+import { contentId, findBuild, findDeployment, nextNumber, openLedger, readLedger, type Ledger } from './ledger.ts'
+import type { BuildRecord, DeploymentRecord } from './records.ts'
 
 const app = { project: 'shop', app: 'api', environment: 'production' }
 const deployment = (number: number): DeploymentRecord => ({
@@ -56,6 +56,20 @@ describe('finding a deployment', () => {
   })
 })
 
+describe('finding a build', () => {
+  const build = (id: string, startedAt: string) => ({ id, startedAt }) as BuildRecord
+  const built = { ...ledger, builds: [build('a', '2026-01-02'), build('b', '2026-01-01')] }
+
+  it('takes the one with the id, else the newest', () => {
+    expect([findBuild(built, app, 'b').id, findBuild(built, app).id]).toEqual(['b', 'a'])
+  })
+
+  it('says when there is none', () => {
+    expect(() => findBuild(ledger, app)).toThrow(expect.objectContaining({ code: 'NOT_FOUND', message: 'shop/api has no build yet' }))
+    expect(() => findBuild(built, app, 'c')).toThrow(expect.objectContaining({ code: 'NOT_FOUND', message: 'shop/api has no build c' }))
+  })
+})
+
 describe('content ids', () => {
   it('are the same for the same content in another order', () => {
     expect(contentId({ a: 1, b: { c: [2], d: 3 } }, 10)).toBe(contentId({ b: { d: 3, c: [2] }, a: 1 }, 10))
@@ -68,7 +82,13 @@ describe('content ids', () => {
   })
 
   it('keep the order of lists', () => {
-    expect(canonicalJson([2, 1])).not.toBe(canonicalJson([1, 2]))
+    expect(contentId([2, 1], 10)).not.toBe(contentId([1, 2], 10))
+  })
+
+  it('stay what they were in every version of Pilot: records and artifacts are found by them', () => {
+    const run = { health: { path: '/', acceptBelow: 500, intervalMs: 1000, timeoutMs: 5000, graceMs: 60_000 }, memoryBytes: 1, cpu: 0.25, instances: 1, command: ['node', 'ü.js'], database: { from: 'other' }, port: undefined, uses: ['b', 'a'], domains: [] }
+    expect(contentId({ artifact: 'sha256:2', configuration: 1, run, target: 'container', nonce: 0 }, 10)).toBe('1dlsqalp0v')
+    expect(contentId({ builder: 'dockerfile', recipe: 0, args: { VERSION: '1', 'a-b': '2', A: 'x', a_1: 'é"\n' }, build: null }, 20)).toBe('4vfxztammuzg624tn8wb')
   })
 })
 

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
+import { digest } from '../graph/canonical.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { Fence, RecordType, ScopeStore } from '../store/store.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
@@ -84,14 +84,14 @@ export function findDeployment(ledger: Ledger, app: AppIdentity, wanted: string 
   })
 }
 
-/** Short, stable, [a-z0-9]: the first characters of a SHA-256 over canonical JSON. */
-export function contentId(content: unknown, length: number): string {
-  const digest = createHash('sha256').update(canonicalJson(content)).digest()
-  return BigInt(`0x${digest.toString('hex')}`).toString(36).padStart(50, '0').slice(0, length)
+/** By id; without one the newest. Throws NOT_FOUND. */
+export function findBuild({ builds }: Ledger, app: AppIdentity, id?: string): BuildRecord {
+  const found = id === undefined ? builds.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1)).at(-1) : builds.find((build) => build.id === id)
+  if (found) return found
+  throw new PilotError('NOT_FOUND', id === undefined ? `${appTitle(app)} has no build yet` : `${appTitle(app)} has no build ${id}`, { suggestion: 'Build it with `build`, or use `up`.' })
 }
 
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
-  )
+/** Short, stable, [a-z0-9]: the first characters of a SHA-256 over canonical JSON. */
+export function contentId(content: unknown, length: number): string {
+  return BigInt(`0x${digest(content)}`).toString(36).padStart(50, '0').slice(0, length)
 }

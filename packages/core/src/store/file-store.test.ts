@@ -91,7 +91,7 @@ describe('files of a store', () => {
   ])('call a state corrupt that holds %s, and name the file', async (_, text, reason) => {
     await mkdir(folder('state'), { recursive: true })
     await writeFile(folder('state', '00000001.json'), text)
-    await expect(scope.readState()).rejects.toMatchObject({ code: 'STATE_CORRUPT', message: expect.stringContaining('00000001.json'), reason: expect.stringMatching(reason), suggestion: expect.stringContaining('state restore') })
+    await expect(scope.readState()).rejects.toMatchObject({ code: 'STATE_CORRUPT', message: expect.stringContaining('00000001.json'), reason: expect.stringMatching(reason), suggestion: expect.stringContaining('backup of the home') })
   })
 
   describe('journal', () => {

@@ -119,8 +119,9 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
 
   function parse(version: number, text: string): { readonly state: State; readonly storedFormat: number } {
     const origin = states.path(version)
-    const parsed = parseState({ text, origin, ...(migrations === undefined ? {} : { migrations }) })
-    if (parsed.state.version !== version) throw corrupt(origin, `it says that it is version ${parsed.state.version}`)
+    const only = states.numbers().length === 1 ? { ifCorrupt: 'There is no other version of it: restore the file from a backup of the home.' } : {}
+    const parsed = parseState({ text, origin, ...only, ...(migrations === undefined ? {} : { migrations }) })
+    if (parsed.state.version !== version) throw corrupt(origin, `it says that it is version ${parsed.state.version}`, only.ifCorrupt)
     return parsed
   }
 

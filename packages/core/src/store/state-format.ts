@@ -10,25 +10,25 @@ export const stateMigrations: StateMigrations = {}
 
 /**
  * Reads one stored state. `origin` is the file (or object) for messages. Throws STATE_NEWER when a newer Pilot wrote it,
- * STATE_CORRUPT when it is damaged. Changes nothing.
+ * STATE_CORRUPT, with `ifCorrupt` as what to try, when it is damaged. Changes nothing.
  */
-export function parseState({ text, origin, migrations = stateMigrations }: { text: string; origin: string; migrations?: StateMigrations }): { readonly state: State; readonly storedFormat: number } {
-  const raw = parseJson(text, origin)
+export function parseState({ text, origin, migrations = stateMigrations, ifCorrupt }: { text: string; origin: string; migrations?: StateMigrations; ifCorrupt?: string }): { readonly state: State; readonly storedFormat: number } {
+  const raw = parseJson({ text, origin, ifCorrupt })
   const storedFormat = raw['format']
-  if (typeof storedFormat !== 'number') throw corrupt(origin, 'it has no format number')
+  if (typeof storedFormat !== 'number') throw corrupt(origin, 'it has no format number', ifCorrupt)
   if (storedFormat > stateFormat) {
     throw new PilotError('STATE_NEWER', `${origin} has format ${storedFormat}; this Pilot reads up to ${stateFormat}`, { details: { format: storedFormat, supported: stateFormat } })
   }
   let current = raw
   for (let format = storedFormat; format < stateFormat; format++) {
     const migrate = migrations[format]
-    if (migrate === undefined) throw corrupt(origin, `format ${format} is not known to this Pilot`)
+    if (migrate === undefined) throw corrupt(origin, `format ${format} is not known to this Pilot`, ifCorrupt)
     current = { ...migrate(current), format: format + 1 }
   }
   const parsed = schema.safeParse(current)
   if (parsed.success) return { state: current as unknown as State, storedFormat }
   const issue = parsed.error.issues[0]
-  throw corrupt(origin, `${issue?.path.join('.') ?? 'the document'}: ${issue?.message ?? 'invalid'}`)
+  throw corrupt(origin, `${issue?.path.join('.') ?? 'the document'}: ${issue?.message ?? 'invalid'}`, ifCorrupt)
 }
 
 export function corrupt(origin: string, reason: string, suggestion?: string): PilotError {
@@ -39,14 +39,14 @@ export function corrupt(origin: string, reason: string, suggestion?: string): Pi
   })
 }
 
-function parseJson(text: string, origin: string): Record<string, unknown> {
+function parseJson({ text, origin, ifCorrupt }: { text: string; origin: string; ifCorrupt: string | undefined }): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw corrupt(origin, (error as Error).message)
+    throw corrupt(origin, (error as Error).message, ifCorrupt)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(origin, 'it is not a JSON object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(origin, 'it is not a JSON object', ifCorrupt)
   return value as Record<string, unknown>
 }
 

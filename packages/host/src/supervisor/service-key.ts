@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { canonicalJson } from '@pilot/core/canonical'
 import { keyedHash } from '@pilot/core/seal'
 import { hasErrno } from '../home/files.ts'
 import type { HomePaths } from '../home/paths.ts'
@@ -30,10 +31,5 @@ export function serviceKey(paths: HomePaths): Buffer {
 
 /** Names the content of a specification, secrets included, without telling anything about them. */
 export function revisionOf(key: Buffer, value: unknown): string {
-  return keyedHash(key, canonical(value)).slice(0, 24)
-}
-
-/** JSON whose keys are in order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'object' && item !== null && !Array.isArray(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item))
+  return keyedHash(key, canonicalJson(value)).slice(0, 24)
 }

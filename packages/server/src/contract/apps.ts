@@ -39,7 +39,7 @@ export interface AppView {
   readonly actions: AllowedActions
   /** The job that runs or waits for this app. */
   readonly job?: Job
-  /** Why the provider could not be asked: `status` is then what the records say. */
+  /** Why the provider could not be asked: `status` is then what the records say. Where they cannot be read either, no action is allowed. */
   readonly problem?: ErrorBody
 }
 export const appViewSchema = z

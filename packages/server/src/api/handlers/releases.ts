@@ -1,0 +1,24 @@
+import { listReleases } from '@pilot/core'
+import type { Handlers } from '../handler.ts'
+import type { Services } from '../services.ts'
+import { placeOf } from './app-place.ts'
+
+/** The records of what was deployed and released, newest first. */
+export function releaseHandlers(services: Services) {
+  return {
+    async releases({ params: app, query: { platform, limit = 100 }, signal }) {
+      const { context } = await placeOf(services, app, { platform, signal })
+      const all = await listReleases(context, { app })
+      const releases = all.releases.toReversed().slice(0, limit)
+      const named = new Set(releases.map(({ deployment }) => deployment))
+      const current = all.live === undefined ? undefined : all.releases.findLast(({ deployment }) => deployment === all.live)?.number
+      return { releases, deployments: all.deployments.filter(({ id }) => named.has(id)).toReversed(), ...(current === undefined ? {} : { current }) }
+    },
+
+    async deployments({ params: app, query: { platform, limit = 100 }, signal }) {
+      const { context } = await placeOf(services, app, { platform, signal })
+      const { deployments, live } = await listReleases(context, { app })
+      return { deployments: deployments.toReversed().slice(0, limit), ...(live === undefined ? {} : { released: live }) }
+    },
+  } satisfies Partial<Handlers>
+}
