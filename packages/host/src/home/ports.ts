@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
-import { hasErrno, readJson, replaceJson } from './files.ts'
+import { hasErrno, readJson, replaceFile, replaceJson } from './files.ts'
 import type { Home } from './home.ts'
 import { withFileLock } from './lock.ts'
 
@@ -79,6 +79,7 @@ function* candidates(home: Home, name: string): Generator<number> {
  */
 async function claim(home: Home, port: number): Promise<boolean> {
   const path = await claimPath(port)
+  if (path === undefined) return true
   try {
     await writeFile(path, home.dir, { flag: 'wx', mode: 0o600 })
     return true
@@ -90,17 +91,25 @@ async function claim(home: Home, port: number): Promise<boolean> {
     const theirs = await readJson<Ports>(join(owner, 'ports.json')).catch(() => undefined)
     if (Object.values(theirs ?? {}).includes(port)) return false
   }
-  await writeFile(path, home.dir, { mode: 0o600 }).catch(() => {})
+  try {
+    replaceFile(path, home.dir)
+  } catch {
+    // Notes are a help against collisions, no more.
+  }
   return true
 }
 
 async function unclaim(home: Home, port: number): Promise<void> {
   const path = await claimPath(port)
-  if ((await readFile(path, 'utf8').catch(() => '')) === home.dir) await rm(path, { force: true })
+  if (path !== undefined && (await readFile(path, 'utf8').catch(() => '')) === home.dir) await rm(path, { force: true })
 }
 
-async function claimPath(port: number): Promise<string> {
-  const folder = join(tmpdir(), `pilot-ports-${process.getuid?.() ?? 0}`)
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => {})
-  return join(folder, String(port))
+/** Undefined where the folder is not ours alone: everybody may write beside it, so anybody may have made it. */
+async function claimPath(port: number): Promise<string | undefined> {
+  const uid = process.getuid?.() ?? 0
+  const folder = join(tmpdir(), `pilot-ports-${uid}`)
+  await mkdir(folder, { mode: 0o700 }).catch(() => {})
+  const found = await lstat(folder).catch(() => undefined)
+  const isOurs = found?.isDirectory() === true && found.uid === uid && (found.mode & 0o077) === 0
+  return isOurs ? join(folder, String(port)) : undefined
 }

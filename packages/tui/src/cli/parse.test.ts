@@ -41,7 +41,7 @@ describe('finding the command', () => {
 
 describe('parsing', () => {
   test('shared options are understood everywhere', async () => {
-    const { globals, input } = await parse('restart', 'api', '-p', 'shop', '-e', 'preview', '--platform', 'local', '-q', '--yes')
+    const { globals, input } = await parse('stop', 'api', '-p', 'shop', '-e', 'preview', '--platform', 'local', '-q', '--yes')
     expect(globals).toEqual({ project: 'shop', environment: 'preview', platform: 'local', json: false, quiet: true })
     expect(input).toMatchObject({ args: ['api'], options: { yes: true } })
   })
