@@ -60,3 +60,26 @@ test('the platform\'s own damaged state hides no app', async () => {
   expect(await server.run({ action: 'setup', provider: 'fake' })).toMatchObject({ state: 'done' })
   expect((await client.request('status')).platforms).toMatchObject([{ state: 'ready' }])
 })
+
+test('a platform whose record is damaged is shown with its file, and the others work', async () => {
+  const { client } = server
+  expect(await server.run({ action: 'setup', provider: 'fake', name: 'second', settings: { url: server.cloud.url } })).toMatchObject({ state: 'done' })
+  const second = (await listPlatforms(server.home.dir)).find(({ name }) => name === 'second')!
+  const file = join(platformDir(server.home.dir, second.id), 'platform.json')
+  const whole = await readFile(file, 'utf8')
+  await writeFile(file, whole.slice(0, 30))
+
+  const status = await client.request('status')
+  expect(status.platforms).toMatchObject([{ name: 'fake', state: 'ready' }, { name: second.id, state: 'unusable', problem: expect.stringContaining(file) }])
+  expect(status.apps.map(({ status }) => status.app.app)).toEqual(['api', 'web'])
+  expect((await client.request('scopes')).scopes.at(-1)).toMatchObject({ platform: second.id, problem: { code: 'HOME_UNUSABLE' } })
+  expect((await client.request('doctor')).findings.length).toBeGreaterThan(0)
+  expect(await server.run({ action: 'restart', app: api, platform: 'fake' })).toMatchObject({ state: 'done' })
+  const refused = expect.objectContaining({ code: 'HOME_UNUSABLE', message: `${file} cannot be read` })
+  await expect(client.request('startOperation', { body: { action: 'restart', app: api } })).rejects.toEqual(refused)
+  await expect(client.request('startOperation', { body: { action: 'destroy-platform', platform: 'second' } })).rejects.toEqual(refused)
+  await expect(client.request('planPlatform', { body: { provider: 'fake', name: 'third', settings: { url: server.cloud.url } } })).rejects.toEqual(refused)
+
+  await writeFile(file, whole)
+  expect(await server.run({ action: 'destroy-platform', platform: 'second' })).toMatchObject({ state: 'done' })
+})

@@ -8,8 +8,8 @@ import {
   errorFromBody,
   findBuild,
   forgetPlatform,
-  listPlatforms,
   openPackedSource,
+  platformNamed,
   platformScope,
   push,
   readLedger,
@@ -58,7 +58,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
 
     // An earlier attempt may have forgotten the platform and died before it could say so.
-    if (payload.action === 'destroy-platform' && !(await isKnown(home.dir, job.platform))) return { deleted: [], kept: [] } satisfies DestroyResult
+    if (payload.action === 'destroy-platform' && (await platformNamed(home.dir, job.platform)) === undefined) return { deleted: [], kept: [] } satisfies DestroyResult
 
     const prepared = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, serverId, name: job.platform, payload, signal }) : undefined
     const platform = prepared?.platform ?? (await platforms.open(job.platform))
@@ -104,8 +104,6 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     }
   }
 }
-
-const isKnown = async (home: string, platform: string): Promise<boolean> => (await listPlatforms(home)).some(({ name }) => name === platform)
 
 interface Sources {
   openSource(source: { readonly digest: string }): Promise<PackedSource>

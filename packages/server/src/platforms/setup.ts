@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { errorBody, forgetPlatform, listPlatforms, openPlatform, PilotError, planSetup, problemOf, registerPlatform, setup, type LifecycleContext, type OpenPlatform, type PlatformRecord } from '@pilot/core'
+import { errorBody, forgetPlatform, openPlatform, PilotError, planSetup, platformNamed, problemOf, registerPlatform, setup, type LifecycleContext, type OpenPlatform, type PlatformRecord } from '@pilot/core'
 import type { PlatformPlan } from '../contract/platforms.ts'
 import type { InstalledProvider, Providers } from '../providers/installed.ts'
 import { ownerOf, type Platforms } from '../wiring.ts'
@@ -78,8 +78,6 @@ export const setUpPlatform = {
     return { ...(await setup(context, plan === undefined ? {} : { approved: plan })), platform: context.platform.name }
   },
 }
-
-const platformNamed = async (home: string, name: string): Promise<PlatformRecord | undefined> => (await listPlatforms(home)).find((platform) => platform.name === name)
 
 const providerOf = ({ name, package: packageName, version }: InstalledProvider): PlatformRecord['provider'] => ({ name, package: packageName, version })
 

@@ -1,4 +1,4 @@
-import { listPlatforms, platformScope, type PlatformRecord } from '@pilot/core'
+import { platformScope, readPlatforms, type BrokenPlatform, type PlatformRecord } from '@pilot/core'
 import type { Platform } from '../../contract/platforms.ts'
 import { planPlatform } from '../../platforms/setup.ts'
 import type { Handlers } from '../handler.ts'
@@ -17,9 +17,15 @@ export function platformHandlers(services: Services) {
 }
 
 export async function platformViews(services: Services, signal: AbortSignal, name?: string): Promise<Platform[]> {
-  const records = await listPlatforms(services.home.dir)
+  const { platforms, broken } = await readPlatforms(services.home.dir)
   const unfinished = await services.db.selectFrom('jobs').select(['platform', 'action']).where('scope', '=', platformScope).where('state', 'in', ['queued', 'running']).execute()
-  return Promise.all(records.filter((record) => name === undefined || record.name === name).map((record) => platformView(services, record, { job: unfinished.find(({ platform }) => platform === record.name)?.action, signal })))
+  const views = await Promise.all(platforms.filter((record) => name === undefined || record.name === name).map((record) => platformView(services, record, { job: unfinished.find(({ platform }) => platform === record.name)?.action, signal })))
+  return [...views, ...broken.filter(({ id }) => name === undefined || id === name).map(brokenView)]
+}
+
+/** Its id stands for its name, which nobody can read. */
+function brokenView({ id, error: { message, reason } }: BrokenPlatform): Platform {
+  return { id, name: id, provider: 'unknown', createdAt: '', settings: {}, state: 'unusable', problem: reason === undefined ? message : `${message}: ${reason}` }
 }
 
 async function platformView({ platforms }: Services, record: PlatformRecord, { job, signal }: { job: string | undefined; signal: AbortSignal }): Promise<Platform> {

@@ -1,4 +1,4 @@
-import { errorBody, forgetResource, listPlatforms, PilotError, platformScope, readRecordedState, restoreState, toPilotError, type ErrorBody, type LifecycleContext, type ScopeStore, type State, type StateChange } from '@pilot/core'
+import { errorBody, forgetResource, PilotError, platformScope, readPlatforms, readRecordedState, restoreState, toPilotError, type ErrorBody, type LifecycleContext, type ScopeStore, type State, type StateChange } from '@pilot/core'
 import type { Scope } from '../../contract/state.ts'
 import { activityStream, appendEvents } from '../../events/streams.ts'
 import type { Handlers } from '../handler.ts'
@@ -12,9 +12,9 @@ export function stateHandlers({ db, home, platforms }: Services) {
   return {
     async scopes({ query: { platform }, signal }) {
       if (platform !== undefined) return { scopes: [...(await scopesOf(platform, signal))] }
-      const records = await listPlatforms(home.dir)
-      const found = await Promise.all(records.map(({ name }) => scopesOf(name, signal).catch((error: unknown) => [{ scope: platformScope, platform: name, resources: 0, problem: problemOf(error) }])))
-      return { scopes: found.flat() }
+      const { platforms: records, broken } = await readPlatforms(home.dir)
+      const found = await Promise.all(records.map(({ name }) => scopesOf(name, signal).catch((error: unknown) => [unknownScopes(name, error)])))
+      return { scopes: [...found.flat(), ...broken.map(({ id, error }) => unknownScopes(id, error))] }
     },
 
     async stateHistory({ params: { scope: name }, query: { platform }, signal }) {
@@ -59,6 +59,9 @@ export function stateHandlers({ db, home, platforms }: Services) {
     return { scope, version }
   }
 }
+
+/** A platform that cannot be opened. */
+const unknownScopes = (platform: string, error: unknown): Scope => ({ scope: platformScope, platform, resources: 0, problem: problemOf(error) })
 
 async function scopeView(scope: ScopeStore, platform: string): Promise<Scope> {
   const { state, problem } = await readable(() => scope.readState())
