@@ -14,7 +14,7 @@ export interface Call {
 }
 
 export interface Transport {
-  /** Resolves when the headers are there. Throws SERVER_UNREACHABLE when there is no answer. */
+  /** Resolves when the headers are there. Throws SERVER_UNREACHABLE when there is no answer, and the body's own error when that breaks. */
   send(call: Call): Promise<IncomingMessage>
   close(): void
 }
@@ -33,7 +33,12 @@ export function openTransport(options: TransportOptions): Transport {
         const outgoing = request({ ...address, agent, method, path, headers: { ...headers, ...authorization }, ...(signal ? { signal } : {}) }, resolve)
         outgoing.once('error', unreachable)
         if (body === undefined || typeof body === 'string') outgoing.end(body)
-        else pipeline(body, outgoing, () => {})
+        else {
+          // Its end breaks the request too, whose error would say that the server does not answer.
+          if (body.errored) reject(body.errored)
+          body.once('error', reject)
+          pipeline(body, outgoing, () => {})
+        }
       }),
     close: () => agent.destroy(),
   }
