@@ -1,11 +1,22 @@
 import { execFile } from 'node:child_process'
+import { realpath, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { SourceRecord } from '../lifecycle/records.ts'
 
 const run = promisify(execFile)
 
+/** The folder with `.git` that is nearest upwards. */
+export async function repositoryRoot(dir: string): Promise<string | undefined> {
+  for (let folder = dir; ; folder = dirname(folder)) {
+    if (await stat(join(folder, '.git')).catch(() => undefined)) return folder
+    if (dirname(folder) === folder) return undefined
+  }
+}
+
 /** What Git knows about the source in a folder. Without Git, a repository or a commit: nothing, and no error. */
 export async function gitFacts(dir: string): Promise<Omit<SourceRecord, 'digest'>> {
+  if ((await repositoryRoot(await realpath(dir).catch(() => resolve(dir)))) === undefined) return {}
   const [log, status] = await Promise.all([git(dir, ['log', '-1', '--no-show-signature', '--format=%H%x00%s%x00%an']), git(dir, ['status', '--porcelain', '--untracked-files=normal', '--', '.'])])
   const [commit, message, author] = log?.trimEnd().split('\0') ?? []
   if (!commit || !/^[0-9a-f]{40,64}$/.test(commit)) return {}

@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
-import { dirname, join, posix, relative, sep } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join, posix, relative, sep } from 'node:path'
 import dockerignoreModule from '@balena/dockerignore'
 import ignore, { type Ignore } from 'ignore'
-import { trackedThoughIgnored } from './git.ts'
+import { repositoryRoot, trackedThoughIgnored } from './git.ts'
 
 // Its types speak of a default export; at run time the module itself is the function.
 const dockerignore = dockerignoreModule as unknown as typeof dockerignoreModule.default
@@ -106,13 +106,6 @@ async function addGitignore(rules: Map<string, Ignore>, folder: string): Promise
 }
 
 /** The nearest folder upwards that holds `.git`. */
-async function repositoryRoot(dir: string): Promise<string | undefined> {
-  for (let folder = dir; ; folder = dirname(folder)) {
-    if (await stat(join(folder, '.git')).catch(() => undefined)) return folder
-    if (dirname(folder) === folder) return undefined
-  }
-}
-
 /** From `root` down to and including `dir`. */
 function foldersBetween(root: string, dir: string): string[] {
   const parts = relative(root, dir).split(sep).filter(Boolean)

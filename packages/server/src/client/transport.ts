@@ -1,4 +1,4 @@
-import { Agent, request, type IncomingMessage } from 'node:http'
+import { Agent, request, type AgentOptions, type IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { errorFromBody, PilotError } from '@pilot/core/errors'
@@ -21,7 +21,8 @@ export interface Transport {
 
 /** Node's own client: loads in a few milliseconds, speaks over a unix socket, and idle connections do not keep the program alive. */
 export function openTransport(options: TransportOptions): Transport {
-  const agent = new Agent({ keepAlive: true })
+  // Without a name for TLS, which this is not, Node looks at the host with regular expressions that take milliseconds to compile.
+  const agent = new Agent({ keepAlive: true, servername: '' } as AgentOptions)
   const address = 'socketPath' in options ? { socketPath: options.socketPath, host: 'pilot' } : addressOf(options.url)
   const authorization: Record<string, string> = 'token' in options ? { authorization: `Bearer ${options.token}` } : {}
   const place = 'socketPath' in options ? options.socketPath : options.url
