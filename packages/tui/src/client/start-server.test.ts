@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openHome, putService, removeHome, serviceStatus, stopSupervisor, supervisorPid, waitForService } from '@pilot/host'
@@ -91,6 +91,18 @@ describe('the server of a home', { timeout: 180_000 }, () => {
     await utimes(program, new Date(), new Date())
     expect((await pilot('status')).stderr).toBe(`Replacing the server ${version} by a newer build; apps are not touched\n`)
     expect((await pilot('status')).stderr).toBe('')
+  })
+
+  test('has what it needs of the shell, and the file that says how it starts shows none of it', async () => {
+    expect((await spawnPilot(['status'], { PILOT_HOME: dir, HTTPS_PROXY: 'http://ada:hunter22@proxy.test', PIP_INDEX_URL: 'https://token@index.test', npm_config__authToken: 'npm-token' }).done).code).toBe(0)
+    const expected = ['HTTPS_PROXY=http://ada:hunter22@proxy.test', 'PIP_INDEX_URL=https://token@index.test', expect.stringMatching(/^PATH=/)]
+    const specification = await readFile(join(dir, 'services', 'server.json'), 'utf8')
+    expect(specification).not.toMatch(/hunter22|index\.test|npm-token/)
+    const { pid } = (await status()).server!
+    // Only Linux tells.
+    const environment = process.platform === 'linux' ? (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0') : undefined
+    expect(environment ?? expected).toEqual(expect.arrayContaining(expected))
+    expect(environment ?? []).not.toContain('npm_config__authToken=npm-token')
   })
 
   test('that cannot start says why and what to try', async () => {

@@ -4,6 +4,7 @@ import { createClient } from '@pilot/server/client'
 import type { Info } from '@pilot/server/contract'
 import type { Environment } from '../cli/terminal.ts'
 import { homeFolder, serverService } from './home.ts'
+import { serverEnvironment } from './server-environment.ts'
 import { serverBuild, serverProgram } from './server-program.ts'
 
 /**
@@ -22,7 +23,8 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
     command,
     args: [...args, home.dir],
     cwd: home.dir,
-    env: serverEnvironment(env),
+    env: { PILOT_BUILD: serverBuild() },
+    secretEnv: serverEnvironment(env),
     logFile: join(home.paths.logs, `${serverService}.log`),
     restart: { when: 'always' },
     // Running jobs stop at their next step and go on in the next server.
@@ -39,13 +41,6 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
 export function unreachable(env: Environment, cause?: unknown, log: readonly string[] = []): PilotError {
   const reason = cause instanceof Error ? cause.message : undefined
   return new PilotError('SERVER_UNREACHABLE', `The Pilot server of ${homeFolder(env)} does not start.`, { ...(reason === undefined ? {} : { reason }), suggestion: 'See `server logs` and `doctor`.', details: { log }, cause })
-}
-
-/** What the server needs of this shell: where programs are and how Docker is reached. The rest of it is none of its business. */
-function serverEnvironment(env: Environment): Record<string, string> {
-  const passed = /^(PATH|HOME|USER|LOGNAME|LANG|LC_ALL|TZ|TMPDIR|XDG_RUNTIME_DIR|XDG_CONFIG_HOME|DOCKER_.*|CONTAINER_HOST|BUILDX_.*|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|npm_config_.*|PIP_.*|GOPROXY|GOFLAGS|GONOSUMDB|GOSUMDB|PILOT_RUNNER(_CONCURRENCY)?)$/
-  const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && passed.test(entry[0]))
-  return { ...Object.fromEntries(kept), PILOT_BUILD: serverBuild() }
 }
 
 async function answers(socketPath: string, replace: Info | undefined): Promise<boolean> {
