@@ -7,7 +7,7 @@ import { readOne, recordedInputs } from './live.ts'
 import { assertInTime } from './settle.ts'
 import { pauses } from './retry.ts'
 
-/** What carries our marks in this scope and is not deleted by Pilot: someone has to look at it. */
+/** What carries our marks in this scope (of the platform's: in any scope) and is not deleted by Pilot: someone has to look at it. */
 export interface Foreign extends Listed {
   readonly kind: string
   readonly reason: string
@@ -19,7 +19,7 @@ export interface SweepResult {
 }
 
 /**
- * Asks every kind what carries the marks of this scope, and deletes what is not `kept` and whose (kind, key, generation) is
+ * Asks every kind what carries the marks of this scope, and deletes what is of this scope, is not `kept` and whose (kind, key, generation) is
  * in state or journal: duplicates and late arrivals. Everything else is returned, retained backups among it.
  */
 export async function sweep(context: FindContext, { kept, mayDelete, patient }: { kept: readonly ResourceState[]; mayDelete: (key: string, kind: AnyKind) => boolean; /** Wait for what blocks; else leave it for later. */ patient: boolean }): Promise<SweepResult> {
@@ -29,10 +29,11 @@ export async function sweep(context: FindContext, { kept, mayDelete, patient }: 
   const recordedIds = new Set(context.recorded.all().map(({ kind, id }) => `${kind} ${id}`))
   for (const kind of context.kinds.values()) {
     for (const listed of await listKind(context, kind)) {
-      if (!isInScope(context, listed) || keptIds.has(`${kind.kind} ${listed.id}`)) continue
+      if (!isLookedFor(context, listed) || keptIds.has(`${kind.kind} ${listed.id}`)) continue
       if (!patient && recordedIds.has(`${kind.kind} ${listed.id}`)) continue
-      const owner = ownerOf(context, listed, kind)
-      const reason = owner === undefined ? 'Pilot has no record of having made it' : listed.retained === true ? 'kept on purpose' : mayDelete(owner.key, kind) ? undefined : 'it may hold data'
+      const elsewhere = listed.owner.scope !== undefined && listed.owner.scope !== context.scope ? listed.owner.scope : undefined
+      const owner = elsewhere === undefined ? ownerOf(context, listed, kind) : undefined
+      const reason = listed.retained === true ? 'kept on purpose' : elsewhere !== undefined ? `it belongs to ${elsewhere}` : owner === undefined ? 'Pilot has no record of having made it' : mayDelete(owner.key, kind) ? undefined : 'it may hold data'
       if (owner === undefined || reason !== undefined) {
         if (patient && (await isThere(context, kind, listed, owner))) foreign.push({ ...listed, kind: kind.kind, reason: reason! })
         continue
@@ -45,10 +46,10 @@ export async function sweep(context: FindContext, { kept, mayDelete, patient }: 
 
 type Owner = Pick<ResourceState, 'key' | 'generation'>
 
-/** Children without a scope of their own are shown by the platform's sweep only. */
-function isInScope({ platformId, scope }: FindContext, { owner }: Listed): boolean {
+/** The platform goes last: its sweep looks for what is left in any scope, children without a scope of their own among it. */
+function isLookedFor({ platformId, scope }: FindContext, { owner }: Listed): boolean {
   if (owner.platformId !== undefined && owner.platformId !== platformId) return false
-  return owner.scope === undefined ? scope === 'platform' : owner.scope === scope
+  return scope === 'platform' || owner.scope === scope
 }
 
 function ownerOf(context: FindContext, listed: Listed, kind: AnyKind): Owner | undefined {

@@ -1,11 +1,13 @@
 import { PilotError, toPilotError } from '../errors/pilot-error.ts'
+import type { Foreign } from '../graph/sweep.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { ResourceState, ScopeName, State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { usersOfDatabase } from './deployed-apps.ts'
 import { recordedData } from './desired.ts'
+import { holdApps } from './hold-apps.ts'
 import { runPhase } from './phase.ts'
-import type { DestroyInput, DestroyResult } from './phases.ts'
+import type { DestroyInput, DestroyPlatformInput, DestroyResult } from './phases.ts'
 import type { BuildRecord } from './records.ts'
 import { appScope, appTitle, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
 import { withApp, withScope, type AppSession } from './session.ts'
@@ -31,26 +33,47 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
         await scope.remove(lease.fence)
       }
       const kept = (keptState?.resources ?? []).map((resource) => keptResource(context, resource))
-      return { result: { deleted: [...destroyed.deleted, ...artifacts], kept: [...kept, ...destroyed.foreign.map(({ id, title }) => ({ key: id, kind: 'unknown', title }))] } }
+      return { result: { deleted: [...destroyed.deleted, ...artifacts], kept, foreign: tellForeign(context, destroyed.foreign) } }
     }),
   )
 
-/** Removes the platform itself. Throws BLOCKED while apps still have resources on it, naming them. */
-export const destroyPlatform = (context: LifecycleContext, { deleteData }: { readonly deleteData: boolean }): Promise<DestroyResult> =>
-  withScope(withoutUnusedEngines(context, platformScope), { scope: platformScope, title: `destroy of ${context.platform.name} by ${context.by}` }, async (session) => {
-    const { engine, scope, lease } = session
-    const occupied = (await context.store.scopes()).filter((name) => name !== platformScope)
-    const withResources = (await Promise.all(occupied.map(async (name) => ({ name, count: (await context.store.scope(name).readState())?.resources.length ?? 0 })))).filter(({ count }) => count > 0)
-    if (withResources.length > 0) {
-      throw new PilotError('BLOCKED', `${context.platform.name} still holds ${withResources.map(({ name, count }) => `${name} (${count} resources)`).join(', ')}`, { suggestion: 'Destroy these apps first, with --delete-data if their data may go.' })
-    }
-    const state = await scope.readState()
-    const isData = dataKeys(context, state)
+/**
+ * Removes the platform itself. Throws HELD while an operation on an app of it runs, BLOCKED while apps still have resources on
+ * it, naming them. While something is left that Pilot has no record of, the platform stays known, to be destroyed again.
+ */
+export const destroyPlatform = (context: LifecycleContext, { deleteData, whenGone }: DestroyPlatformInput): Promise<DestroyResult> => {
+  const { platform } = context
+  const title = `destroy of ${platform.name} by ${context.by}`
+  return withScope(withoutUnusedEngines(context, platformScope), { scope: platformScope, title }, async ({ engine, scope, lease }) => {
+    await using apps = holdApps(context, title)
+    await apps.hold()
+    refuseOccupied(platform.name, await apps.resources())
+    const isData = dataKeys(context, await scope.readState())
     const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
+    await apps.hold()
+    refuseOccupied(platform.name, await apps.resources())
     const rest = (await scope.readState())?.resources ?? []
-    if (rest.length === 0) await scope.remove(lease.fence)
-    return { deleted: destroyed.deleted, kept: rest.map((resource) => keptResource(context, resource)) }
+    const foreign = tellForeign(context, destroyed.foreign)
+    if (destroyed.foreign.some(({ retained }) => retained !== true)) {
+      context.emit({ type: 'notice', level: 'warning', text: `Pilot does not delete what it has no record of. Delete it with the tools of ${platform.provider}, then run \`destroy --platform ${platform.name}\` again.` })
+    } else if (rest.length === 0) {
+      await scope.remove(lease.fence)
+      await whenGone?.()
+    }
+    return { deleted: destroyed.deleted, kept: rest.map((resource) => keptResource(context, resource)), foreign }
   })
+}
+
+function refuseOccupied(platform: string, resources: ReadonlyMap<ScopeName, number>): void {
+  const occupied = [...resources].filter(([, count]) => count > 0).map(([name, count]) => `${name} (${count} resources)`)
+  if (occupied.length === 0) return
+  throw new PilotError('BLOCKED', `${platform} still holds ${occupied.join(', ')}`, { suggestion: 'Destroy these apps first, with --delete-data if their data may go.' })
+}
+
+function tellForeign({ emit }: LifecycleContext, foreign: readonly Foreign[]): DestroyResult['foreign'] {
+  for (const { title, kind, reason } of foreign) emit({ type: 'notice', level: 'warning', text: `Left alone: ${title} (${kind}): ${reason}` })
+  return foreign.map(({ id, kind, title, reason }) => ({ id, kind, title, reason }))
+}
 
 const dataKeys = ({ provider }: LifecycleContext, state: State | undefined): ReadonlySet<string> => new Set(recordedData(state, provider.kinds).map(({ key }) => key))
 

@@ -6,11 +6,10 @@ import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import type { LifecycleContext } from './context.ts'
 import { setSecret } from './app-secrets.ts'
 import { configure, listConfiguration } from './configure.ts'
-import { destroyApp, destroyPlatform } from './destroy.ts'
+import { destroyApp } from './destroy.ts'
 import { failure, openWorkplace, ship, shop, sourceOf, types, withoutReleases } from './lifecycle.fixture.ts'
 import { release, rollback } from './release.ts'
 import { restart, start, stop } from './run-state.ts'
-import { planSetup, setup } from './setup.ts'
 import { appStatus, listApps, listReleases } from './status.ts'
 import { up } from './up.ts'
 
@@ -308,16 +307,5 @@ describe('destroy', () => {
     await destroyApp(place.context, { app: web, deleteData: true })
     await destroyApp(place.context, { app: shop, deleteData: true })
     expect(await listApps(place.context)).toEqual([elsewhere])
-  })
-
-  it('of a platform waits for its apps', async () => {
-    await using place = await openWorkplace(cloud)
-    expect((await planSetup(place.context)).steps).toMatchObject([{ key: 'network', action: 'create' }])
-    await setup(place.context)
-    await ship(place, 'one')
-    expect(await failure(destroyPlatform(place.context, { deleteData: false }))).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('app/shop/api/production') })
-    await destroyApp(place.context, { app: shop, deleteData: true })
-    await destroyPlatform(place.context, { deleteData: true })
-    expect(await types(place)).toEqual([])
   })
 })

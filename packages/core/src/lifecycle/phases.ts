@@ -86,8 +86,16 @@ export interface DestroyInput {
   readonly deleteData: boolean
 }
 
+export interface DestroyPlatformInput {
+  readonly deleteData: boolean
+  /** Called when nothing of the platform is left, while nobody else can begin anything on it: forget it here. */
+  whenGone?(): Promise<void>
+}
+
 export interface DestroyResult {
   readonly deleted: readonly string[]
   /** What stays and where, with its monthly cost. */
   readonly kept: readonly { readonly key: string; readonly kind: string; readonly title: string; readonly monthlyCost?: number }[]
+  /** What carries the platform's marks and is not in its records: left alone, for a person to look at. */
+  readonly foreign: readonly { readonly id: string; readonly kind: string; readonly title: string; readonly reason: string }[]
 }

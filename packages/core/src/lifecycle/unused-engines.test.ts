@@ -38,7 +38,7 @@ it('needs the engine to destroy what it runs, and other failures to look stay er
   await up(place.context, { app: definition(), source: sourceOf('one') })
   await expect(destroyApp(withoutEngine(place.context), { app: shop, deleteData: false })).rejects.toMatchObject({ code: 'ENGINE_DENIED' })
   const denied = { ...place.context, provider: { ...place.context.provider, kinds: place.context.provider.kinds.map((kind) => ({ ...kind, list: () => Promise.reject(new PilotError('ACCESS_DENIED', 'No')) })) } }
-  await expect(destroyPlatform({ ...denied, store: { ...denied.store, scopes: async () => [] } }, { deleteData: false })).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+  await expect(destroyPlatform({ ...denied, store: { ...denied.store, leasedScopes: async () => [] } }, { deleteData: false })).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
 })
 
 it('knows which apps have more on the platform than data that was kept', async () => {

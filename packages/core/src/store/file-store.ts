@@ -39,14 +39,8 @@ export function createFileStore({ dir, migrations }: FileStoreOptions): Store {
       scopes.set(name, known)
       return known
     },
-    async scopes() {
-      const apps = below(join(dir, 'app'), 3).map((parts) => ['app', ...parts])
-      const found: ScopeName[] = []
-      for (const parts of [['platform'], ...apps]) {
-        if (holdsAnything(join(dir, ...parts))) found.push(parts.join('/'))
-      }
-      return found
-    },
+    scopes: async () => scopesBelow(dir).filter((scope) => holdsAnything(join(dir, scope))),
+    leasedScopes: async () => scopesBelow(dir).filter((scope) => visible(join(dir, scope, 'lease')).length > 0),
   }
 }
 
@@ -153,6 +147,8 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
     return new PilotError('LEASE_LOST', `The state of ${name} is at version ${newest ?? 0}, so version ${version} cannot be written`, { reason: 'another owner wrote in between', details: { scope: name, version, newest: newest ?? 0 } })
   }
 }
+
+const scopesBelow = (dir: string): readonly ScopeName[] => ['platform', ...below(join(dir, 'app'), 3).map((parts) => ['app', ...parts].join('/'))]
 
 /** Names of folders exactly `depth` levels below. */
 function below(folder: string, depth: number): readonly (readonly string[])[] {

@@ -39,7 +39,8 @@ export interface Lease extends AsyncDisposable {
 }
 
 /**
- * Takes the lease of a scope. Throws HELD, naming the owner, when it lives and does not let go within `waitMs`.
+ * Takes the lease of a scope. Throws HELD, naming the owner, when it lives and does not let go within `waitMs`; NOT_FOUND when
+ * the store is removed while it waits.
  *
  * An owner whose process is known to be gone (same machine) is replaced at once. One that cannot be looked at is watched:
  * it is replaced when its heartbeat stood still for its ttl plus `maxCallMs` on this process's own clock, however short
@@ -55,6 +56,8 @@ export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease>
     throwIfCancelled(signal, store.name)
     const stored = await store.lease.read()
     const now = clock.monotonicMs()
+    // A lease stays where its scope is: this one went with its whole store.
+    if (stored === undefined && seen !== undefined) throw new PilotError('NOT_FOUND', `${store.name} no longer exists`, { reason: 'Its platform was destroyed in the meantime.' })
     if (stored?.holder === undefined || mayReplace(stored, now)) {
       const holder: LeaseHolder = { id: randomUUID(), title, ...identity, since: clock.date().toISOString() }
       const record: LeaseRecord = { token: (stored?.token ?? 0) + 1, beat: 0, holder, ttlMs }

@@ -6,6 +6,8 @@ export interface Store {
   scope(scope: ScopeName): ScopeStore
   /** Every scope that has records, state or a journal. */
   scopes(): Promise<readonly ScopeName[]>
+  /** Every scope that ever had an owner, those among them on which nothing is written yet. */
+  leasedScopes(): Promise<readonly ScopeName[]>
 }
 
 /** `platform`, or `app/<project>/<app>/<environment>`; each part matches [a-z0-9-]+. */

@@ -210,6 +210,12 @@ export function storeContract({ create }: StoreContractOptions): readonly Check[
       await recorded.putRecord('build', 'x', {}, await take(recorded))
       assert.deepEqual([...(await (await reopen()).scopes())].sort(), ['app/shop/api/preview-42', 'app/shop/api/production', 'platform'])
     }),
+    check('scopes', 'that had an owner are known although nothing was written', async ({ store, reopen }) => {
+      assert.deepEqual(await store.leasedScopes(), [])
+      await take(store.scope('app/shop/api/production'))
+      assert.deepEqual(await (await reopen()).leasedScopes(), ['app/shop/api/production'])
+      assert.deepEqual(await store.scopes(), [])
+    }),
     check('removing a scope', 'is refused while its state holds a resource', async ({ store, scope }) => {
       const fence = await take(scope)
       await scope.writeState(stateOf(1, { key: 'server' }), fence)

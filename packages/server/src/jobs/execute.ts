@@ -10,7 +10,6 @@ import {
   forgetPlatform,
   openPackedSource,
   platformNamed,
-  platformScope,
   push,
   readLedger,
   redactValue,
@@ -58,7 +57,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
 
     // An earlier attempt may have forgotten the platform and died before it could say so.
-    if (payload.action === 'destroy-platform' && (await platformNamed(home.dir, job.platform)) === undefined) return { deleted: [], kept: [] } satisfies DestroyResult
+    if (payload.action === 'destroy-platform' && (await platformNamed(home.dir, job.platform)) === undefined) return { deleted: [], kept: [], foreign: [] } satisfies DestroyResult
 
     const prepared = payload.action === 'setup' ? await setUpPlatform.prepare({ home: home.dir, providers, platforms, serverId, name: job.platform, payload, signal }) : undefined
     const platform = prepared?.platform ?? (await platforms.open(job.platform))
@@ -88,11 +87,13 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })
 
     try {
-      const result = await act(payload, context, { openSource: (source) => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source }) })
-      if (payload.action === 'destroy-platform' && (await context.store.scope(platformScope).readState()) === undefined) {
-        await platforms.forget(context.platform.id)
-        await forgetPlatform(home.dir, context.platform.id)
-      }
+      const result = await act(payload, context, {
+        openSource: (source) => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source }),
+        async forget() {
+          await platforms.forget(context.platform.id)
+          await forgetPlatform(home.dir, context.platform.id)
+        },
+      })
       return redactValue(result, redactor)
     } catch (error) {
       // The last lines of a log stand in it.
@@ -105,12 +106,14 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
   }
 }
 
-interface Sources {
+interface Surroundings {
   openSource(source: { readonly digest: string }): Promise<PackedSource>
+  /** Nothing of the platform is left. */
+  forget(): Promise<void>
 }
 
 /** Which phase of the lifecycle each action is. */
-async function act(payload: JobPayload, context: LifecycleContext, { openSource }: Sources): Promise<Record<string, unknown>> {
+async function act(payload: JobPayload, context: LifecycleContext, { openSource, forget }: Surroundings): Promise<Record<string, unknown>> {
   switch (payload.action) {
     case 'setup':
       return { ...(await setUpPlatform.apply(context, payload)) }
@@ -146,7 +149,7 @@ async function act(payload: JobPayload, context: LifecycleContext, { openSource 
     case 'destroy-app':
       return { ...(await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })) }
     case 'destroy-platform':
-      return { ...(await destroyPlatform(context, { deleteData: payload.deleteData })) }
+      return { ...(await destroyPlatform(context, { deleteData: payload.deleteData, whenGone: forget })) }
   }
 }
 

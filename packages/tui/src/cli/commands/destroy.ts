@@ -119,7 +119,9 @@ async function agree(context: CommandContext, { title, name, project }: Subject,
 /** What stays and where, with what it costs: results of the jobs, shaped as core's DestroyResult. */
 function showKept(context: CommandContext, results: readonly (Readonly<Record<string, unknown>> | undefined)[]): void {
   const kept = results.flatMap((result) => (Array.isArray(result?.['kept']) ? (result['kept'] as { key: string; title: string; monthlyCost?: number }[]) : []))
-  if (kept.length === 0) return context.say('Nothing is left.')
+  // What Pilot has no record of was told while it was found.
+  const foreign = results.flatMap((result) => (Array.isArray(result?.['foreign']) ? (result['foreign'] as readonly unknown[]) : []))
+  if (kept.length === 0) return foreign.length === 0 ? context.say('Nothing is left.') : undefined
   context.say('Kept:')
   for (const { title, monthlyCost } of kept) context.say(`  ${cleanLine(title)}${monthlyCost === undefined ? '' : `, $${monthlyCost.toFixed(2)} a month`}`)
 }
