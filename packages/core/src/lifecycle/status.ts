@@ -5,13 +5,24 @@ import type { LifecycleContext } from './context.ts'
 import { readLedger, type Ledger } from './ledger.ts'
 import { liveDeployment, trafficUrls } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
-import { appOfScope, appScope } from './scope.ts'
+import { appOfScope, appScope, secretPrefix } from './scope.ts'
 
-/** Every app that this platform knows, in any environment; filtered by whatever is given. */
+/** Every app that something is recorded of, in any environment; filtered by whatever is given. */
 export async function listApps({ store }: Pick<LifecycleContext, 'store'>, filter: Partial<AppIdentity> = {}): Promise<readonly AppIdentity[]> {
-  const apps = (await store.scopes()).map(appOfScope).filter((app) => app !== undefined)
-  return apps.filter((app) => (Object.keys(filter) as (keyof AppIdentity)[]).every((key) => filter[key] === undefined || filter[key] === app[key]))
+  return (await store.scopes()).map(appOfScope).filter((app) => app !== undefined && isMatch(app, filter)) as AppIdentity[]
 }
+
+/** Besides, those that have no more than secrets, stored before their first deployment: what a destroy has to know. */
+export async function listAppsWithSecrets({ store, secrets }: Pick<LifecycleContext, 'store' | 'secrets'>, filter: Partial<AppIdentity> = {}): Promise<readonly AppIdentity[]> {
+  const recorded = await listApps({ store }, filter)
+  const { project, app, environment } = filter
+  const prefix = project === undefined ? 'app/' : app === undefined || environment === undefined ? `app/${project}/` : secretPrefix({ project, app, environment })
+  const named = (await secrets.list(prefix)).map(({ name }) => appOfScope(name.split('/').slice(0, 4).join('/')))
+  const all = [...recorded, ...named.filter((each) => each !== undefined && isMatch(each, filter)) as AppIdentity[]]
+  return [...new Map(all.map((each) => [appScope(each), each])).values()]
+}
+
+const isMatch = (app: AppIdentity, filter: Partial<AppIdentity>): boolean => (Object.keys(filter) as (keyof AppIdentity)[]).every((key) => filter[key] === undefined || filter[key] === app[key])
 
 /** What runs, from records and a live reading. Takes no lease and changes nothing, so it may be asked at any time. */
 export async function appStatus({ store, provider, signal }: Pick<LifecycleContext, 'store' | 'provider' | 'signal'>, { app }: { readonly app: AppIdentity }): Promise<AppStatus> {

@@ -1,3 +1,6 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { listPlatforms, platformDir } from '@pilot/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { failStatus } from '../testing/fake-provider.ts'
 import { definition, eventsOf, sentSource, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
@@ -129,6 +132,20 @@ describe('configuration', () => {
     expect((await client.request('secrets', { params })).secrets).toMatchObject([{ name: 'TOKEN', version: 1 }])
     const up = await upRequest(client, [definition('new', { secrets: ['TOKEN', 'OTHER'] })])
     expect(await server.run(up)).toMatchObject({ state: 'failed', error: { code: 'SECRETS_MISSING', details: { missing: ['OTHER'] } } })
+  })
+
+  test('of an app that was never deployed are shown and can be destroyed, with the app or with its project', async () => {
+    const { client, home } = server
+    const params = { project: 'quiet', app: 'never', environment: 'production' }
+    const boxes = async () => (await readdir(join(platformDir(home.dir, (await listPlatforms(home.dir))[0]!.id), 'secrets'), { recursive: true })).filter((path) => path.includes('quiet') && path.endsWith('.box'))
+    for (const destroy of [{ action: 'destroy-app', app: params }, { action: 'destroy-project', project: 'quiet' }] as const) {
+      await client.request('putSecrets', { params, body: { values: { TOKEN: 'abcdefgh' } } })
+      expect(await boxes()).toHaveLength(1)
+      expect((await client.request('app', { params })).status.state).toBe('absent')
+      expect(await server.run(destroy)).toMatchObject({ state: 'done' })
+      expect(await boxes()).toEqual([])
+      await expect(client.request('startOperation', { body: destroy })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    }
   })
 
   test('a build argument that holds a secret is refused, without saying which value', async () => {

@@ -1,4 +1,4 @@
-import { appScope, appTitle, listPlatforms, PilotError, type AppIdentity, type LifecycleContext } from '@pilot/core'
+import { appTitle, listAppsWithSecrets, listPlatforms, PilotError, type AppIdentity, type LifecycleContext } from '@pilot/core'
 import type { Services } from '../services.ts'
 
 export interface AppPlace {
@@ -37,7 +37,7 @@ export async function placeOf({ platforms, home }: Pick<Services, 'platforms' | 
   }
 
   async function has({ context }: AppPlace): Promise<boolean> {
-    return (await context.store.scopes()).includes(appScope(app))
+    return (await listAppsWithSecrets(context, app)).length > 0
   }
 }
 

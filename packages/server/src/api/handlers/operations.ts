@@ -1,4 +1,4 @@
-import { appOfScope, appScope, findPlatform, listApps, listReleases, PilotError, type AppIdentity } from '@pilot/core'
+import { appScope, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, type AppIdentity } from '@pilot/core'
 import type { OperationInput } from '../../contract/operations.ts'
 import { activityStream, lastEvent } from '../../events/streams.ts'
 import { followEvents } from '../../events/follow.ts'
@@ -98,7 +98,7 @@ export function operationHandlers(services: Services) {
     if (input.action === 'destroy-project' || input.action === 'destroy-platform') {
       const { project, environment } = input.action === 'destroy-project' ? input : {}
       const context = (await platforms.reader(platform)).context
-      const apps = await listApps(context, { ...(project === undefined ? {} : { project }), ...(environment === undefined ? {} : { environment }) })
+      const apps = await listAppsWithSecrets(context, { ...(project === undefined ? {} : { project }), ...(environment === undefined ? {} : { environment }) })
       if (apps.length === 0 && project !== undefined) throw new PilotError('NOT_FOUND', `There is nothing of ${project}${environment === undefined ? '' : ` in ${environment}`} on ${platform}`)
       return planJobs(input, { existing: await Promise.all(apps.map(async (app) => ({ app, name: app.app, needs: await neededBy(context, app) }))) })
     }
@@ -116,12 +116,14 @@ export function operationHandlers(services: Services) {
   async function refuseUnknownApp(input: Extract<OperationInput, { app: AppIdentity }>, platform: string): Promise<void> {
     if (input.action === 'configure' || input.action === 'secret') return
     const { context } = await platforms.reader(platform)
-    if ((await context.store.scopes()).includes(appScope(input.app))) return
+    if ((await listApps(context, input.app)).length > 0) return
+    if (input.action === 'destroy-app' && (await listAppsWithSecrets(context, input.app)).length > 0) return
     const waiting = await db.selectFrom('jobs').select('id').where('platform', '=', platform).where('scope', '=', appScope(input.app)).where('state', 'in', ['queued', 'running']).executeTakeFirst()
     if (waiting !== undefined) return
-    const known = (await context.store.scopes()).map(appOfScope).filter((app) => app?.project === input.app.project && app.environment === input.app.environment)
-    throw new PilotError('NOT_FOUND', `There is no app ${input.app.app} of ${input.app.project} in ${input.app.environment} on ${platform}`, {
-      ...(known.length > 0 ? { reason: `There is ${known.map((app) => app!.app).join(', ')}.` } : {}),
+    const { project, environment } = input.app
+    const known = await listApps(context, { project, environment })
+    throw new PilotError('NOT_FOUND', `There is no app ${input.app.app} of ${project} in ${environment} on ${platform}`, {
+      ...(known.length > 0 ? { reason: `There is ${known.map(({ app }) => app).join(', ')}.` } : {}),
       suggestion: 'Deploy it with `up`.',
     })
   }
