@@ -12,7 +12,7 @@ import type { ProjectionContext } from './resolve.ts'
 export interface Plan {
   /** Of the state that it was made from; 0 when there is none. */
   readonly stateVersion: number
-  /** Over everything that is approved by approving it: actions, changes, edges and desired inputs. */
+  /** Over everything that is approved by approving it: actions, changes, edges, desired inputs, cost and exposure. */
   readonly hash: string
   readonly steps: readonly PlanStep[]
 }
@@ -56,7 +56,7 @@ export function planGraph(input: PlanInput): Plan {
   for (const resource of graph.order) planned.set(resource.key, planResource({ ...input, graph, resource, context }))
   const deletes = recorded.all().filter(({ key }) => !graph.resources.has(key))
   const steps = [...planned.values(), ...deletes.map((resource) => planDelete(resource, kinds)).reverse()]
-  const approved = steps.map(({ key, kind, action, changes, dependsOn }) => ({ key, kind, action, changes, dependsOn }))
+  const approved = steps.map(({ key, kind, action, changes, dependsOn, cost, exposure }) => ({ key, kind, action, changes, dependsOn, cost, exposure }))
   const inputs = graph.order.map(({ key, inputs }) => [key, inputs])
   return { stateVersion: recorded.version(), hash: digest({ stateVersion: recorded.version(), approved, inputs }), steps }
 }

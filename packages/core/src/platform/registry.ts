@@ -56,13 +56,16 @@ export async function platformNamed(home: string, name: string): Promise<Platfor
   return found
 }
 
-/** Writes a platform down before anything is created for it. Throws NAME_TAKEN, HOME_UNUSABLE. */
-export async function registerPlatform(home: string, { name, provider, settings }: Omit<PlatformRecord, 'id' | 'createdAt'>): Promise<PlatformRecord> {
+/** The identity of a platform that is about to be made. */
+export const newPlatformId = (): string => randomBytes(16).toString('hex')
+
+/** Writes a platform down before anything is created for it; under the id of the plan that was approved for it, if there was one. Throws NAME_TAKEN, HOME_UNUSABLE. */
+export async function registerPlatform(home: string, { name, provider, settings, id = newPlatformId() }: Omit<PlatformRecord, 'id' | 'createdAt'> & { readonly id?: string }): Promise<PlatformRecord> {
   if ((await platformNamed(home, name)) !== undefined) throw new PilotError('NAME_TAKEN', `There is a platform ${name} already`, { suggestion: 'Choose another name with `--name`.' })
-  const record: PlatformRecord = { id: randomBytes(16).toString('hex'), name, provider, settings, createdAt: new Date().toISOString() }
+  const record: PlatformRecord = { id, name, provider, settings, createdAt: new Date().toISOString() }
   await mkdir(platformDir(home, record.id), { recursive: true, mode: 0o700 })
-  await createExclusive(join(platformDir(home, record.id), 'platform.json'), `${JSON.stringify(record, null, 2)}\n`)
-  return record
+  if (await createExclusive(join(platformDir(home, record.id), 'platform.json'), `${JSON.stringify(record, null, 2)}\n`)) return record
+  throw new PilotError('NAME_TAKEN', `There is a platform with the id ${id} already`, { suggestion: 'Make a new plan.' })
 }
 
 /** Writes down other settings for a platform that is there; what they mean for its resources is the caller's business. */

@@ -5,7 +5,7 @@ import fakeProvider from '../testing/fake-provider.ts'
 import { definition, eventsOf, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
 
 /** The fake cloud with a choice as the local provider has it: containers, unless their engine refuses. */
-const picky = { problem: undefined as Finding | undefined }
+const picky = { problem: undefined as Finding | undefined, cidr: undefined as string | undefined }
 const provider = defineProvider({
   ...fakeProvider,
   name: 'picky',
@@ -13,6 +13,12 @@ const provider = defineProvider({
   settings: z.object({ url: z.string(), runtime: z.enum(['docker', 'process']).default('docker') }),
   changeable: ['runtime'],
   check: async ({ settings }) => (settings?.runtime === 'docker' && picky.problem !== undefined ? [picky.problem] : []),
+  async connect(context) {
+    const capabilities = await fakeProvider.connect(context as never)
+    // The id of the platform stands in an input, as it does in the name of a bucket.
+    const cidr = picky.cidr ?? `10.${Number.parseInt(context.platformId.slice(0, 2), 16)}.0.0/16`
+    return { ...capabilities, platform: () => ({ resources: [{ key: 'network', kind: 'fake/network', inputs: { cidr } }], outputs: {} }) }
+  },
 }) as AnyProvider
 
 const denied: Finding = { id: 'docker.engine', status: 'problem', code: 'ENGINE_DENIED', title: 'The engine refuses this user', fix: 'Join the group' }
@@ -20,6 +26,7 @@ const denied: Finding = { id: 'docker.engine', status: 'problem', code: 'ENGINE_
 let server: TestServer
 beforeEach(async () => {
   picky.problem = undefined
+  picky.cidr = undefined
   server = await testServer({ providers: [provider] })
 })
 afterEach(() => server[Symbol.asyncDispose]())
@@ -75,4 +82,24 @@ test('with an app it stays, and the error says what to do', async () => {
 test('what is fixed once a platform is made stays fixed', async () => {
   await server.run(request())
   expect(await server.run(request({ url: 'http://127.0.0.1:1' }))).toMatchObject({ state: 'failed', error: { code: 'NOT_ALLOWED_NOW', reason: 'url cannot change later.' } })
+})
+
+test('what was approved is what is made, down to the inputs, also for a platform that did not exist', async () => {
+  const body = { provider: 'picky', settings: { url: server.cloud.url } }
+  const { hash } = await server.client.request('planPlatform', { body })
+  picky.cidr = '0.0.0.0/0'
+  expect(await server.run({ ...request(), plan: hash! })).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE' } })
+  expect(await server.cloud.resources()).toEqual([])
+
+  picky.cidr = undefined
+  const again = await server.client.request('planPlatform', { body: { ...body, name: 'other' } })
+  expect(await server.run({ ...request(), name: 'other', plan: again.hash! })).toMatchObject({ state: 'done' })
+  expect((await platforms()).find(({ name }) => name === 'other')!.id).toBe(again.hash!.split('.')[0])
+
+  // A plan of what is there already.
+  const third = await server.client.request('planPlatform', { body: { ...body, name: 'other' } })
+  expect(third).toMatchObject({ platform: { exists: true }, changes: [{ action: 'keep' }] })
+  expect(await server.run({ ...request(), name: 'other', plan: third.hash! })).toMatchObject({ state: 'done', jobs: [{ result: { changed: false } }] })
+  // The same, of another platform.
+  expect(await server.run({ ...request(), plan: third.hash! })).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE' } })
 })

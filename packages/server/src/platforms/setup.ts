@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { errorBody, forgetPlatform, openPlatform, PilotError, planSetup, platformNamed, problemOf, registerPlatform, setup, type LifecycleContext, type OpenPlatform, type PlatformRecord } from '@pilot/core'
+import { errorBody, forgetPlatform, newPlatformId, openPlatform, PilotError, planSetup, platformNamed, problemOf, registerPlatform, setup, type LifecycleContext, type OpenPlatform, type PlatformRecord } from '@pilot/core'
 import type { PlatformPlan } from '../contract/platforms.ts'
 import type { InstalledProvider, Providers } from '../providers/installed.ts'
 import { ownerOf, type Platforms } from '../wiring.ts'
@@ -23,7 +22,7 @@ export async function planPlatform({ home, providers, platforms, serverId, input
   if (existing !== undefined) await refuseWithApps((await platforms.openRecord(existing)).context(operation), changes)
   const findings = await provider.check({ settings, home, signal })
   const problem = problemOf(findings)
-  const record: PlatformRecord = existing ?? { id: randomBytes(16).toString('hex'), name, provider: providerOf(installed), settings, createdAt: new Date().toISOString() }
+  const record: PlatformRecord = existing ?? { id: newPlatformId(), name, provider: providerOf(installed), settings, createdAt: new Date().toISOString() }
   // Opened for this plan alone, since its settings may not be those of the platform yet.
   const platform = await openPlatform({ home, platform: { ...record, settings }, provider })
   try {
@@ -43,7 +42,7 @@ export async function planPlatform({ home, providers, platforms, serverId, input
       monthly: plan.steps.reduce((sum, { cost }) => sum + ('monthly' in cost ? cost.monthly : 0), 0),
       findings: [...findings],
       ...(problem === undefined ? {} : { problem: errorBody(problem) }),
-      hash: approvalHash(plan),
+      hash: approvalOf(record.id, plan),
     }
   } finally {
     await platform.close()
@@ -57,13 +56,16 @@ export const setUpPlatform = {
    * Stops on what the machine or account lacks, before anything is changed. `notices`: which settings were changed; that is
    * allowed while no app is deployed, and jobs of apps do not run beside this one.
    */
-  async prepare({ home, providers, platforms, serverId, name, payload, signal }: { home: string; providers: Providers; platforms: Platforms; serverId: string; name: string; payload: SetupInput; signal: AbortSignal }): Promise<{ readonly platform: OpenPlatform; readonly notices: readonly string[] }> {
+  async prepare({ home, providers, platforms, serverId, name, payload, signal }: { home: string; providers: Providers; platforms: Platforms; serverId: string; name: string; payload: SetupInput & { readonly plan?: string | undefined }; signal: AbortSignal }): Promise<{ readonly platform: OpenPlatform; readonly notices: readonly string[] }> {
     const { provider, installed } = await providers.load(payload.provider)
     const existing = await platformNamed(home, name)
     const { settings, changes } = wantedSettings({ provider, given: payload.settings, existing })
     const problem = problemOf(await provider.check({ settings, home, signal }))
     if (problem !== undefined) throw problem
-    if (existing === undefined) return { platform: await platforms.openRecord(await registerPlatform(home, { name, provider: providerOf(installed), settings })), notices: [] }
+    if (existing === undefined) {
+      const id = approvedId(payload.plan) ?? newPlatformId()
+      return { platform: await platforms.openRecord(await registerPlatform(home, { id, name, provider: providerOf(installed), settings })), notices: [] }
+    }
     await refuseWithApps((await platforms.openRecord(existing)).context({ by: serverId, ...ownerOf(serverId), signal }), changes)
     const record = await changeSettings({ home, platform: existing, settings, changes })
     return { platform: await platforms.openRecord(record), notices: changes.map((change) => changeText(name, change)) }
@@ -72,7 +74,7 @@ export const setUpPlatform = {
   /** With the hash of an approved plan, refuses to do anything else (PLAN_STALE). */
   async apply(context: LifecycleContext, { plan: approved }: { readonly plan?: string | undefined }): Promise<{ readonly changed: boolean; readonly platform: string }> {
     const plan = approved === undefined ? undefined : await planSetup(context)
-    if (plan !== undefined && approvalHash(plan) !== approved) {
+    if (plan !== undefined && approvalOf(context.platform.id, plan) !== approved) {
       throw new PilotError('PLAN_STALE', `What setup of ${context.platform.name} would do is no longer what was approved`, { details: { steps: plan.steps.map(({ key, action }) => ({ key, action })) } })
     }
     return { ...(await setup(context, plan === undefined ? {} : { approved: plan })), platform: context.platform.name }
@@ -81,7 +83,10 @@ export const setUpPlatform = {
 
 const providerOf = ({ name, package: packageName, version }: InstalledProvider): PlatformRecord['provider'] => ({ name, package: packageName, version })
 
-/** Over what a person approves: what happens to what, and its price. The platform's id is not yet known then, so it is left out. */
-function approvalHash({ steps }: Plan): string {
-  return createHash('sha256').update(JSON.stringify(steps.map(({ key, kind, action, cost }) => [key, kind, action, cost]))).digest('hex').slice(0, 32)
-}
+/**
+ * What a person approves: core's hash of the plan, and the platform that it was made for. A platform that does not exist yet gets
+ * its id with the plan, since inputs may hold it.
+ */
+const approvalOf = (platformId: string, { hash }: Plan): string => `${platformId}.${hash}`
+
+const approvedId = (approved: string | undefined): string | undefined => /^([0-9a-f]{32})\.[0-9a-f]{64}$/.exec(approved ?? '')?.[1]
