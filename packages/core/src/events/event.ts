@@ -14,7 +14,7 @@ export type EventBody =
   | { readonly type: 'operation.finished'; readonly outcome: 'done' | 'failed' | 'cancelled'; readonly url?: string; readonly error?: ErrorBody; readonly result?: Readonly<Record<string, unknown>> }
 
 export type Phase = 'setup' | 'build' | 'push' | 'deploy' | 'release' | 'drain' | 'destroy'
-export type ResourceAction = 'create' | 'update' | 'replace' | 'delete' | 'keep' | 'adopt'
+export type ResourceAction = 'create' | 'update' | 'replace' | 'delete' | 'keep'
 
 export type PilotEvent = EventBody & { readonly v: 1; readonly at: string }
 

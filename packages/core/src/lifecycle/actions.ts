@@ -6,7 +6,7 @@ import { appTitle } from './scope.ts'
 /** What can be done with an app. The phases keep to it (`withApp`); commands, the API and the screens ask `allowedActions`. */
 export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'destroy'
 
-const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
+const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy']
 const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
 const running: readonly AppState[] = ['live', 'unhealthy']
 

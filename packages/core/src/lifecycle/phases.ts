@@ -1,13 +1,11 @@
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { AppDefinition, PackedSource } from './app-definition.ts'
-import type { LifecycleContext } from './context.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
 
 /**
  * The inputs and results of the phases. Each phase is a function `(context, input) => Promise<record>`, usable alone; each
  * takes the lease of the app's scope for itself, unless it is called by one that holds it.
  */
-export type PhaseFunction<I, R> = (context: LifecycleContext, input: I) => Promise<R>
 
 export interface BuildInput {
   readonly app: AppDefinition

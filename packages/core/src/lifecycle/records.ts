@@ -112,4 +112,4 @@ export interface AppStatus {
   readonly instances: readonly InstanceStatus[]
 }
 
-export type AppState = 'absent' | 'staged' | 'live' | 'stopped' | 'unhealthy' | 'destroyed'
+export type AppState = 'absent' | 'staged' | 'live' | 'stopped' | 'unhealthy'

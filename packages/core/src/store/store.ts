@@ -48,7 +48,7 @@ export interface ScopeStore {
   remove(fence: Fence): Promise<void>
 }
 
-export type RecordType = 'build' | 'artifact' | 'configuration' | 'deployment' | 'release' | 'app'
+export type RecordType = 'build' | 'configuration' | 'deployment' | 'release'
 
 /** Proof of ownership, compared at every write. */
 export interface Fence {

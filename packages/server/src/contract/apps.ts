@@ -19,7 +19,7 @@ const instanceSchema = recordOf<InstanceStatus>({ deployment: z.string(), instan
 const appStatusSchema = recordOf<AppStatus>(
   {
     app: appIdentitySchema,
-    state: z.enum(['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']),
+    state: z.enum(['absent', 'staged', 'live', 'stopped', 'unhealthy']),
     release: releaseRecordSchema.optional(),
     deployment: deploymentRecordSchema.optional(),
     url: z.string().optional(),

@@ -24,7 +24,7 @@ export const setupInputSchema = z.object({
 export const planChangeSchema = z.object({
   key: z.string(),
   kind: z.string(),
-  action: z.enum(['create', 'update', 'replace', 'delete', 'keep', 'adopt']),
+  action: z.enum(['create', 'update', 'replace', 'delete', 'keep']),
   reason: z.string().optional(),
   monthly: z.number().optional().describe('USD'),
   unpriced: z.string().optional().describe('Why there is no price.'),

@@ -91,7 +91,7 @@ async function begin(context: CommandContext, { app, input, what }: { app: strin
   const allowed = async () => {
     try {
       const { status } = await (await context.client()).request('app', target)
-      return status.release !== undefined && status.state !== 'stopped' && status.state !== 'destroyed'
+      return status.release !== undefined && status.state !== 'stopped'
     } catch (error) {
       // A secret may be set before the first `up`, which wants it.
       if (isPilotError(error) && error.code === 'NOT_FOUND') return false

@@ -84,7 +84,7 @@ export function planText({ platform, changedSettings = [], changes, monthly }: P
   const settings = changedSettings.map(({ name, from, to }) => `  ${style.warn('~')} ${cleanLine(`${name}  ${String(from)} → ${String(to)}`)}`)
   if (shown.length === 0 && settings.length > 0) return [`Platform ${style.strong(cleanLine(platform.name))} (${cleanLine(platform.provider)}): ${plural(settings.length, 'change')}`, ...settings].join('\n')
   if (shown.length === 0) return `Platform ${cleanLine(platform.name)} is as it should be: nothing to do.`
-  const mark = { create: style.ok('+'), adopt: style.ok('+'), update: style.warn('~'), replace: style.warn('±'), delete: style.bad('-'), keep: ' ' }
+  const mark = { create: style.ok('+'), update: style.warn('~'), replace: style.warn('±'), delete: style.bad('-'), keep: ' ' }
   const width = Math.max(...shown.map(({ key }) => key.length))
   const lines = shown.map((change) => {
     const cost = change.monthly === undefined ? (change.unpriced === undefined ? '' : `price unknown: ${cleanLine(change.unpriced)}`) : change.monthly === 0 ? '' : money(change.monthly)

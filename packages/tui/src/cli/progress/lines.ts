@@ -81,4 +81,4 @@ function rest(progress: Progress, { app, usualMs, step, detail }: RunningPhase):
 
 const usual = (ms: number | undefined): string => (ms === undefined ? '' : `usually ${duration(ms)}`)
 const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('  ')
-const past = { create: 'created', update: 'updated', replace: 'replaced', delete: 'deleted', adopt: 'adopted' } as const
+const past = { create: 'created', update: 'updated', replace: 'replaced', delete: 'deleted' } as const
