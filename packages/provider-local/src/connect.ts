@@ -46,7 +46,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     }),
     compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }) },
     database: databaseCapability(platformId),
-    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder(home)],
+    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder({ home, platformId })],
     async close() {},
   }
 }
