@@ -59,7 +59,7 @@ export const jobSchema = z
     state: jobStateSchema,
     attempt: z.number().int().describe('Raised whenever a runner takes it; more than 1 after a runner died.'),
     after: z.array(z.string()).describe('Jobs that must be done before this one starts.'),
-    waitsFor: z.string().optional().describe('Why a queued job does not run yet, for people.'),
+    waitsFor: z.string().optional().describe('Why a queued job does not run yet, for people: `waits for restart of shop/api by ada`.'),
     by: z.string(),
     createdAt: timeSchema,
     startedAt: timeSchema.optional(),

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
-import { appTitle, type AppIdentity } from '@pilot/core'
+import type { AppIdentity } from '@pilot/core'
 import type { OperationAccepted } from '../contract/operations.ts'
 import type { Database, Tx } from '../db/database.ts'
 import { channels } from '../db/notifications.ts'
 import { appendEvents } from '../events/streams.ts'
+import { jobTitle, sharesScope } from './ahead.ts'
 import { payloadVersion, type PlannedJob } from './plan.ts'
 import { readOperation } from './view.ts'
 
@@ -82,17 +83,13 @@ async function tellWhatIsAhead(tx: Tx, operation: string): Promise<void> {
   const { rows } = await sql<{ action: string; by: string } & { [K in keyof AppIdentity]: string | null }>`
     select distinct on (p.id) p.action, o.by, p.project, p.app, p.environment
     from jobs j
-    join jobs p on p.platform = j.platform and p.queue_no < j.queue_no and p.operation <> j.operation and p.state in ('queued', 'running')
-      and (p.scope = j.scope or p.scope = 'platform' or j.scope = 'platform')
+    join jobs p on p.operation <> j.operation and ${sharesScope}
     join operations o on o.id = p.operation
     where j.operation = ${operation}
     limit 3`.execute(tx)
   await appendEvents(
     tx,
     operation,
-    rows.map(({ action, by, project, app, environment }) => {
-      const what = project !== null && app !== null && environment !== null ? `${action} of ${appTitle({ project, app, environment })}` : action
-      return { operation, body: { v: 1, type: 'notice', level: 'info', text: `Waiting for: ${what} by ${by}` } }
-    }),
+    rows.map((row) => ({ operation, body: { v: 1, type: 'notice', level: 'info', text: `Waiting for: ${jobTitle(row)}` } })),
   )
 }

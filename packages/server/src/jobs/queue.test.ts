@@ -53,6 +53,19 @@ describe('the order', () => {
     expect((await claim())?.operation).toBe(later.id)
   })
 
+  test('each job that is queued says what it waits for', async () => {
+    const [app, second, platform] = [await queue(jobFor('api'), jobFor('web', { after: [0] })), await queue(jobFor('api')), await queue(platformJob)]
+    const waits = async (id: string) => (await readOperation(database.db, id))!.jobs.map(({ waitsFor }) => waitsFor)
+    expect(await waits(app.id)).toEqual(['waits for a runner', 'waits for restart of shop/api by ada'])
+    const running = await claim()
+    expect(await waits(app.id)).toEqual([undefined, 'waits for restart of shop/api by ada'])
+    expect(await waits(second.id)).toEqual(['waits for restart of shop/api by ada'])
+    expect(await waits(platform.id)).toEqual(['waits for restart of shop/api by ada'])
+    await done(running)
+    expect(await waits(app.id)).toEqual([undefined, 'waits for a runner'])
+    expect(await waits(second.id)).toEqual(['waits for a runner'])
+  })
+
   test('a failed job does not hold up the next one of the same app', async () => {
     await queue(jobFor('api'))
     const second = await queue(jobFor('api'))

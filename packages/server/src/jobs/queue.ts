@@ -3,6 +3,7 @@ import { errorBody, PilotError, type ErrorBody } from '@pilot/core'
 import type { Database, Tx } from '../db/database.ts'
 import { channels } from '../db/notifications.ts'
 import type { RunnerIdentity } from '../db/schema.ts'
+import { comesBefore, sharesScope } from './ahead.ts'
 import { finishOperationIfDone, startOperation } from './operation-state.ts'
 import { payloadVersion } from './plan.ts'
 import type { JobRow } from './view.ts'
@@ -14,10 +15,7 @@ import type { JobRow } from './view.ts'
  */
 export type ClaimedJob = JobRow
 
-/**
- * Takes the oldest job that may run: what it comes `after` is done, and nothing older of its scope is unfinished (a job of the
- * platform's own scope waits for all apps of the platform, and they for it). Undefined when there is none.
- */
+/** Takes the oldest job that may run, with nothing ahead of it. Undefined when there is none. */
 export async function claimJob(db: Database, runner: RunnerIdentity): Promise<ClaimedJob | undefined> {
   return db.transaction().execute(async (tx) => {
     const { rows } = await sql<JobRow>`
@@ -25,11 +23,8 @@ export async function claimJob(db: Database, runner: RunnerIdentity): Promise<Cl
       where id = (
         select j.id from jobs j
         where j.state = 'queued' and j.payload_version <= ${payloadVersion}
-          and not exists (select 1 from jobs p where j.after ? p.id and p.operation = j.operation and p.state <> 'done')
-          and not exists (
-            select 1 from jobs p
-            where p.platform = j.platform and p.queue_no < j.queue_no and p.state in ('queued', 'running')
-              and (p.scope = j.scope or p.scope = 'platform' or j.scope = 'platform'))
+          and not exists (select 1 from jobs p where ${comesBefore})
+          and not exists (select 1 from jobs p where ${sharesScope})
         order by j.queue_no
         for update of j skip locked
         limit 1)

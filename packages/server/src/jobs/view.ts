@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Job, Operation } from '../contract/operations.ts'
 import type { Database, Tx } from '../db/database.ts'
 import type { JobTable, OperationTable } from '../db/schema.ts'
+import { withWhatTheyWaitFor } from './ahead.ts'
 
 /** Rows of the tables as the API shows them. */
 export type OperationRow = Selectable<OperationTable>
@@ -11,10 +12,10 @@ export async function readOperation(db: Database | Tx, id: string): Promise<Oper
   const row = await db.selectFrom('operations').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return undefined
   const jobs = await db.selectFrom('jobs').selectAll().where('operation', '=', id).orderBy('queue_no').execute()
-  return operationView(row, jobs)
+  return operationView(row, await withWhatTheyWaitFor(db, jobs.map((job) => jobView(job, row.by))))
 }
 
-export function operationView(row: OperationRow, jobs: readonly JobRow[]): Operation {
+function operationView(row: OperationRow, jobs: readonly Job[]): Operation {
   return {
     id: row.id,
     action: row.action,
@@ -25,7 +26,7 @@ export function operationView(row: OperationRow, jobs: readonly JobRow[]): Opera
     by: row.by,
     createdAt: row.created_at,
     ...present({ startedAt: row.started_at, finishedAt: row.finished_at, url: row.url, error: row.error }),
-    jobs: jobs.map((job) => jobView(job, row.by)),
+    jobs: [...jobs],
   }
 }
 

@@ -3,6 +3,7 @@ import type { OperationInput } from '../../contract/operations.ts'
 import { activityStream, lastEvent } from '../../events/streams.ts'
 import { followEvents } from '../../events/follow.ts'
 import { operationLogPath, readLogFile } from '../../events/log-files.ts'
+import { withWhatTheyWaitFor } from '../../jobs/ahead.ts'
 import { cancelOperation } from '../../jobs/cancel.ts'
 import { createOperation } from '../../jobs/create.ts'
 import { planJobs, type PlannedJob } from '../../jobs/plan.ts'
@@ -67,7 +68,7 @@ export function operationHandlers(services: Services) {
       if (project !== undefined) query = query.where('jobs.project', '=', project)
       if (environment !== undefined) query = query.where('jobs.environment', '=', environment)
       if (app !== undefined) query = query.where('jobs.app', '=', app)
-      return { jobs: (await query.execute()).map(({ by, ...row }) => jobView(row as JobRow, by)) }
+      return { jobs: await withWhatTheyWaitFor(db, (await query.execute()).map(({ by, ...row }) => jobView(row as JobRow, by))) }
     },
 
     async events({ query: { after }, raw, signal }) {

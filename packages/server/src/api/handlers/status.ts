@@ -2,6 +2,7 @@ import { allowedActions, appScope, appStatus, errorBody, listApps, PilotError, t
 import type { AllowedActions, AppView } from '../../contract/apps.ts'
 import type { Job } from '../../contract/operations.ts'
 import type { Platform } from '../../contract/platforms.ts'
+import { withWhatTheyWaitFor } from '../../jobs/ahead.ts'
 import { jobView, type JobRow } from '../../jobs/view.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -43,7 +44,7 @@ export function statusHandlers(services: Services) {
     if (environment !== undefined) query = query.where('jobs.environment', '=', environment)
     if (platform !== undefined) query = query.where('jobs.platform', '=', platform)
     if (app !== undefined) query = query.where('jobs.app', '=', app)
-    return (await query.execute()).map(({ by, ...row }) => jobView(row as JobRow, by))
+    return withWhatTheyWaitFor(db, (await query.execute()).map(({ by, ...row }) => jobView(row as JobRow, by)))
   }
 }
 
