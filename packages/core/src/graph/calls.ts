@@ -72,9 +72,9 @@ export function listKind(context: CallContext, kind: AnyKind): Promise<readonly 
   return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable: true })
 }
 
-/** A taker of the lease waits this long for calls of a silent owner: no call may take longer. The default of `acquireLease`. */
+/** A taker of the lease waits this long for calls of a silent owner: no call may take longer (`kindsByName`). The default of `acquireLease`. */
 export const longestCallMs = 60_000
-export const callTimeoutMs = (kind: AnyKind): number => Math.min(kind.callTimeoutMs ?? longestCallMs, longestCallMs)
+export const callTimeoutMs = (kind: AnyKind): number => kind.callTimeoutMs ?? longestCallMs
 export const settleTimeoutMs = (kind: AnyKind): number => kind.settleTimeoutMs ?? 600_000
 
 export function throwIfStopped(signal: AbortSignal): void {

@@ -27,6 +27,12 @@ const kinds = kindsByName([
 ])
 const thing = (key: string, ...after: string[]) => ({ key, kind: 'test/thing', inputs: {}, dependsOn: after })
 
+test('a kind whose calls could outlast the lease is refused', () => {
+  const thing = kinds.get('test/thing')!
+  expect(() => kindsByName([{ ...thing, callTimeoutMs: 60_000 }])).not.toThrow()
+  expect(() => kindsByName([{ ...thing, callTimeoutMs: 60_001 }])).toThrow(expect.objectContaining({ code: 'INTERNAL', message: expect.stringContaining('test/thing may take 60001 ms') }))
+})
+
 describe('a graph', () => {
   test('is ordered by edges and references', () => {
     const { order, dependencies } = orderGraph([thing('c', 'b'), { ...thing('b'), inputs: { url: template('x', ref('a').output('id')) as never } }, thing('a')], kinds)

@@ -1,6 +1,7 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AnyKind } from '../provider/kind.ts'
 import type { Graph, Resource } from '../provider/graph.ts'
+import { callTimeoutMs, longestCallMs } from './calls.ts'
 import { refsIn } from './resolve.ts'
 
 /** A desired graph that was checked: keys are unique, kinds are known, references lead somewhere, nothing goes in circles. */
@@ -14,7 +15,12 @@ export interface OrderedGraph {
 
 export type Kinds = ReadonlyMap<string, AnyKind>
 
-export const kindsByName = (kinds: readonly AnyKind[]): Kinds => new Map(kinds.map((kind) => [kind.kind, kind]))
+/** Throws INTERNAL for a kind whose calls could outlast the lease. */
+export function kindsByName(kinds: readonly AnyKind[]): Kinds {
+  const slow = kinds.find((kind) => callTimeoutMs(kind) > longestCallMs)
+  if (slow) throw mistake(`A call of ${slow.kind} may take ${callTimeoutMs(slow)} ms, and ${longestCallMs} ms is the longest: what takes longer is waited for in \`settle\``, 'kind')
+  return new Map(kinds.map((kind) => [kind.kind, kind]))
+}
 
 /** Throws INTERNAL for a mistake in a blueprint, KIND_UNKNOWN for a kind of a provider that is not there. */
 export function orderGraph(desired: Graph, kinds: Kinds): OrderedGraph {
@@ -72,4 +78,4 @@ export function unknownKind(kind: string, key: string): PilotError {
   })
 }
 
-const mistake = (message: string) => new PilotError('INTERNAL', message, { suggestion: 'This is a mistake in the blueprint of a provider; please report it there.' })
+const mistake = (message: string, where = 'blueprint') => new PilotError('INTERNAL', message, { suggestion: `This is a mistake in a ${where} of a provider; please report it there.` })

@@ -36,7 +36,7 @@ describe('destroy of a platform', () => {
     await ship(place, 'one')
     expect(await failure(destroyPlatform(place.context, { deleteData: false }))).toMatchObject({ code: 'BLOCKED', message: expect.stringContaining('app/shop/api/production') })
     await destroyApp(place.context, { app: shop, deleteData: true })
-    const whenGone = vi.fn(async () => {})
+    const whenGone = vi.fn<() => Promise<void>>(async () => {})
     expect(await destroyPlatform(place.context, { deleteData: true, whenGone })).toEqual({ deleted: ['network'], kept: [], foreign: [] })
     expect(whenGone).toHaveBeenCalledOnce()
     expect(await types(place)).toEqual([])
@@ -47,7 +47,7 @@ describe('destroy of a platform', () => {
     await setup(place.context)
     const { platform } = place.context
     const id = await place.cloud.plant({ type: 'deployment', marks: { platformId: platform.id, scope: 'app/shop/api/production', key: 'network', generation: '1' } })
-    const whenGone = vi.fn(async () => {})
+    const whenGone = vi.fn<() => Promise<void>>(async () => {})
     expect(await destroyPlatform(place.context, { deleteData: true, whenGone })).toMatchObject({ deleted: ['network'], foreign: [{ kind: 'fake/deployment', id, reason: 'it belongs to app/shop/api/production' }] })
     expect(whenGone).not.toHaveBeenCalled()
     const notices = place.events.flatMap((event) => (event.type === 'notice' ? [event.text] : []))

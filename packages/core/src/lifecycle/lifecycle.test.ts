@@ -298,7 +298,7 @@ describe('destroy', () => {
     await ship(place, 'one', { database: { own: true } })
     const [web, elsewhere] = [{ ...shop, app: 'web' }, { ...shop, app: 'web', environment: 'preview' }]
     for (const app of [web, elsewhere]) await up(place.context, { app: { ...definition('web', { database: { from: 'api' } }), app }, source: sourceOf('web') })
-    for (const change of [() => {}, () => stop(place.context, { app: web })]) {
+    for (const change of [async () => {}, () => stop(place.context, { app: web })]) {
       await change()
       expect(await failure(destroyApp(place.context, { app: shop, deleteData: true }))).toMatchObject({ code: 'BLOCKED', message: 'The database of shop/api is used by shop/web', suggestion: expect.stringContaining('Destroy shop/web first') })
     }

@@ -46,7 +46,7 @@ export interface Kind<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.Z
   readonly protect?: boolean
   /** The slot holds one at a time (a port, a fixed name): a replace deletes first. Otherwise it creates first. */
   readonly exclusive?: boolean
-  /** The longest that one call of a handler may take, milliseconds; default 60 000. Must fit within the lease. */
+  /** The longest that one call of a handler may take, milliseconds; default 60 000, and no more: a taker of the lease waits as long for a call of a dead owner. */
   readonly callTimeoutMs?: number
   /** The longest that settling (or a delete) may take in all, milliseconds; default 600 000. */
   readonly settleTimeoutMs?: number

@@ -28,9 +28,9 @@ export async function waitForPostgres(home: Home, { cluster, password, timeoutMs
   }
 }
 
-/** Fast shutdown; data stay. Returns when it is gone; absent is success. */
-export async function stopPostgres(home: Home, name: ClusterName): Promise<void> {
-  await removeService(home, postgresServiceName(name), { timeoutMs: 90_000 })
+/** Fast shutdown; data stay. Returns when it is gone; absent is success; throws TIMED_OUT, and may then be called again. */
+export async function stopPostgres(home: Home, name: ClusterName, { timeoutMs = 90_000 }: { timeoutMs?: number } = {}): Promise<void> {
+  await removeService(home, postgresServiceName(name), { timeoutMs })
 }
 
 /** A connection as superuser, over the unix socket. The caller ends it. */

@@ -21,7 +21,7 @@ export async function listMarked({ folder, platformId, title }: { folder: string
 }
 
 /** Whether any platform is left that uses what the platforms of a home share. */
-export const hasMarked = async (folder: string): Promise<boolean> => (await documents(folder)).length > 0
+export const hasMarked = async (folder: string, { except }: { except?: string } = {}): Promise<boolean> => (await documents(folder)).some((name) => name !== `${except}.json`)
 
 /** Undefined when there is no such file; an empty owner when it carries none. What cannot be read is no absence: HOME_UNUSABLE. */
 export async function readOwner(path: string): Promise<Partial<Ownership> | undefined> {

@@ -1,6 +1,6 @@
 import { mkdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defineKind, type AnyKind } from '@pilot/core'
+import { defineKind, isPilotError, type AnyKind, type PilotError } from '@pilot/core'
 import { ensurePostgres, openCluster, replaceJson, reservePort, stopPostgres, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { asSuperuser, postgresMajor, superuserPassword } from '../postgres/apps-cluster.ts'
@@ -20,9 +20,31 @@ export function postgresClusterKind(home: Home): AnyKind {
   const claims = join(home.paths.postgres, 'platforms')
   const claim = (platformId: string): string => join(claims, `${platformId}.json`)
   const outputsOf = async (): Promise<z.output<typeof outputs>> => ({ host: '127.0.0.1', port: await reservePort(home, 'postgres-apps'), major: postgresMajor })
-  const start = async (): Promise<void> => {
-    await ensurePostgres(home, { name: 'apps', password: await superuserPassword(home) })
+  /** Brings it up, or goes on with that; what it still waits for after a while. */
+  const start = async (): Promise<PilotError | undefined> => {
+    try {
+      await ensurePostgres(home, { name: 'apps', password: await superuserPassword(home), timeoutMs: lookMs })
+    } catch (error) {
+      if (isPilotError(error) && error.code === 'TIMED_OUT') return error
+      throw error
+    }
     await closeToPublic(home)
+    return undefined
+  }
+  const stop = async (): Promise<PilotError | undefined> => {
+    try {
+      await stopPostgres(home, 'apps', { timeoutMs: lookMs })
+      return undefined
+    } catch (error) {
+      if (isPilotError(error) && error.code === 'TIMED_OUT') return error
+      throw error
+    }
+  }
+  const removeData = async (): Promise<void> => {
+    const { folder, socketDir } = await openCluster(home, 'apps')
+    for (const path of [folder, socketDir]) await rm(path, { recursive: true, force: true })
+    await rm(join(home.paths.keys, 'postgres-apps.password'), { force: true })
+    await removeSharedFolders(home)
   }
 
   return defineKind({
@@ -35,7 +57,7 @@ export function postgresClusterKind(home: Home): AnyKind {
     consistencyMs: 0,
     exclusive: true,
     protect: true,
-    callTimeoutMs: 180_000,
+    settleTimeoutMs: 180_000,
     permissions: ['the folder of this home', 'as root: a system user for PostgreSQL'],
     cost: freeOfCharge,
     exposure: () => [{ what: 'PostgreSQL, on a port of 127.0.0.1 and a unix socket', to: 'machine' }],
@@ -44,11 +66,13 @@ export function postgresClusterKind(home: Home): AnyKind {
       await checkpoint()
       await mkdir(claims, { recursive: true })
       replaceJson(claim(owner.platformId), { owner: markOf(owner) }, { durable: true })
-      await start()
       return { id: owner.platformId }
     },
-    async settle() {
-      return { status: 'ready', outputs: await outputsOf() }
+    // Made and started here, look by look, since a slow disk takes its time for either.
+    async settle({ checkpoint }) {
+      await checkpoint()
+      const problem = await start()
+      return problem === undefined ? { status: 'ready', outputs: await outputsOf() } : { status: 'pending', message: whatIsKnown(problem) }
     },
     async read({ id }) {
       if (!(await readOwner(claim(id)))) return undefined
@@ -56,25 +80,36 @@ export function postgresClusterKind(home: Home): AnyKind {
       return { inputs: { major: postgresMajor, running: (await answers(home)) as true }, outputs: await outputsOf() }
     },
     list: ({ platformId }) => listMarked({ folder: claims, platformId, title: () => 'PostgreSQL cluster of the apps' }),
+    // Settling starts it.
     async update({ checkpoint }) {
       await checkpoint()
-      await start()
       return {}
     },
+    /** The claim goes last, so that a deletion that is cut short is known; of platforms that go at the same time, the last one deletes. */
     async delete({ id, checkpoint }) {
       await checkpoint()
+      const isShared = await hasMarked(claims, { except: id })
+      if (isShared) await rm(claim(id), { force: true })
+      if (isShared && (await hasMarked(claims))) return {}
+      const problem = await stop()
+      if (problem !== undefined) return { again: { afterMs: 500, message: problem.message } }
+      await removeData()
       await rm(claim(id), { force: true })
-      if (await hasMarked(claims)) return {}
-      await stopPostgres(home, 'apps')
-      const { folder, socketDir } = await openCluster(home, 'apps')
-      for (const path of [folder, socketDir]) await rm(path, { recursive: true, force: true })
       // Unless another platform has just written its claim.
       await rmdir(claims).catch(() => {})
-      await rm(join(home.paths.keys, 'postgres-apps.password'), { force: true })
-      await removeSharedFolders(home)
       return {}
     },
   })
+}
+
+/** How long one call waits for PostgreSQL to start or to end. */
+const lookMs = 20_000
+
+/** With the last line that PostgreSQL wrote: most often the reason. */
+function whatIsKnown({ message, details }: PilotError): string {
+  const log = details?.['log']
+  const last: unknown = Array.isArray(log) ? log.at(-1) : undefined
+  return typeof last === 'string' ? `${message} ${last}` : message
 }
 
 /** By default every login may connect to every database: each app may reach its own only. */

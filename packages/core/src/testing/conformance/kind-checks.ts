@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { longestCallMs } from '../../graph/calls.ts'
 import type { AnyKind } from '../../provider/kind.ts'
 import type { Check } from '../check.ts'
 import type { ProviderConformanceOptions } from './options.ts'
@@ -34,7 +35,7 @@ export function kindChecks({ provider, samples, withoutSample = {} }: ProviderCo
         for (const handler of ['create', 'settle', 'read', 'list', 'delete', 'cost', 'exposure'] as const) assert.equal(typeof kind[handler], 'function', `${kind.kind} has no ${handler}`)
         assert.ok(['name', 'token', 'search'].includes(kind.identity), `${kind.kind} has the identity ${kind.identity}`)
         assert.ok(kind.consistencyMs >= 0, `${kind.kind} has the consistencyMs ${kind.consistencyMs}`)
-        assert.ok((kind.callTimeoutMs ?? 1) > 0 && (kind.callTimeoutMs ?? 0) <= 600_000, `${kind.kind} has the callTimeoutMs ${kind.callTimeoutMs}: a call fits in the lease`)
+        assert.ok((kind.callTimeoutMs ?? 1) > 0 && (kind.callTimeoutMs ?? 0) <= longestCallMs, `${kind.kind} has the callTimeoutMs ${kind.callTimeoutMs}: a call fits in the lease`)
         assert.ok((kind.settleTimeoutMs ?? 1) > 0, `${kind.kind} has the settleTimeoutMs ${kind.settleTimeoutMs}`)
         assert.ok(kind.version === 1 || kind.migrate, `${kind.kind} has version ${kind.version} and cannot migrate what older versions recorded`)
         assert.ok(kind.permissions.length > 0, `${kind.kind} says not which permissions it needs; if none, say "none"`)
