@@ -10,7 +10,7 @@ export type Probe =
 /** One GET without following redirects; reads no body. */
 export function probe({ host = '127.0.0.1', port, path, timeoutMs, signal }: { host?: string; port: number; path: string; timeoutMs: number; signal?: AbortSignal }): Promise<Probe> {
   return new Promise((resolve) => {
-    const get = request({ host, port, path, agent: false, timeout: timeoutMs, headers: { 'user-agent': 'pilot-health', host: 'localhost', connection: 'close' }, ...(signal ? { signal } : {}) }, (response) => {
+    const get = request({ host, port, path: encoded(path), agent: false, timeout: timeoutMs, headers: { 'user-agent': 'pilot-health', host: 'localhost', connection: 'close' }, ...(signal ? { signal } : {}) }, (response) => {
       const { location } = response.headers
       resolve({ kind: 'answered', status: response.statusCode ?? 0, ...(location ? { location } : {}) })
       response.destroy()
@@ -25,3 +25,6 @@ export function probe({ host = '127.0.0.1', port, path, timeoutMs, signal }: { h
     get.end()
   })
 }
+
+/** As a browser sends it; what is written with % already stays. */
+const encoded = (path: string): string => encodeURI(path.toWellFormed()).replaceAll('%25', '%')
