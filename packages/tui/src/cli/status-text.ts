@@ -1,4 +1,5 @@
 import type { AppView, StatusView } from '@pilot/server/contract'
+import { withInvocation } from './invocation.ts'
 import { reachableUrl } from './reachable-url.ts'
 import { cleanLine } from './text/clean.ts'
 import type { Style } from './text/style.ts'
@@ -28,7 +29,7 @@ export async function statusText({ platforms, apps, jobs }: StatusView, { style,
   })
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
   const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)
-  return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined(unwell)].join('\n\n')
+  return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined([...unwell, ...problemsOf(apps, { style, form })])].join('\n\n')
 }
 
 const urlOf = async ({ status: { url, fallbackUrl } }: AppView): Promise<string | undefined> => (url === undefined ? undefined : await reachableUrl({ url, fallbackUrl }))
@@ -38,6 +39,14 @@ const joined = (lines: readonly string[]): string[] => (lines.length === 0 ? [] 
 function nothing({ platforms, form, project }: { platforms: number; form: string; project: string | undefined }): string {
   const first = project === undefined ? `Nothing is deployed yet. \`${form} up DIR\` deploys a folder.` : `Nothing of ${project} is deployed. \`${form} up\` deploys it, \`${form} status --all\` shows everything else.`
   return platforms === 0 ? `${first}\nThere is no platform yet; the first \`up\` creates one on this machine.` : first
+}
+
+/** One engine that is stopped is one line, however many apps it has. */
+function problemsOf(apps: readonly AppView[], { style, form }: Pick<StatusTextOptions, 'style' | 'form'>): string[] {
+  const unclear = apps.flatMap(({ status, problem }) => (problem === undefined ? [] : [{ name: status.app.app, ...problem }]))
+  return [...Map.groupBy(unclear, ({ message, reason }) => (reason === undefined ? message : `${message}: ${reason}`))].map(
+    ([text, [first, ...rest]]) => `${style.warn(style.symbol.warn)} ${cleanLine([first!, ...rest].map(({ name }) => name).join(', '))}: ${cleanLine(text)}\n  ${cleanLine(withInvocation(first!.suggestion, form))}`,
+  )
 }
 
 const placeOf = ({ status, platform }: AppView): string => cleanLine(`${status.app.project} · ${status.app.environment} · ${platform}`)

@@ -276,6 +276,20 @@ describe('destroy', () => {
 })
 
 describe('state', () => {
+  test('history of a damaged state says so, and lists what can be gone back to', async () => {
+    const problem = { code: 'STATE_CORRUPT' as const, message: '00000002.json cannot be read', reason: 'it is cut off', suggestion: 'See `state restore VERSION`.' }
+    const server = await fake({
+      status: () => ({ ...emptyStatus, apps: [appView()] }),
+      stateHistory: ({ params }) => ({ scope: params.scope, versions: [{ version: 2, at }, { version: 1, at }], resources: [], problem }),
+      scopes: () => ({ scopes: [{ scope: 'app/shop/api/production', platform: 'local', version: 2, at, resources: 0, problem }] }),
+    })
+    const run = (...argv: string[]) => runCommand(['state', 'history', ...argv], { env: { PILOT_HOME: server.home } })
+    const { exit, stdout } = await run('-p', 'shop')
+    expect(exit).toBe(0)
+    expect(stdout).toMatch(/00000002\.json cannot be read\n.*it is cut off\n.*state restore VERSION[^]*VERSION +WRITTEN\n2 [^]*\n1 /)
+    expect((await run('--all')).stdout).toMatch(/app\/shop\/api\/production +local +2 .* cannot be read/)
+  })
+
   test('history, restore and forget', async () => {
     const server = await fake({
       status: () => ({ ...emptyStatus, apps: [appView()] }),

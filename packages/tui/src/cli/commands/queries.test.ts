@@ -43,6 +43,14 @@ test('status shows what runs where, what is under way, and what is wrong', async
   )
 })
 
+test('status names what could not be asked or read, once for all apps that it is true of', async () => {
+  const stopped = { code: 'ENGINE_STOPPED', message: 'The engine does not answer', suggestion: 'Start it.' }
+  const damaged = { code: 'STATE_CORRUPT', message: '00000002.json cannot be read', reason: 'it is cut off', suggestion: 'See `state restore VERSION`.' }
+  const apps = [{ ...appView(), problem: stopped }, { ...appView({ app: 'web' }), problem: stopped }, { ...appView({ app: 'old' }), problem: damaged }]
+  const { stdout } = await run(['status', '--all'], { status: () => ({ ...emptyStatus, apps }) as never })
+  expect(stdout).toMatch(/! api, web: The engine does not answer\n  Start it\.\n! old: 00000002\.json cannot be read: it is cut off\n  See `.*state restore VERSION`\./)
+})
+
 test('status --json is one document, as the server gave it', async () => {
   const { stdout, stderr } = await run(['status', '--all', '--json'], { status })
   expect(JSON.parse(stdout)).toMatchObject({ platforms: [{ name: 'local' }], apps: [{ status: { app: { app: 'api' } } }, {}], jobs: [{ action: 'rollback' }] })

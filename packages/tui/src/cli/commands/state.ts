@@ -2,6 +2,7 @@ import { PilotError } from '@pilot/core/errors'
 import type { Scope, StateHistory } from '@pilot/server/contract'
 import { appArgument, common, defineCommand, flag } from '../command.ts'
 import type { CommandContext } from '../context.ts'
+import { renderError } from '../render-error.ts'
 import { announce, resolveApp } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
@@ -30,7 +31,7 @@ export const stateHistory = defineCommand({
     }
     const { scope, query } = await scopeOf(context, args[0], flag(options, 'ofPlatform'))
     const history = await client.request('stateHistory', { params: { scope }, query, signal: context.signal })
-    await output.answer(history, () => historyText(history, output.out, Date.now()))
+    await output.answer(history, () => historyText(history, { style: output.out, form: context.form, now: Date.now() }))
   },
 })
 
@@ -96,13 +97,14 @@ function finish({ output }: CommandContext, result: Readonly<Record<string, unkn
 async function scopesText(scopes: readonly Scope[], style: Style, now: number): Promise<string> {
   if (scopes.length === 0) return 'Nothing has a state yet.'
   const { table } = await import('../text/table.ts')
-  const rows = scopes.map(({ scope, platform, version, at, resources, heldBy }) => [cleanLine(scope), cleanLine(platform), String(version ?? ''), at === undefined ? '' : ago(at, now), String(resources), cleanLine(heldBy ?? '')])
+  const rows = scopes.map(({ scope, platform, version, at, resources, heldBy, problem }) => [cleanLine(scope), cleanLine(platform), String(version ?? ''), at === undefined ? '' : ago(at, now), problem === undefined ? String(resources) : style.bad('cannot be read'), cleanLine(heldBy ?? '')])
   return table(['SCOPE', 'PLATFORM', 'VERSION', 'WRITTEN', 'RESOURCES', 'HELD BY'], rows, { heading: style.dim })
 }
 
-async function historyText({ versions, resources }: StateHistory, style: Style, now: number): Promise<string> {
+async function historyText({ versions, resources, problem }: StateHistory, { style, form, now }: { style: Style; form: string; now: number }): Promise<string> {
   const { table } = await import('../text/table.ts')
   const recorded = table(['RESOURCE', 'KIND', 'STATUS', 'ID'], resources.map(({ key, kind, status, id }) => [cleanLine(key), cleanLine(kind), status, cleanLine(id)]), { heading: style.dim })
   const written = table(['VERSION', 'WRITTEN'], versions.map(({ version, at }) => [String(version), ago(at, now)]), { heading: style.dim })
-  return resources.length === 0 ? written : `${recorded}\n\n${written}`
+  const unreadable = problem === undefined ? [] : [renderError(problem, { form, style })]
+  return [...unreadable, ...(resources.length === 0 ? [] : [recorded]), written].join('\n\n')
 }
