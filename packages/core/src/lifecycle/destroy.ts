@@ -1,16 +1,16 @@
-import { PilotError, toPilotError } from '../errors/pilot-error.ts'
+import { PilotError } from '../errors/pilot-error.ts'
 import type { Foreign } from '../graph/sweep.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { ResourceState, ScopeName, State } from '../store/store.ts'
+import { removeArtifacts } from './artifacts.ts'
 import type { LifecycleContext } from './context.ts'
 import { usersOfDatabase } from './deployed-apps.ts'
 import { recordedData } from './desired.ts'
 import { holdApps } from './hold-apps.ts'
 import { runPhase } from './phase.ts'
 import type { DestroyInput, DestroyPlatformInput, DestroyResult } from './phases.ts'
-import type { BuildRecord } from './records.ts'
 import { appScope, appTitle, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
-import { withApp, withScope, type AppSession } from './session.ts'
+import { withApp, withScope } from './session.ts'
 import { withoutUnusedEngines } from './unused-engines.ts'
 
 /**
@@ -82,29 +82,6 @@ async function refuseWhileShared(context: LifecycleContext, app: AppIdentity): P
   const users = (await usersOfDatabase(context, app)).map(appTitle).join(', ')
   if (users === '') return
   throw new PilotError('BLOCKED', `The database of ${appTitle(app)} is used by ${users}`, { suggestion: `Destroy ${users} first, give it another database with \`up\`, or keep the data: leave out \`--delete-data\`.` })
-}
-
-/** An artifact that another app or environment has built too stays: it is the same content. */
-async function removeArtifacts({ context, scope }: AppSession, builds: readonly BuildRecord[]): Promise<readonly string[]> {
-  const shared = await artifactsElsewhere(context, scope.name)
-  const removed: string[] = []
-  for (const { builder: name, artifact } of builds) {
-    const builder = context.provider.builders.find((candidate) => candidate.name === name)
-    if (!builder?.remove || shared.has(artifact.location)) continue
-    try {
-      await builder.remove(artifact, context.signal)
-      removed.push(`artifact ${artifact.location}`)
-    } catch (error) {
-      context.log(`Could not delete the artifact ${artifact.location}: ${toPilotError(error).message}`)
-    }
-  }
-  return removed
-}
-
-async function artifactsElsewhere({ store }: LifecycleContext, own: ScopeName): Promise<ReadonlySet<string>> {
-  const others = (await store.scopes()).filter((name) => name !== own && name !== platformScope)
-  const builds = await Promise.all(others.map((name) => store.scope(name).listRecords<BuildRecord>('build')))
-  return new Set(builds.flat().map(({ record }) => record.artifact.location))
 }
 
 function keptResource({ provider }: LifecycleContext, { key, kind: name, id, inputs }: ResourceState): DestroyResult['kept'][number] {

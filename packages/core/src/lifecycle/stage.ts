@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { PilotError, toPilotError } from '../errors/pilot-error.ts'
 import type { SecretRef } from '../provider/value.ts'
+import { removeOldArtifacts } from './artifacts.ts'
 import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
@@ -64,7 +65,7 @@ export async function settleRelease(session: AppSession, { deployment, desired, 
   })
 }
 
-/** Stage, switch, settle: what makes a deployment record the live one. */
+/** Stage, switch, settle, tidy up: what makes a deployment record the live one. */
 export async function makeLive(session: AppSession, { deployment, kind, staged }: { deployment: DeploymentRecord; kind: ReleaseRecord['kind']; staged?: DesiredDeployment }): Promise<ReleaseRecord> {
   const { context, app } = session
   const previous = liveDeployments(await session.state())
@@ -72,6 +73,7 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
   const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await switchTraffic(session, { deployment, desired, kind }) }))
   announce(session, { deployment, release, changed: true, urls: trafficUrls(await session.state()) })
   await settleRelease(session, { deployment, desired, previous })
+  await removeOldArtifacts(session)
   return release
 }
 
