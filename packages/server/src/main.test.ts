@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startFakeCloud, type FakeCloud } from '@pilot/core/testing'
-import { openHome, removeHome, stopSupervisor, type Home } from '@pilot/host'
+import { openHome, removeHome, stopSupervisor, supervisorPid, type Home } from '@pilot/host'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createClient, type Client } from './client/index.ts'
 import { definition, eventsOf, finished, upRequest } from './testing/test-server.ts'
@@ -87,6 +87,17 @@ test('a server that is killed in the middle of an operation is followed by one t
   await client.request('shutdown', { body: {} })
   expect(await Promise.all(both)).toEqual([0])
   await expect(client.request('info')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' })
+})
+
+test('a supervisor that was killed comes back as long as the server runs', { timeout: 60_000 }, async () => {
+  const server = start('main.ts')
+  await started(server)
+  const killed = (await supervisorPid(home))!
+  process.kill(killed, 'SIGKILL')
+  await expect.poll(async () => ![undefined, killed].includes(await supervisorPid(home)), { timeout: 20_000 }).toBe(true)
+  const gone = exited(server)
+  server.kill('SIGTERM')
+  expect(await gone).toBe(0)
 })
 
 /** A package as npm would have installed it. */

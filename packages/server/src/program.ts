@@ -1,5 +1,5 @@
 import { toPilotError } from '@pilot/core'
-import { openHome, type Home } from '@pilot/host'
+import { openHome, watchSupervisor, type Home } from '@pilot/host'
 import type { DatabaseAddress } from './db/database.ts'
 import { homeDatabase } from './home-database.ts'
 import { openLog, type Log } from './log.ts'
@@ -26,9 +26,10 @@ export async function runProgram(name: string, start: (given: ProgramStart) => P
     const home = await openHome(process.argv[2])
     process.title = `pilot-${name} ${home.dir}`
     const program = await start({ home, database: await homeDatabase(home), log })
+    const stopWatching = watchSupervisor(home)
     const { promise: told, resolve: hasStopped } = Promise.withResolvers<void>()
     let stopping: Promise<void> | undefined
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void (stopping ??= program.stop().finally(hasStopped)))
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopWatching(), void (stopping ??= program.stop().finally(hasStopped))))
     await (program.stopped === undefined ? told : Promise.race([program.stopped, told]))
     process.exit(0)
   } catch (error) {
