@@ -3,6 +3,7 @@ import type { SourceFacts } from '../provider/builder.ts'
 import type { Target } from '../provider/app-identity.ts'
 import { detectDatabase, type DatabaseEvidence } from './detect-database.ts'
 import { exposedPort } from './dockerfile.ts'
+import { parsePackageJson, scriptOf, type PackageJson } from './package-json.ts'
 
 export interface Detection {
   readonly builder: 'dockerfile' | 'node' | 'python' | 'go' | 'procfile' | 'static'
@@ -15,24 +16,34 @@ export interface Detection {
   readonly dockerfile?: string
   /** The only EXPOSE of the Dockerfile. */
   readonly port?: number
-  /** What starts it, as text for a shell; absent when the image says it. */
+  /** What starts it, as text for a shell (`commandWords` makes words of it); absent when the image or the built program says it. */
   readonly start?: string
   /** For node: what installs the dependencies. */
   readonly packageManager?: 'npm' | 'yarn' | 'pnpm' | 'bun'
+  /** For node: that manager's own. */
+  readonly lockfile?: string
+  /** For go: the package that is built, such as `.` or `./cmd/api`. */
+  readonly goPackage?: string
   readonly static?: { readonly output?: string; readonly command?: string }
   readonly needsDatabase?: DatabaseEvidence
 }
 
 /**
- * How a source runs, from its files alone, in this order: Dockerfile, package.json, Python, Go, Procfile, static files.
- * Undefined when nothing fits. A `build:` of the manifest (`facts.build`) names the Dockerfile.
+ * How a source runs, from its files alone, in this order: Dockerfile, package.json, Python, Go, Procfile, a site. Undefined when
+ * nothing fits. A `build:` of the manifest (`facts.build`) names the Dockerfile.
  */
 export function detect(facts: SourceFacts, folder = ''): Detection | undefined {
   const source = folder === '' ? facts : below(facts, folder)
-  const found = dockerfile(source) ?? node(source) ?? python(source) ?? go(source) ?? procfile(source) ?? staticFiles(source)
+  const found = dockerfile(source) ?? program(source) ?? builtSite(source) ?? python(source) ?? staticFiles(source)
   if (!found) return undefined
   const database = detectDatabase(source)
   return { ...found, folder, ...(database ? { needsDatabase: database } : {}) }
+}
+
+/** How a source runs without an image, whether it has a Dockerfile or not: what `detect` shows is what then runs. */
+export function detectProgram(facts: SourceFacts): Detection | undefined {
+  const found = program(facts)
+  return found && { ...found, folder: '' }
 }
 
 /**
@@ -66,43 +77,60 @@ function dockerfile(facts: SourceFacts): Found | undefined {
   return { builder: 'dockerfile', target: 'container', reason: `${path} found`, dockerfile: path, ...(port === undefined ? {} : { port }) }
 }
 
-export interface PackageJson {
-  readonly main?: unknown
-  readonly scripts?: Readonly<Record<string, unknown>>
-  readonly packageManager?: unknown
-  readonly dependencies?: Readonly<Record<string, unknown>>
-  readonly devDependencies?: Readonly<Record<string, unknown>>
-}
+/** What runs comes before what is only built: a server in Python may have a package.json for its style sheets. */
+const program = (facts: SourceFacts): Found | undefined => node(facts) ?? pythonProgram(facts) ?? go(facts) ?? procfile(facts)
 
 function node(facts: SourceFacts): Found | undefined {
-  if (!facts.files.includes('package.json')) return undefined
-  const json = parseJson(facts.text('package.json'))
+  const json = packageJson(facts)
   if (!json) return undefined
-  const { manager, lockfile } = packageManager(facts, json)
-  const reason = `package.json${lockfile ? ` with ${lockfile}` : ' (without a lockfile: versions may differ between builds)'}`
-  const script = (name: string): boolean => typeof json.scripts?.[name] === 'string'
-  const web = procfileCommand(facts)
-  // With a build script and no start script it is a site more likely than a server.
-  const entry = script('build') ? undefined : nodeEntry(facts, json)
-  const start = web ?? (script('start') ? `${manager} start` : entry === undefined ? undefined : `node ${entry}`)
-  if (start !== undefined) return { builder: 'node', target: 'process', reason, start, packageManager: manager }
-  if (!script('build')) return undefined
-  const output = json.devDependencies?.['react-scripts'] || json.dependencies?.['react-scripts'] ? 'build' : 'dist'
-  return { builder: 'static', target: 'static', reason: `${reason} that builds a site`, packageManager: manager, static: { output, command: `${manager} run build` } }
+  const { manager, lockfile, reason } = packages(facts, json)
+  const entry = nodeEntry(facts, json)
+  const start = procfileCommand(facts) ?? startScript(json) ?? (entry === undefined ? undefined : `node ${quoted(entry)}`)
+  return start === undefined ? undefined : { builder: 'node', target: 'process', reason, start, packageManager: manager, ...(lockfile ? { lockfile } : {}) }
 }
 
-function nodeEntry(facts: SourceFacts, { main }: PackageJson): string | undefined {
-  if (typeof main === 'string' && facts.files.includes(posix.normalize(main))) return main
-  const names = ['server.js', 'server.mjs', 'index.js', 'index.mjs', 'app.js', 'main.js']
-  return [...names, ...names.map((name) => `src/${name}`)].find((file) => facts.files.includes(file))
+/** A package.json that builds and starts nothing. */
+function builtSite(facts: SourceFacts): Found | undefined {
+  const json = packageJson(facts)
+  if (!json || !scriptOf(json, 'build')) return undefined
+  const { manager, lockfile, reason } = packages(facts, json)
+  const output = json.devDependencies?.['react-scripts'] || json.dependencies?.['react-scripts'] ? 'build' : 'dist'
+  return { builder: 'static', target: 'static', reason: `${reason} that builds a site`, packageManager: manager, ...(lockfile ? { lockfile } : {}), static: { output, command: `${manager} run build` } }
 }
+
+const packageJson = (facts: SourceFacts): PackageJson | undefined => (facts.files.includes('package.json') ? parsePackageJson(facts.text('package.json')) : undefined)
+
+/** What `npm start` runs, with what must come before; npm itself would stand between the app and its signals. */
+function startScript(json: PackageJson): string | undefined {
+  const start = scriptOf(json, 'start')
+  const before = scriptOf(json, 'prestart')
+  return start && before ? `${before} && ${start}` : start
+}
+
+function nodeEntry(facts: SourceFacts, json: PackageJson): string | undefined {
+  if (typeof json.main === 'string' && facts.files.includes(posix.normalize(json.main))) return json.main
+  const servers = ['server.js', 'server.mjs', 'server.ts']
+  const names = [...servers, 'index.js', 'index.mjs', 'app.js', 'main.js']
+  // With a build script and no start script it is a site more likely than a server.
+  const usual = scriptOf(json, 'build') ? servers : [...names, ...names.map((name) => `src/${name}`)]
+  return usual.find((file) => facts.files.includes(file))
+}
+
+const quoted = (word: string): string => (/^[\w@%+,./:-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`)
 
 const lockfiles = [['package-lock.json', 'npm'], ['npm-shrinkwrap.json', 'npm'], ['pnpm-lock.yaml', 'pnpm'], ['yarn.lock', 'yarn'], ['bun.lock', 'bun'], ['bun.lockb', 'bun']] as const
 
-function packageManager(facts: SourceFacts, json: PackageJson): { manager: NonNullable<Detection['packageManager']>; lockfile?: string } {
-  const found = lockfiles.find(([file]) => facts.files.includes(file))
+function packages(facts: SourceFacts, json: PackageJson): { manager: NonNullable<Detection['packageManager']>; lockfile?: string; reason: string } {
   const named = typeof json.packageManager === 'string' ? /^(npm|yarn|pnpm|bun)@/.exec(json.packageManager)?.[1] : undefined
-  return { manager: (named as NonNullable<Detection['packageManager']> | undefined) ?? found?.[1] ?? 'npm', ...(found ? { lockfile: found[0] } : {}) }
+  const present = lockfiles.filter(([file]) => facts.files.includes(file))
+  const manager = (named as Detection['packageManager']) ?? present[0]?.[1] ?? 'npm'
+  const lockfile = present.find(([, of]) => of === manager)?.[0]
+  return { manager, ...(lockfile ? { lockfile } : {}), reason: `package.json${lockfile ? ` with ${lockfile}` : ' (without a lockfile: versions may differ between builds)'}` }
+}
+
+function pythonProgram(facts: SourceFacts): Found | undefined {
+  const found = python(facts)
+  return found?.start === undefined ? undefined : found
 }
 
 function python(facts: SourceFacts): Found | undefined {
@@ -117,22 +145,30 @@ function python(facts: SourceFacts): Found | undefined {
   return { builder: 'python', target: 'process', reason: marker ? `Python: ${marker} found` : `Python: ${entry} found`, ...(start ? { start } : {}) }
 }
 
+/** A process of this machine gets HOST, and listens where only the edge beside it asks; in a container all addresses are its own. */
+const host = '${HOST:-0.0.0.0}'
+
 function pythonStart(facts: SourceFacts, entry: string | undefined): string | undefined {
-  if (facts.files.includes('manage.py')) return 'python manage.py runserver 0.0.0.0:$PORT'
+  if (facts.files.includes('manage.py')) return `python manage.py runserver ${host}:$PORT`
   if (!entry) return undefined
   const needs = `${facts.text('requirements.txt') ?? ''}\n${facts.text('pyproject.toml') ?? ''}\n${facts.text('Pipfile') ?? ''}`.toLowerCase()
   const code = facts.text(entry) ?? ''
   const module = entry.replace(/\.py$/, '')
   const variable = /^(app|application|server|api)\s*(?::[^=]+)?=\s*/m.exec(code)?.[1]
-  if (variable && /\b(?:uvicorn|fastapi)\b/.test(needs)) return `python -m uvicorn ${module}:${variable} --host 0.0.0.0 --port $PORT`
-  if (variable && /\bgunicorn\b/.test(needs)) return `python -m gunicorn --bind 0.0.0.0:$PORT ${module}:${variable}`
+  if (variable && /\b(?:uvicorn|fastapi)\b/.test(needs)) return `python -m uvicorn ${module}:${variable} --host ${host} --port $PORT`
+  if (variable && /\bgunicorn\b/.test(needs)) return `python -m gunicorn --bind ${host}:$PORT ${module}:${variable}`
   if (/__name__\s*==\s*['"]__main__['"]/.test(code) || !/\bflask\b/.test(needs)) return `python ${entry}`
-  return variable ? `python -m flask --app ${module}:${variable} run --host 0.0.0.0 --port $PORT` : `python ${entry}`
+  return variable ? `python -m flask --app ${module}:${variable} run --host ${host} --port $PORT` : `python ${entry}`
 }
 
 function go(facts: SourceFacts): Found | undefined {
-  if (!facts.files.includes('go.mod')) return undefined
-  return { builder: 'go', target: 'process', reason: 'go.mod found' }
+  const { files } = facts
+  if (!files.includes('go.mod')) return undefined
+  const commands = [...new Set(files.flatMap((file) => /^(cmd\/[^/]+)\/[^/]+\.go$/.exec(file)?.[1] ?? []))]
+  const goPackage = files.some((file) => /^[^/]+\.go$/.test(file) && !file.endsWith('_test.go')) ? '.' : commands.length === 1 ? `./${commands[0]}` : undefined
+  if (goPackage === undefined) return undefined
+  const start = procfileCommand(facts)
+  return { builder: 'go', target: 'process', reason: 'go.mod found', goPackage, ...(start ? { start } : {}) }
 }
 
 function procfile(facts: SourceFacts): Found | undefined {
@@ -154,13 +190,4 @@ function staticFiles(facts: SourceFacts): Found | undefined {
 function below(facts: SourceFacts, folder: string): SourceFacts {
   const prefix = `${folder}/`
   return { files: facts.files.filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length)), text: (path) => facts.text(prefix + path) }
-}
-
-export function parseJson(text: string | undefined): PackageJson | undefined {
-  try {
-    const value: unknown = JSON.parse((text ?? '').replace(/^\uFEFF/, ''))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }

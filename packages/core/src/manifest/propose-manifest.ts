@@ -3,9 +3,10 @@ import { basename, join, resolve } from 'node:path'
 import { PilotError } from '../errors/pilot-error.ts'
 import { readSourceFacts } from '../source/facts.ts'
 import type { SourceFacts } from '../provider/builder.ts'
-import { detect, detectApps, parseJson, type Detection } from './detect.ts'
+import { detect, detectApps, type Detection } from './detect.ts'
 import { pilotSchemaText } from './json-schema.ts'
 import { manifestName } from './load-project.ts'
+import { parsePackageJson } from './package-json.ts'
 import { nameRule, type Manifest, type ManifestApp } from './schema.ts'
 import { writeManifest } from './write-manifest.ts'
 
@@ -108,7 +109,7 @@ function appOf(detection: Detection, database: boolean): ManifestApp {
 
 function nothing(facts: SourceFacts): PilotError {
   const { files } = facts
-  const scripts = Object.keys(parseJson(facts.text('package.json'))?.scripts ?? {})
+  const scripts = Object.keys(parsePackageJson(facts.text('package.json'))?.scripts ?? {})
   const reason = files.includes('package.json')
     ? `package.json has no start script${scripts.length > 0 ? ` (it has ${scripts.slice(0, 5).join(', ')})` : ''}, and there is no server.js or index.js.`
     : files.length === 0

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { commandWords, detectProgram } from '@pilot/core'
 import { planProcess } from './process-plan.ts'
 
 const plan = (files: Record<string, string>) => planProcess({ files: Object.keys(files).sort(), text: (path) => files[path] })
@@ -8,7 +9,7 @@ const json = (more: object): string => JSON.stringify({ dependencies: { express:
 test('a Node app with a lockfile installs what production needs and starts without npm between', () => {
   const files = { 'package.json': json({}), 'package-lock.json': '{}' }
   expect(steps(files)).toEqual(['npm ci --omit=dev --no-audit --no-fund'])
-  expect(plan(files)).toMatchObject({ reason: 'there is a package.json with package-lock.json', start: ['node', 'server.js'] })
+  expect(plan(files)).toMatchObject({ reason: 'package.json with package-lock.json', start: ['node', 'server.js'] })
 })
 
 test('a build script gets development packages, which are removed afterwards', () => {
@@ -23,6 +24,8 @@ test('pnpm and yarn are used by their lockfiles, in the version that the manifes
   expect(steps({ 'package.json': json({ packageManager: 'pnpm@9.1.0+sha512.abc' }), 'pnpm-lock.yaml': '' })[0]).toBe('npx --yes pnpm@9.1.0 install --frozen-lockfile --prod --package-import-method=copy')
   expect(steps({ 'package.json': json({}), 'yarn.lock': '' })[0]).toBe('npx --yes yarn@1.22.22 install --frozen-lockfile --production')
   expect(steps({ 'package.json': json({ packageManager: 'yarn@4.5.0' }), 'yarn.lock': '' })[0]).toBe('npx --yes @yarnpkg/cli-dist@4 install --immutable')
+  expect(steps({ 'package.json': json({ packageManager: 'pnpm@9.1.0' }), 'package-lock.json': '{}' })[0]).toBe('npx --yes pnpm@9.1.0 install --prod --package-import-method=copy')
+  expect(steps({ 'package.json': json({}), 'bun.lock': '' })[0]).toBe('npm install --omit=dev --no-audit --no-fund')
 })
 
 test('a start script that needs a shell gets one', () => {
@@ -31,7 +34,7 @@ test('a start script that needs a shell gets one', () => {
 })
 
 test('without a start script main or the usual file is run; a package that is no app is not taken', () => {
-  expect(plan({ 'package.json': '{"main":"app.js"}', 'app.js': '' })!.start).toEqual(['sh', '-c', 'node "app.js"'])
+  expect(plan({ 'package.json': '{"main":"app.js"}', 'app.js': '' })!.start).toEqual(['node', 'app.js'])
   expect(plan({ 'package.json': '{"scripts":{"build":"vite build"}}' })).toBeUndefined()
   expect(plan({ 'package.json': 'no json' })).toBeUndefined()
 })
@@ -56,8 +59,10 @@ test('a Procfile alone is enough; a folder that asks for another builder, or hol
   expect(planProcess({ files: ['Procfile'], text: () => 'web: x', build: 'Dockerfile' })).toBeUndefined()
 })
 
-test('what `init` would start is what starts, on the loopback address', () => {
+test('what `init` shows is what starts', () => {
+  const node = { 'package.json': '{"scripts":{"prestart":"node a.js","start":"NODE_ENV=x node b.js"}}', Dockerfile: 'FROM node' }
+  expect(plan(node)?.start).toEqual(commandWords(detectProgram({ files: Object.keys(node), text: (path) => node[path as 'Dockerfile'] })!.start!))
   const flask = { 'requirements.txt': 'Flask\n', 'app.py': 'from flask import Flask\napp = Flask(__name__)\n' }
-  expect(plan(flask)?.start).toEqual(['sh', '-c', 'python -m flask --app app:app run --host 127.0.0.1 --port $PORT'])
+  expect(plan(flask)?.start).toEqual(['sh', '-c', 'python -m flask --app app:app run --host ${HOST:-0.0.0.0} --port $PORT'])
   expect(plan({ 'package.json': '{}', 'src/index.js': '' })?.start).toEqual(['node', 'src/index.js'])
 })

@@ -1,6 +1,7 @@
-import { detect, type SourceFacts } from '@pilot/core'
+import { commandWords, detectProgram, parsePackageJson, scriptOf, type Detection, type PackageJson, type SourceFacts } from '@pilot/core'
+import { programsFolder } from '../process/programs.ts'
 
-/** How a source becomes an artifact without Docker: pure over the listed files. */
+/** How a source becomes an artifact without Docker: pure over the listed files. What it is and how it starts is what detection found. */
 export interface ProcessPlan {
   /** One line for people. */
   readonly reason: string
@@ -15,49 +16,30 @@ export interface Step {
   readonly needs: string
 }
 
-interface PackageJson {
-  readonly main?: string
-  readonly packageManager?: string
-  readonly scripts?: Readonly<Record<string, string>>
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly devDependencies?: Readonly<Record<string, string>>
-}
-
-/** Where programs are built to; on the PATH of the app. */
-export const programsFolder = '.pilot-bin'
-
-/** The first that fits, in the order of interface: Node, Python, Go, Procfile. Undefined when none does. */
+/** Undefined when the source is no program, or asks for another builder. */
 export function planProcess(facts: SourceFacts): ProcessPlan | undefined {
-  if (facts.build !== undefined) return undefined
-  const web = procfileCommand(facts.text('Procfile'))
-  return planNode(facts, web) ?? planPython(facts, web) ?? planGo(facts, web) ?? (web ? { reason: 'there is a Procfile', steps: [], start: shell(web) } : undefined)
+  const found = facts.build === undefined ? detectProgram(facts) : undefined
+  if (!found) return undefined
+  const { reason, start } = found
+  return { reason, steps: stepsOf(found, facts), start: start === undefined ? [`./${goProgram(found, facts)}`] : commandWords(start) }
 }
 
-function planNode(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
-  const json = parse(facts.text('package.json'))
-  if (!json) return undefined
-  const start = web ?? startScript(json) ?? mainFile(facts, json) ?? detectedStart(facts, 'node')
-  if (!start) return undefined
-  const manager = nodeManager(facts, json)
-  const hasBuild = json.scripts?.['build'] !== undefined
+function stepsOf(found: Detection, facts: SourceFacts): readonly Step[] {
+  if (found.builder === 'node') return nodeSteps(found, facts)
+  if (found.builder === 'python') return pythonSteps(facts)
+  return found.builder === 'go' ? goSteps(found, facts) : []
+}
+
+function nodeSteps(found: Detection, facts: SourceFacts): readonly Step[] {
+  const json = parsePackageJson(facts.text('package.json')) ?? {}
+  const { install, installProduction, build, prune, needs } = nodeManager(found, json, facts)
   const isEmpty = Object.keys({ ...json.dependencies, ...json.devDependencies }).length === 0
-  const steps = [...(isEmpty ? [] : [hasBuild ? manager.install : manager.installProduction]), ...(hasBuild ? [manager.build, ...(isEmpty || !manager.prune ? [] : [manager.prune])] : [])]
-  return { reason: `there is a package.json${manager.lockfile ? ` with ${manager.lockfile}` : ''}`, steps: steps.map((command) => ({ command, needs: manager.needs })), start: shell(start) }
-}
-
-/** As `npm start` runs it: with what must come before. */
-function startScript({ scripts }: PackageJson): string | undefined {
-  const start = scripts?.['start']
-  return start && scripts['prestart'] ? `${scripts['prestart']} && ${start}` : start
-}
-
-function mainFile({ files }: SourceFacts, { main }: PackageJson): string | undefined {
-  const file = [main, 'server.js', 'index.js', 'app.js', 'server.mjs', 'index.mjs', 'server.ts'].find((file) => file && files.includes(file.replace(/^\.\//, '')))
-  return file && `node ${JSON.stringify(file)}`
+  const hasBuild = scriptOf(json, 'build') !== undefined
+  const commands = [...(isEmpty ? [] : [hasBuild ? install : installProduction]), ...(hasBuild ? [build, ...(isEmpty || !prune ? [] : [prune])] : [])]
+  return commands.map((command) => ({ command, needs }))
 }
 
 interface NodeManager {
-  readonly lockfile?: string
   readonly install: readonly string[]
   /** Without what only a build needs. */
   readonly installProduction: readonly string[]
@@ -66,84 +48,45 @@ interface NodeManager {
   readonly needs: string
 }
 
-function nodeManager({ files }: SourceFacts, { packageManager = '' }: PackageJson): NodeManager {
-  const quiet = ['--no-audit', '--no-fund']
-  if (files.includes('pnpm-lock.yaml')) {
-    const pnpm = packageManager.startsWith('pnpm@') ? packageManager.split('+')[0]! : 'pnpm@10'
-    const run = (...args: string[]): string[] => ['npx', '--yes', pnpm, ...args]
+/** bun is not installed for this: npm installs the same packages, in the newest versions that package.json allows. */
+function nodeManager({ packageManager, lockfile }: Detection, json: PackageJson, { files }: SourceFacts): NodeManager {
+  const version = typeof json.packageManager === 'string' ? json.packageManager : ''
+  const needs = 'npm, which brings npx'
+  if (packageManager === 'pnpm') {
+    const run = (...args: string[]): string[] => ['npx', '--yes', version.split('+')[0] || 'pnpm@10', ...args]
+    const frozen = lockfile ? ['--frozen-lockfile'] : []
     // Not as links into its store: the files of an artifact change owner and mode.
     const copy = '--package-import-method=copy'
-    return { lockfile: 'pnpm-lock.yaml', install: run('install', '--frozen-lockfile', copy), installProduction: run('install', '--frozen-lockfile', '--prod', copy), build: run('run', 'build'), prune: run('prune', '--prod'), needs: 'npm, which brings npx' }
+    return { install: run('install', ...frozen, copy), installProduction: run('install', ...frozen, '--prod', copy), build: run('run', 'build'), prune: run('prune', '--prod'), needs }
   }
-  if (files.includes('yarn.lock')) {
-    const isClassic = !files.includes('.yarnrc.yml') && !/^yarn@[2-9]/.test(packageManager)
+  if (packageManager === 'yarn') {
+    const isClassic = !files.includes('.yarnrc.yml') && !/^yarn@[2-9]/.test(version)
     const run = (...args: string[]): string[] => ['npx', '--yes', isClassic ? 'yarn@1.22.22' : '@yarnpkg/cli-dist@4', ...args]
+    const frozen = lockfile ? [isClassic ? '--frozen-lockfile' : '--immutable'] : []
     return isClassic
-      ? { lockfile: 'yarn.lock', install: run('install', '--frozen-lockfile', '--production=false'), installProduction: run('install', '--frozen-lockfile', '--production'), build: run('run', 'build'), prune: run('install', '--frozen-lockfile', '--production', '--ignore-scripts', '--prefer-offline'), needs: 'npm, which brings npx' }
-      : { lockfile: 'yarn.lock', install: run('install', '--immutable'), installProduction: run('install', '--immutable'), build: run('run', 'build'), needs: 'npm, which brings npx' }
+      ? { install: run('install', ...frozen, '--production=false'), installProduction: run('install', ...frozen, '--production'), build: run('run', 'build'), prune: run('install', ...frozen, '--production', '--ignore-scripts', '--prefer-offline'), needs }
+      : { install: run('install', ...frozen), installProduction: run('install', ...frozen), build: run('run', 'build'), needs }
   }
-  const lockfile = ['package-lock.json', 'npm-shrinkwrap.json'].find((file) => files.includes(file))
-  const verb = lockfile ? 'ci' : 'install'
-  return { ...(lockfile ? { lockfile } : {}), install: ['npm', verb, '--include=dev', ...quiet], installProduction: ['npm', verb, '--omit=dev', ...quiet], build: ['npm', 'run', 'build'], prune: ['npm', 'prune', '--omit=dev', ...quiet], needs: 'npm' }
+  const quiet = ['--no-audit', '--no-fund']
+  const verb = packageManager === 'npm' && lockfile ? 'ci' : 'install'
+  return { install: ['npm', verb, '--include=dev', ...quiet], installProduction: ['npm', verb, '--omit=dev', ...quiet], build: ['npm', 'run', 'build'], prune: ['npm', 'prune', '--omit=dev', ...quiet], needs: 'npm' }
 }
 
-function planPython(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
-  const { files } = facts
-  const requirements = files.includes('requirements.txt') ? ['-r', 'requirements.txt'] : files.includes('pyproject.toml') ? ['.'] : undefined
-  const main = ['main.py', 'app.py', 'server.py'].find((file) => files.includes(file))
-  const start = web ?? detectedStart(facts, 'python') ?? (main ? `python ${main}` : undefined)
-  if (!start || (!requirements && !main)) return undefined
+function pythonSteps({ files }: SourceFacts): readonly Step[] {
   const needs = 'Python 3 with venv (Debian: `apt install python3-venv`)'
-  return {
-    reason: requirements ? `there is a ${requirements[1] ?? 'pyproject.toml'}` : `there is a ${main}`,
-    steps: [
-      { command: ['python3', '-m', 'venv', '.venv'], needs },
-      ...(requirements ? [{ command: ['.venv/bin/python', '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', ...requirements], needs }] : []),
-    ],
-    start: shell(start),
-  }
+  const requirements = files.includes('requirements.txt') ? ['-r', 'requirements.txt'] : files.includes('pyproject.toml') ? ['.'] : undefined
+  return [
+    { command: ['python3', '-m', 'venv', '.venv'], needs },
+    ...(requirements ? [{ command: ['.venv/bin/python', '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', ...requirements], needs }] : []),
+  ]
 }
 
-function planGo(facts: SourceFacts, web: string | undefined): ProcessPlan | undefined {
-  const { files } = facts
-  if (!files.includes('go.mod')) return undefined
-  const commands: readonly string[] = [...new Set<string>(files.flatMap((file) => /^(cmd\/[^/]+)\/[^/]+\.go$/.exec(file)?.[1] ?? []))]
-  const main = files.some((file) => /^[^/]+\.go$/.test(file) && !file.endsWith('_test.go')) ? '.' : commands.length === 1 ? `./${commands[0]}` : undefined
-  if (!main) return undefined
-  // Named after the module, as `go install` does it: a Procfile calls it by that name.
-  const name = goName(main === '.' ? facts.text('go.mod') : main)
-  return { reason: 'there is a go.mod', steps: [{ command: ['go', 'build', '-trimpath', '-o', `${programsFolder}/${name}`, main], needs: 'Go (https://go.dev/dl)' }], start: web ? shell(web) : [`./${programsFolder}/${name}`] }
-}
+const goSteps = (found: Detection, facts: SourceFacts): readonly Step[] => [
+  { command: ['go', 'build', '-trimpath', '-o', goProgram(found, facts), found.goPackage ?? '.'], needs: 'Go (https://go.dev/dl)' },
+]
 
-/** `module example.com/shop/v2` → `shop`. */
-function goName(text: string | undefined): string {
-  const module = /^module\s+"?([^\s"]+)/m.exec(text ?? '')?.[1] ?? text ?? ''
-  return module.replace(/\/v\d+$/, '').split('/').at(-1) || 'app'
-}
-
-/** What `init` would show, on the loopback address: a process shares the machine's network, and the edge is on it. */
-function detectedStart(facts: SourceFacts, builder: 'node' | 'python'): string | undefined {
-  const files = facts.files.filter((file) => file !== 'Dockerfile')
-  const found = detect({ files, text: (path) => facts.text(path) })
-  return found?.builder === builder ? found.start?.replaceAll('0.0.0.0', '127.0.0.1') : undefined
-}
-
-/** The command of the line `web:`. */
-function procfileCommand(text: string | undefined): string | undefined {
-  return /^web:\s*(.+?)\s*$/m.exec(text ?? '')?.[1]
-}
-
-/** Plain words start without a shell, which would stand between the app and its signals. */
-function shell(command: string): readonly string[] {
-  return /^[\w@%+=:,./ -]+$/.test(command) && !/^\s*\w+=/.test(command) ? command.trim().split(/\s+/) : ['sh', '-c', command]
-}
-
-function parse(text: string | undefined): PackageJson | undefined {
-  if (text === undefined) return undefined
-  try {
-    const value = JSON.parse(text) as unknown
-    return typeof value === 'object' && value !== null ? (value as PackageJson) : undefined
-  } catch {
-    return undefined
-  }
+/** Named after the module or the command, as `go install` does it: a Procfile calls it by that name. `module example.com/shop/v2` → `shop`. */
+function goProgram({ goPackage = '.' }: Detection, facts: SourceFacts): string {
+  const named = goPackage === '.' ? (/^module\s+"?([^\s"]+)/m.exec(facts.text('go.mod') ?? '')?.[1] ?? '') : goPackage
+  return `${programsFolder}/${named.replace(/\/v\d+$/, '').split('/').at(-1) || 'app'}`
 }

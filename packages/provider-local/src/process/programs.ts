@@ -1,7 +1,9 @@
 import { access, constants, copyFile, mkdir, realpath, rename, rm } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { canReach, type Home, type SystemUser } from '@pilot/host'
-import { programsFolder } from '../builders/process-plan.ts'
+
+/** Where a build puts programs, in the artifact; on the PATH of the app. */
+export const programsFolder = '.pilot-bin'
 
 /** The absolute path of a program, or undefined. */
 export async function findProgram(name: string, path: string = process.env['PATH'] ?? ''): Promise<string | undefined> {
