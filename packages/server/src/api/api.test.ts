@@ -148,6 +148,14 @@ describe('configuration', () => {
     }
   })
 
+  test('a project goes in the order of what is live, also when the newest deployment never became healthy', async () => {
+    const of = (name: string, changes: Parameters<typeof definition>[1] = {}) => ({ ...definition(name, changes), app: { project: 'order', app: name, environment: 'production' } })
+    const up = async (...apps: ReturnType<typeof of>[]) => server.run({ ...(await upRequest(server.client, apps)), project: 'order' })
+    await up(of('b-store', { database: { own: true } }), of('a-reader', { database: { from: 'b-store' } }))
+    expect(await up(of('a-reader', { env: { PILOT_FAKE_HEALTH: 'unhealthy' } }))).toMatchObject({ state: 'failed' })
+    expect(await server.run({ action: 'destroy-project', project: 'order', deleteData: true })).toMatchObject({ state: 'done', jobs: [{ app: { app: 'a-reader' } }, { app: { app: 'b-store' } }] })
+  })
+
   test('a build argument that holds a secret is refused, without saying which value', async () => {
     const { client } = server
     const leaky = definition('leaky', { buildArgs: { NOTE: 'tell hunter2-hunter2' } })

@@ -159,9 +159,11 @@ async function operationOfRequest({ db }: Services, requestId: string) {
   return row === undefined ? undefined : readOperation(db, row.id)
 }
 
+/** By what is live as by what was deployed last, which may never have become healthy. */
 async function neededBy(context: Parameters<typeof listReleases>[0], app: AppIdentity): Promise<readonly string[]> {
-  const run = (await listReleases(context, { app })).deployments.at(-1)?.run
-  return [...(run?.uses ?? []), ...(run?.database !== undefined && 'from' in run.database ? [run.database.from] : [])]
+  const { deployments, live } = await listReleases(context, { app })
+  const runs = [deployments.find(({ id }) => id === live), deployments.at(-1)].flatMap((deployment) => deployment?.run ?? [])
+  return [...new Set(runs.flatMap(({ uses, database }) => [...uses, ...(database && 'from' in database ? [database.from] : [])]))]
 }
 
 /** All apps of one request belong to its project and environment. */
