@@ -89,6 +89,20 @@ describe('an app as a process', () => {
   })
 })
 
+test('deleting an older artifact leaves the app that runs a newer one alone', async () => {
+  const builder = platform.provider.builders.find(({ target }) => target === 'process')!
+  const [old, live] = [await build('kept', { 'package.json': packageJson(), 'server.js': server }), await build('kept', { 'package.json': packageJson(), 'server.js': server })]
+  const outputs = await deploy('kept', 'd2', live)
+  await builder.remove!(old, noSignal())
+  // What runs is never taken away, whoever asks for it.
+  await expect(builder.remove!(live, noSignal())).rejects.toMatchObject({ code: 'BLOCKED' })
+  expect([existsSync(old.location), await builder.exists(live, noSignal())]).toEqual([false, true])
+  expect((await fetch(outputs['traffic']!['fallbackUrl'] as string)).status).toBe(200)
+  await platform.app('kept').engine.destroy()
+  await builder.remove!(live, noSignal())
+  expect(existsSync(live.location)).toBe(false)
+})
+
 test.runIf(hasOwnUsers())('a destroy ends whatever runs as the app’s user', async () => {
   const outputs = await deploy('strays', 'd1', await build('strays', { 'package.json': packageJson(), 'server.js': server }))
   const { uid, gid } = outputs['user'] as { uid: number; gid: number }

@@ -17,7 +17,7 @@ export interface Builder {
   build(call: BuildCall): Promise<ArtifactReference>
   /** Whether the artifact is still there; a release of an older deployment asks first. */
   exists(artifact: ArtifactReference, signal: AbortSignal): Promise<boolean>
-  /** Deletes artifacts that nothing keeps any more. Absent is success. */
+  /** Deletes an artifact that nothing keeps any more: all of it, and nothing of another. Absent is success; while something of this machine runs it, it throws and deletes nothing. */
   remove?(artifact: ArtifactReference, signal: AbortSignal): Promise<void>
 }
 

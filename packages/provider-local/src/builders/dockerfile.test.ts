@@ -46,6 +46,29 @@ test('an artifact is the image id, under a name that carries the platform, with 
   expect(await builder.exists(artifact, noSignal())).toBe(false)
 })
 
+test('deleting an artifact takes all of it, and leaves what runs another one of the app', async () => {
+  const mark = randomBytes(4).toString('hex')
+  const [old, live] = [await build(`FROM busybox:latest\nENV MARK=${mark}\nRUN echo old > /word\nCMD ["cat", "/word"]\n`), await build(`FROM busybox:latest\nENV MARK=${mark}\nRUN echo live > /word\nCMD ["sleep", "600"]\n`)]
+  const base = (await docker.getImage('busybox:latest').inspect()).Id
+  const layersOf = async (location: string): Promise<readonly string[]> => ((await docker.getImage(location).history()) as { Id: string }[]).map(({ Id }) => Id).filter((id) => id.startsWith('sha256:') && id !== base)
+  const [ofOld, ofLive] = [await layersOf(old.location), await layersOf(live.location)]
+  const container = await docker.createContainer({ Image: live.location, HostConfig: { NetworkMode: 'none' } })
+  try {
+    await container.start()
+    await builder.remove!(old, noSignal())
+    expect(await builder.exists(old, noSignal())).toBe(false)
+    for (const id of ofOld) expect(await docker.getImage(id).inspect().then(() => true, () => false), id).toBe(ofLive.includes(id))
+    expect([await builder.exists(live, noSignal()), (await container.inspect()).State.Running]).toEqual([true, true])
+    // What runs is never taken away, whoever asks for it.
+    await expect(builder.remove!(live, noSignal())).rejects.toThrow(/image/i)
+    expect((await docker.getImage(live.location).inspect()).Id).toBe(live.digest)
+  } finally {
+    await container.remove({ force: true })
+  }
+  await builder.remove!(live, noSignal())
+  for (const id of ofLive) expect(await docker.getImage(id).inspect().then(() => true, () => false), id).toBe(false)
+})
+
 test('a failed command is told with its exit code and the last lines', async () => {
   const error = await failure(build('FROM busybox:latest\nRUN echo before && exit 3\n'))
   expect(error).toMatchObject({ code: 'BUILD_FAILED', message: expect.stringContaining('shop/built'), reason: expect.stringContaining('exit code 3'), details: { exitCode: 3, log: expect.arrayContaining([expect.stringMatching(/before$/)]) } })

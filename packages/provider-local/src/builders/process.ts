@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { chmod, rename, stat } from 'node:fs/promises'
+import { chmod, readdir, rename, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { PilotError, type BuildCall, type Builder } from '@pilot/core'
-import { freeSpace, type Home } from '@pilot/host'
+import { freeSpace, readJson, type Home } from '@pilot/host'
 import tar from 'tar-fs'
 import { hasOwnUsers, isolationNotice } from '../process/isolation.ts'
 import { prepareBuildHome, runStep } from './process-run.ts'
@@ -68,6 +68,7 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
 
     async remove({ location }) {
       if (!location.startsWith(`${ours}/`)) return
+      await assertUnused(home, location)
       // Moved first: half of an artifact is none.
       const removed = `${location}.removed`
       await removeTree(removed)
@@ -97,6 +98,14 @@ async function keep(source: string, folder: string, artifacts: string): Promise<
     if (!(await exists(folder))) throw error
   })
   if (asRoot) await chmod(folder, 0o555)
+}
+
+/** As an engine refuses to delete an image that a container was made of. */
+async function assertUnused(home: Home, location: string): Promise<void> {
+  for (const file of await readdir(home.paths.services)) {
+    const service = await readJson<{ readonly cwd?: string }>(join(home.paths.services, file)).catch(() => undefined)
+    if (service?.cwd === location) throw new PilotError('BLOCKED', `The artifact ${location} is used by the service ${file.replace(/\.json$/, '')}`)
+  }
 }
 
 /** With an app's last artifact goes what its builds downloaded. */
