@@ -35,18 +35,21 @@ export function oldBuilds({ builds, deployments, releases }: Ledger, live: reado
 /** Returns what was deleted. An artifact that another app or environment has built too stays: it is the same content. */
 export async function removeArtifacts({ context, scope }: AppSession, builds: readonly BuildRecord[]): Promise<readonly string[]> {
   const shared = await artifactsElsewhere(context, scope.name)
-  const removed: string[] = []
-  for (const { builder: name, artifact } of new Map(builds.map((build) => [build.artifact.location, build])).values()) {
-    const builder = context.provider.builders.find((candidate) => candidate.name === name)
-    if (!builder?.remove || shared.has(artifact.location)) continue
-    try {
-      await builder.remove(artifact, context.signal)
-      removed.push(`artifact ${artifact.location}`)
-    } catch (error) {
-      context.log(`Could not delete the artifact ${artifact.location}: ${toPilotError(error).message}`)
-    }
-  }
-  return removed
+  const own = [...new Map(builds.map((build) => [build.artifact.location, build])).values()].filter(({ artifact }) => !shared.has(artifact.location))
+  const removed = await Promise.all(
+    own.map(async ({ builder: name, artifact }) => {
+      const builder = context.provider.builders.find((candidate) => candidate.name === name)
+      if (!builder?.remove) return []
+      try {
+        await builder.remove(artifact, context.signal)
+        return [`artifact ${artifact.location}`]
+      } catch (error) {
+        context.log(`Could not delete the artifact ${artifact.location}: ${toPilotError(error).message}`)
+        return []
+      }
+    }),
+  )
+  return removed.flat()
 }
 
 async function artifactsElsewhere({ store }: LifecycleContext, own: ScopeName): Promise<ReadonlySet<string>> {
