@@ -8,7 +8,7 @@ import { calledLater, external, programs, type Program } from './programs.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const folder = process.argv[2]
-if (folder === undefined || !existsSync(path.join(root, folder, 'tsconfig.json'))) {
+if (folder === undefined || !existsSync(path.join(root, folder, 'tsconfig.build.json'))) {
   console.error('Usage: node scripts/build/package.ts FOLDER-OF-A-PACKAGE')
   process.exit(2)
 }
@@ -20,7 +20,7 @@ await Promise.all((programs[folder] ?? []).map((program) => bundle(folder, progr
 /** JavaScript and declarations of every module, for those who import the package. Types are checked by `npm run typecheck`, all at once. */
 async function compile(folder: string): Promise<void> {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
-  const child = spawn(process.execPath, [tsc, '-p', path.join(folder, 'tsconfig.json'), '--noCheck'], { cwd: root, stdio: 'inherit' })
+  const child = spawn(process.execPath, [tsc, '-p', path.join(folder, 'tsconfig.build.json'), '--noCheck'], { cwd: root, stdio: 'inherit' })
   const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve))
   if (code !== 0) process.exit(code ?? 1)
   await nameJavaScriptInTypes(path.join(root, folder, 'dist'))

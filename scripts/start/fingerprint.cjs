@@ -16,7 +16,7 @@ function sourcesFingerprint() {
   for (const name of fs.readdirSync(path.join(root, 'packages')).sort()) {
     const folder = path.join(root, 'packages', name)
     walk(path.join(folder, 'src'), lines)
-    for (const file of ['package.json', 'tsconfig.json']) stat(path.join(folder, file), lines)
+    for (const file of ['package.json', 'tsconfig.build.json']) stat(path.join(folder, file), lines)
   }
   walk(path.join(root, 'scripts/build'), lines)
   for (const file of ['nx.json', 'tsconfig.base.json', 'package-lock.json']) stat(path.join(root, file), lines)
