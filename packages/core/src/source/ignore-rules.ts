@@ -105,7 +105,6 @@ async function addGitignore(rules: Map<string, Ignore>, folder: string): Promise
   if (content !== undefined) rules.set(folder, ignore().add(content))
 }
 
-/** The nearest folder upwards that holds `.git`. */
 /** From `root` down to and including `dir`. */
 function foldersBetween(root: string, dir: string): string[] {
   const parts = relative(root, dir).split(sep).filter(Boolean)

@@ -109,7 +109,7 @@ function showWhatGoes({ output, say }: CommandContext, { title, apps }: Subject,
 /** Resolves to whether data goes too. `--yes` agrees to what was asked for on the command line, never to more. */
 async function agree(context: CommandContext, { title, name, project }: Subject, { yes, deleteData }: { yes: boolean; deleteData: boolean }): Promise<boolean> {
   if (yes) return deleteData
-  const hasAgreed = project !== undefined && (await confirmProtected(context, { project, yes, what: 'destroy' }))
+  const hasAgreed = project !== undefined && (await confirmProtected(context, { project, yes: false, what: 'destroy' }))
   if (hasAgreed && !deleteData) return false
   const agreed = deleteData ? await context.ask.typed({ message: `${title} goes with all its data; that cannot be undone.`, expected: name, flag: '--yes' }) : await context.ask.confirm({ message: `Destroy ${title}?`, flag: '--yes' })
   if (!agreed) throw new PilotError('CANCELLED', 'Nothing was destroyed.', { suggestion: 'Run the command again when you are ready.' })
