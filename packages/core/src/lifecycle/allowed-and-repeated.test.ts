@@ -67,6 +67,17 @@ describe('a later attempt of an operation', () => {
     expect(await types(place)).toEqual(['deployment', 'network', 'traffic'])
   })
 
+  it('does not force a release again that an earlier one has forced', async () => {
+    await using place = await openWorkplace(cloud)
+    await ship(place, 'one')
+    const again = { app: definition(), source: sourceOf('one'), force: true }
+    const resumesSince = new Date().toISOString()
+    const forced = await up(place.context, again)
+    expect(forced.deployment.number).toBe(2)
+    expect(await up(place.operation({ resumesSince }), again)).toMatchObject({ deployment: { number: 2 }, release: { number: 2 }, changed: false })
+    expect((await up(place.operation({ resumesSince: new Date().toISOString() }), again)).deployment.number).toBe(3)
+  })
+
   it('goes on with a rollback that switched traffic and did not write it down', async () => {
     await using place = await openWorkplace(cloud)
     for (const text of ['one', 'two']) await ship(place, text)

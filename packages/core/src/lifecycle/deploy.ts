@@ -43,7 +43,7 @@ export function stageDeployment(session: AppSession, deployment: DeploymentRecor
 
 /**
  * The record of what is about to be staged. The same content is the same deployment, so that a repeated `up` neither counts
- * nor stages it twice; `force` raises the nonce.
+ * nor stages it twice; `force` raises the nonce, once however often the operation is attempted.
  */
 export async function writeDeployment(
   session: AppSession,
@@ -55,7 +55,8 @@ export async function writeDeployment(
   const same = deployments.filter(({ artifact, configuration, run, target }) => isEqual({ artifact: artifact.digest, configuration, run, target }, content))
   const newest = same.at(-1)
   const unfinished = newest !== undefined && !liveDeployments(await state()).includes(newest.id) && newest.id === deployments.at(-1)?.id
-  if (newest && (!force || unfinished)) return newest
+  const isForcedAlready = newest !== undefined && context.resumesSince !== undefined && newest.createdAt >= context.resumesSince
+  if (newest && (!force || unfinished || isForcedAlready)) return newest
   const nonce = newest ? newest.nonce + 1 : 0
   return write.deployment({
     id: contentId({ ...content, nonce }, 10),
