@@ -15,6 +15,9 @@ import { appFolder, cachesFolder, withWorkplace, type Workplace } from './workpl
 const recipe = 3
 const leastFreeBytes = 512 * 1024 ** 2
 
+/** Of an artifact, below the folder of its platform: project, app, digest. */
+const layout = /^[a-z0-9-]+\/[a-z0-9-]+\/[0-9a-f]{64}$/
+
 /** The owner in the tar means nothing here. `chown` is missing in the types. */
 const extractOptions = { dmode: 0o755, fmode: 0o644, chown: false } as tar.ExtractOptions
 
@@ -24,7 +27,8 @@ const extractOptions = { dmode: 0o755, fmode: 0o644, chown: false } as tar.Extra
  */
 export function processBuilder({ home, platformId }: { home: Home; platformId: string }): Builder {
   const artifacts = join(home.paths.reachable, 'artifacts')
-  const ours = join(artifacts, platformId)
+  const ours = `${join(artifacts, platformId)}/`
+  const isOurs = (location: string): boolean => location.startsWith(ours) && layout.test(location.slice(ours.length))
 
   return {
     name: 'process',
@@ -64,10 +68,10 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
       return artifact
     },
 
-    exists: ({ location }) => exists(location),
+    exists: async ({ location }) => isOurs(location) && (await exists(location)),
 
     async remove({ location }) {
-      if (!location.startsWith(`${ours}/`)) return
+      if (!isOurs(location)) return
       await assertUnused(home, location)
       // Moved first: half of an artifact is none.
       const removed = `${location}.removed`

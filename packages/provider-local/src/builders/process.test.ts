@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ArtifactReference, Builder } from '@pilot/core'
+import { openHome, removeHome, type Home } from '@pilot/host'
+import { noSignal, sourceOf } from '../testing/local-platform.ts'
+import { processBuilder } from './process.ts'
+
+const platformId = randomBytes(16).toString('hex')
+let home: Home
+let builder: Builder
+
+beforeAll(async () => {
+  home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-process-builds-')))
+  builder = processBuilder({ home, platformId })
+})
+afterAll(() => removeHome(home))
+
+/** Another source each time. */
+const build = (app: string, script = '', log: string[] = []): Promise<ArtifactReference> =>
+  builder.build({
+    app: { project: 'shop', app, environment: 'production' },
+    ...sourceOf({ 'package.json': JSON.stringify({ name: app, scripts: { build: 'node build.js', start: 'node server.js' } }), 'build.js': script, 'server.js': '' }),
+    args: {},
+    signal: noSignal(),
+    log: (line) => void log.push(line),
+  })
+
+const exists = (location: string): Promise<boolean> => builder.exists({ digest: 'sha256:0', type: 'directory', location }, noSignal())
+
+describe('an artifact', () => {
+  test('exists where builds of its platform put it, and nowhere else', async () => {
+    const { location } = await build('placed')
+    const digest = location.split('/').at(-1)!
+    const elsewhere = [join(home.paths.reachable, 'artifacts', digest), dirname(location), join(location, 'sub', digest), `${location}.removed`, join(home.paths.reachable, 'artifacts', 'f'.repeat(32), 'shop/placed', digest)]
+    for (const folder of elsewhere) await mkdir(folder, { recursive: true })
+    expect(await exists(location)).toBe(true)
+    expect(await Promise.all(elsewhere.map(exists))).toEqual(elsewhere.map(() => false))
+    expect(elsewhere.every((folder) => existsSync(folder))).toBe(true)
+  })
+})
