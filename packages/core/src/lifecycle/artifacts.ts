@@ -1,23 +1,26 @@
 import { toPilotError } from '../errors/pilot-error.ts'
-import type { ScopeName } from '../store/store.ts'
+import { createGate } from '../graph/schedule.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
+import type { Builder } from '../provider/builder.ts'
 import type { LifecycleContext } from './context.ts'
 import type { Ledger } from './ledger.ts'
 import { liveDeployments } from './live.ts'
 import type { BuildRecord } from './records.ts'
-import { platformScope } from './scope.ts'
+import { appScope } from './scope.ts'
 import type { AppSession } from './session.ts'
+import { listApps } from './status.ts'
 
 /** The artifacts of so many releases stay, so that a rollback finds them, and as many of the newest builds, which may still be released. */
 export const keptReleases = 10
 
-/** What could not be deleted is tried again by so many further releases, not by all that ever come. */
-const triedAgain = 20
+/** So many artifacts one release deletes; what remains waits for the next one. */
+const deletedPerRelease = 20
 
 /** After a release: deletes the artifacts that no rollback goes back to. Throws nothing, since the release is done. */
 export async function removeOldArtifacts(session: AppSession): Promise<void> {
   try {
-    const old = oldBuilds(await session.ledger(), liveDeployments(await session.state()))
-    if (old.length > 0) await removeArtifacts(session, old.slice(-triedAgain))
+    const there = await thoseThere(session, oldBuilds(await session.ledger(), liveDeployments(await session.state())))
+    if (there.length > 0) await removeArtifacts(session, there, { atMost: deletedPerRelease })
   } catch (error) {
     session.context.log(`Could not delete old artifacts: ${toPilotError(error).message}`)
   }
@@ -32,13 +35,14 @@ export function oldBuilds({ builds, deployments, releases }: Ledger, live: reado
   return byAge.filter(({ artifact }) => !kept.has(artifact.location))
 }
 
-/** Returns what was deleted. An artifact that another app or environment has built too stays: it is the same content. */
-export async function removeArtifacts({ context, scope }: AppSession, builds: readonly BuildRecord[]): Promise<readonly string[]> {
-  const shared = await artifactsElsewhere(context, scope.name)
-  const own = [...new Map(builds.map((build) => [build.artifact.location, build])).values()].filter(({ artifact }) => !shared.has(artifact.location))
+/** Returns what was deleted. An artifact that another environment of the app has built too stays: it is the same content. */
+export async function removeArtifacts({ context, app }: AppSession, builds: readonly BuildRecord[], { atMost }: { readonly atMost?: number } = {}): Promise<readonly string[]> {
+  const shared = await artifactsElsewhere(context, app)
+  const own = oncePerLocation(builds).filter(({ artifact }) => !shared.has(artifact.location))
   const removed = await Promise.all(
-    own.map(async ({ builder: name, artifact }) => {
-      const builder = context.provider.builders.find((candidate) => candidate.name === name)
+    own.slice(0, atMost).map(async (build) => {
+      const { artifact } = build
+      const builder = builderOf(context, build)
       if (!builder?.remove) return []
       try {
         await builder.remove(artifact, context.signal)
@@ -52,8 +56,24 @@ export async function removeArtifacts({ context, scope }: AppSession, builds: re
   return removed.flat()
 }
 
-async function artifactsElsewhere({ store }: LifecycleContext, own: ScopeName): Promise<ReadonlySet<string>> {
-  const others = (await store.scopes()).filter((name) => name !== own && name !== platformScope)
-  const builds = await Promise.all(others.map((name) => store.scope(name).listRecords<BuildRecord>('build')))
+/** Records outlive their artifacts, so most of the old ones are gone. One that cannot be asked for counts as there. */
+async function thoseThere({ context }: AppSession, builds: readonly BuildRecord[]): Promise<readonly BuildRecord[]> {
+  const gate = createGate(10)
+  const asked = oncePerLocation(builds).map(async (build) => {
+    const builder = builderOf(context, build)
+    const isThere = builder?.remove !== undefined && (await gate.run(() => builder.exists(build.artifact, context.signal)).catch(() => true))
+    return isThere ? [build] : []
+  })
+  return (await Promise.all(asked)).flat()
+}
+
+/** A location belongs to its platform, project and app. */
+async function artifactsElsewhere({ store }: LifecycleContext, { project, app, environment }: AppIdentity): Promise<ReadonlySet<string>> {
+  const others = (await listApps({ store }, { project, app })).filter((other) => other.environment !== environment)
+  const builds = await Promise.all(others.map((other) => store.scope(appScope(other)).listRecords<BuildRecord>('build')))
   return new Set(builds.flat().map(({ record }) => record.artifact.location))
 }
+
+const oncePerLocation = (builds: readonly BuildRecord[]): readonly BuildRecord[] => [...new Map(builds.map((build) => [build.artifact.location, build])).values()]
+
+const builderOf = ({ provider }: LifecycleContext, { builder: name }: BuildRecord): Builder | undefined => provider.builders.find((builder) => builder.name === name)
