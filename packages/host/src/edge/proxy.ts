@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import { Client, type Dispatcher } from './pool.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { answerPage } from './pages.ts'
+import { answerFromSite } from './site.ts'
 import { chooseTarget, chooseUpstream, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -11,6 +12,7 @@ type Controller = Dispatcher.DispatchController
 export function proxyRequest({ request, response, host, path, active }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute }): void {
   const target = chooseTarget(active)
   if (target === undefined) return answerPage(response, { status: 503, title: `${active.route.app.app} is stopped`, text: 'This app does not run at the moment.' })
+  if (target.site !== undefined) return answerFromSite({ request, response, path, active, target })
   new Exchange({ request, response, host, path, active, target }).start()
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { hasErrno, readJsonSync } from '../home/files.ts'
 import type { HomePaths } from '../home/paths.ts'
 
@@ -24,7 +24,17 @@ export interface RouteWeight {
   readonly upstreams: readonly Upstream[]
 }
 
-export type Upstream = { readonly host: string; readonly port: number } | { readonly socket: string }
+export type Upstream = ProxyUpstream | SiteUpstream
+export type ProxyUpstream = { readonly host: string; readonly port: number } | { readonly socket: string }
+
+/** A folder with a built site, which the edge serves itself. */
+export interface SiteUpstream {
+  readonly folder: string
+  /** What is not there is index.html: the app routes in the browser. */
+  readonly spa?: boolean
+}
+
+export const isSite = (upstream: Upstream): upstream is SiteUpstream => 'folder' in upstream
 
 /** A listener of its own: the path to another app (`uses`), or to a database. */
 export interface Link {
@@ -62,9 +72,14 @@ export function problemOfRoute(route: Partial<Route>): string | undefined {
   if (!Array.isArray(route.weights)) return 'weights are missing'
   for (const weight of route.weights) {
     if (typeof weight.deployment !== 'string' || !(weight.percent >= 0)) return 'a weight needs deployment and percent'
-    if (!Array.isArray(weight.upstreams) || !weight.upstreams.every((upstream: Partial<{ host: string; port: number; socket: string }>) => ('socket' in upstream ? typeof upstream.socket === 'string' : typeof upstream.host === 'string' && isPort(upstream.port)))) return `the upstreams of ${weight.deployment} need host and port, or socket`
+    if (!Array.isArray(weight.upstreams) || !weight.upstreams.every(isUpstream)) return `the upstreams of ${weight.deployment} need host and port, a socket, or the absolute path of a folder`
   }
   return undefined
+}
+
+function isUpstream(upstream: Partial<{ host: string; port: number; socket: string; folder: string }>): boolean {
+  if ('folder' in upstream) return typeof upstream.folder === 'string' && isAbsolute(upstream.folder)
+  return 'socket' in upstream ? typeof upstream.socket === 'string' : typeof upstream.host === 'string' && isPort(upstream.port)
 }
 
 export function problemOfLink(link: Partial<Link>): string | undefined {

@@ -1,6 +1,8 @@
 import { Pool } from './pool.ts'
 import type { Counters, Metrics } from './metrics.ts'
-import type { EdgeConfig, Link, Route, Stored, Upstream } from './routes.ts'
+import { readSite } from '../site/read-site.ts'
+import type { Site } from '../site/serve.ts'
+import { isSite, type EdgeConfig, type Link, type ProxyUpstream, type Route, type Stored } from './routes.ts'
 
 /** A route as requests use it. Replaced as a whole by the next revision; pools of upstreams that stay are carried over. */
 export interface ActiveRoute {
@@ -13,12 +15,14 @@ export interface Target {
   readonly percent: number
   readonly counters: Counters
   readonly upstreams: readonly ActiveUpstream[]
+  /** A built site that the edge serves itself; undefined is what cannot be read. */
+  readonly site?: () => Site | undefined
   /** State of the smooth weighted choice. */
   credit: number
 }
 
 export interface ActiveUpstream {
-  readonly address: Upstream
+  readonly address: ProxyUpstream
   readonly origin: string
   /** Connections of this app only: apps never share any. */
   readonly pool: Pool
@@ -106,17 +110,21 @@ function activate(stored: Stored<Route>, before: ActiveRoute | undefined, metric
   const weights = stored.stopped === true ? [] : stored.weights.filter((weight) => weight.percent > 0 && weight.upstreams.length > 0)
   return {
     route: stored,
-    targets: weights.map(({ deployment, percent, upstreams }) => ({
-      deployment,
-      percent,
-      credit: 0,
-      counters: metrics.of(stored.id, deployment),
-      upstreams: upstreams.map((address) => known.get(keyOf(address)) ?? connectTo(address)),
-    })),
+    targets: weights.map(({ deployment, percent, upstreams }) => {
+      const site = upstreams.find(isSite)
+      return {
+        deployment,
+        percent,
+        credit: 0,
+        counters: metrics.of(stored.id, deployment),
+        upstreams: upstreams.flatMap((address) => (isSite(address) ? [] : [known.get(keyOf(address)) ?? connectTo(address)])),
+        ...(site === undefined ? {} : { site: readSite(site) }),
+      }
+    }),
   }
 }
 
-function connectTo(address: Upstream): ActiveUpstream {
+function connectTo(address: ProxyUpstream): ActiveUpstream {
   const origin = originOf(address)
   const pool = new Pool(origin, {
     ...('socket' in address ? { socketPath: address.socket } : {}),
@@ -133,6 +141,6 @@ function connectTo(address: Upstream): ActiveUpstream {
   return { address, origin, pool, open: 0 }
 }
 
-export const originOf = (address: Upstream): string => ('socket' in address ? 'http://localhost' : `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`)
+export const originOf = (address: ProxyUpstream): string => ('socket' in address ? 'http://localhost' : `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`)
 
-const keyOf = (address: Upstream): string => ('socket' in address ? address.socket : `${address.host} ${address.port}`)
+const keyOf = (address: ProxyUpstream): string => ('socket' in address ? address.socket : `${address.host} ${address.port}`)
