@@ -22,7 +22,7 @@ describe('what a journal means, wherever it ends', () => {
   test('a create call', () => {
     expect(statusOf(created[0]!)).toBe('unknown')
     expect(replay(created.slice(0, 2)).current('a')).toMatchObject({ status: 'created', id: 'i1', operation: 'o1' })
-    expect(replay(created).current('a')).toEqual({ ...resource(), id: 'i1', outputs: { url: 'u' }, status: 'ready', createdAt: 't0', readyAt: 't2' })
+    expect(replay(created).current('a')).toEqual({ ...resource(), id: 'i1', outputs: { url: 'u' }, status: 'ready', createdAt: 't0', changedAt: 't0', readyAt: 't2' })
   })
 
   test('a create call that was refused leaves nothing but a used generation', () => {

@@ -83,12 +83,12 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
     if (entry.type === 'intent') {
       const { resource } = entry
       const known = get(resource.key, resource.generation)
-      if (entry.action === 'create') return put({ ...(known ?? { outputs: {}, status: 'unknown', createdAt: entry.at }), ...resource, id: known?.id ?? '' })
+      if (entry.action === 'create') return put({ ...(known ?? { outputs: {}, status: 'unknown', createdAt: entry.at }), ...resource, id: known?.id ?? '', changedAt: entry.at })
       if (known === undefined) return
       // Of a delete call without an answer the next look tells all that matters: whether the resource is there.
       if (entry.action === 'delete') return
       before.set(slot(known), known)
-      return put({ ...known, ...resource, id: known.id, unsettled: [...new Set([...(known.unsettled ?? []), ...(entry.changed ?? [])])] })
+      return put({ ...known, ...resource, id: known.id, changedAt: entry.at, unsettled: [...new Set([...(known.unsettled ?? []), ...(entry.changed ?? [])])] })
     }
     const known = get(entry.key, entry.generation)
     if (entry.type === 'deleted') return remove(entry.key, entry.generation)

@@ -90,6 +90,21 @@ describe('a later attempt of an operation', () => {
     expect(await types(place)).toEqual(['deployment', 'network', 'traffic'])
   })
 
+  it.each(['that its first attempt wrote down', 'that nobody wrote down'])('does not take the release of an operation that died before for its own: one %s', async (which) => {
+    await using place = await openWorkplace(cloud)
+    for (const text of ['one', 'two']) await ship(place, text)
+    const again = { app: definition(), source: sourceOf('three') }
+    expect((await failure(up(withoutReleases(place.context), again))).message).toContain('no disk')
+    const resumesSince = new Date().toISOString()
+    if (which === 'that its first attempt wrote down') {
+      await place.cloud.configure({ faults: [{ operation: 'create', type: 'deployment', action: 'deny', moment: 'before' }] })
+      await failure(restart(place.context, { app: shop }))
+      await place.cloud.configure({ faults: [] })
+    }
+    expect(await restart(place.operation({ resumesSince }), { app: shop })).toMatchObject({ number: 4, kind: 'restart' })
+    expect((await listReleases(place.context, { app: shop })).releases[2]!.at < resumesSince).toBe(true)
+  })
+
   it('removes what a stop left running that took the traffic away', async () => {
     await using place = await openWorkplace(cloud)
     await ship(place, 'one')

@@ -10,11 +10,13 @@ export const trafficKey = 'traffic'
  * switching traffic and writing the release a process may die.
  */
 export function liveDeployments(state: State | undefined): readonly string[] {
-  const traffic = state?.resources.find(({ key, status }) => key === trafficKey && status !== 'deposed')
-  const weights = traffic?.inputs['weights']
+  const weights = trafficOf(state)?.inputs['weights']
   if (!Array.isArray(weights)) return []
   return (weights as { deployment: string; percent: number }[]).filter(({ percent }) => percent > 0).map(({ deployment }) => deployment)
 }
+
+/** When the traffic was switched last; undefined where the state was written by a Pilot that did not record it. */
+export const trafficSwitchedAt = (state: State | undefined): string | undefined => trafficOf(state)?.changedAt
 
 /** The deployment that answers: the one with traffic, by the newest number when there are several. */
 export function liveDeployment(state: State | undefined, ledger: Ledger): DeploymentRecord | undefined {
@@ -28,3 +30,5 @@ export function trafficUrls(state: State | undefined): { url?: string; fallbackU
   const text = (name: string): Record<string, string> => (typeof outputs[name] === 'string' ? { [name]: outputs[name] } : {})
   return { ...text('url'), ...text('fallbackUrl') }
 }
+
+const trafficOf = (state: State | undefined) => state?.resources.find(({ key, status }) => key === trafficKey && status !== 'deposed')

@@ -6,7 +6,7 @@ import type { ScopeName, ScopeStore, State } from '../store/store.ts'
 import { refuseUnlessAllowed, type AppAction } from './actions.ts'
 import type { LifecycleContext } from './context.ts'
 import { nextNumber, openLedger, type Ledger, type LedgerWriter } from './ledger.ts'
-import { liveDeployments } from './live.ts'
+import { liveDeployments, trafficSwitchedAt } from './live.ts'
 import type { ReleaseRecord } from './records.ts'
 import { appScope, appTitle } from './scope.ts'
 import { recordedAppState } from './status.ts'
@@ -76,7 +76,10 @@ export async function withApp<T>(
   })
 }
 
-/** Traffic was switched and the process died before the release was written down: write it now. */
+/**
+ * Traffic was switched and the process died before the release was written down: write it now, as of then. So an operation
+ * that is resumed can tell a release of its own from that of one before it.
+ */
 async function recordUnwrittenRelease({ context, app, write, ledger, state }: AppSession): Promise<void> {
   const [live] = liveDeployments(await state())
   if (live === undefined) return
@@ -89,7 +92,7 @@ async function recordUnwrittenRelease({ context, app, write, ledger, state }: Ap
     deployment: live,
     kind: 'release',
     ...(newest ? { previous: newest.deployment } : {}),
-    at: new Date().toISOString(),
+    at: trafficSwitchedAt(await state()) ?? new Date().toISOString(),
     by: context.by,
   }
   await write.release(release)

@@ -106,6 +106,8 @@ export interface ResourceState {
   readonly operation?: string
   /** When it first became ready; absent: it never was, so it holds no data and `protect` does not count. */
   readonly readyAt?: string
+  /** When the last call that creates or changes it was written down, before it left. */
+  readonly changedAt?: string
   /** It was found with our marks, and no apply has settled it yet. */
   readonly adopted?: true
   /** Fields that an unfinished update may or may not have changed: the next plan updates them again. */
