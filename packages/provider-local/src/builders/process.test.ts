@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, Builder } from '@pilot/core'
 import { openHome, removeHome, type Home } from '@pilot/host'
+import { hasOwnUsers } from '../process/isolation.ts'
 import { noSignal, sourceOf } from '../testing/local-platform.ts'
 import { processBuilder } from './process.ts'
 
@@ -40,5 +41,35 @@ describe('an artifact', () => {
     expect(await exists(location)).toBe(true)
     expect(await Promise.all(elsewhere.map(exists))).toEqual(elsewhere.map(() => false))
     expect(elsewhere.every((folder) => existsSync(folder))).toBe(true)
+  })
+})
+
+describe.runIf(hasOwnUsers())('as root, what the builds of an app downloaded', () => {
+  const download = `const fs = require('fs'), f = process.env.npm_config_cache + '/f'
+    fs.mkdirSync(process.env.npm_config_cache, { recursive: true }); console.log('found ' + fs.existsSync(f)); fs.writeFileSync(f, '')`
+  const cacheOf = (app: string): string => join(home.paths.reachable, 'build-cache', platformId, 'shop', app)
+
+  test('goes when the app never built, since nothing would ever delete it', async () => {
+    await expect(build('bad', `${download}; process.exit(3)`)).rejects.toMatchObject({ code: 'BUILD_FAILED', reason: 'exit code 3' })
+    expect(existsSync(cacheOf('bad'))).toBe(false)
+  })
+
+  test('stays when the app has an artifact, also after a build that failed', async () => {
+    const log: string[] = []
+    const { location } = await build('good', download)
+    await expect(build('good', `${download}; process.exit(3)`)).rejects.toMatchObject({ code: 'BUILD_FAILED' })
+    const next = await build('good', download, log)
+    expect(log).toContain('found true')
+
+    await builder.remove!({ digest: 'sha256:0', type: 'directory', location }, noSignal())
+    expect(existsSync(cacheOf('good'))).toBe(true)
+    await builder.remove!(next, noSignal())
+    expect(existsSync(cacheOf('good'))).toBe(false)
+  })
+
+  test('is not in the way of builds of the same app that fail side by side', async () => {
+    const failed = await Promise.allSettled(Array.from({ length: 4 }, () => build('bad', `${download}; process.exit(3)`)))
+    expect(failed).toEqual(failed.map(() => expect.objectContaining({ status: 'rejected', reason: expect.objectContaining({ reason: 'exit code 3' }) })))
+    expect(existsSync(cacheOf('bad'))).toBe(false)
   })
 })

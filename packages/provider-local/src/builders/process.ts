@@ -9,7 +9,7 @@ import { hasOwnUsers, isolationNotice } from '../process/isolation.ts'
 import { prepareBuildHome, runStep } from './process-run.ts'
 import { planProcess, type ProcessPlan } from './process-plan.ts'
 import { makeFolder, relocate, removeEmpty, removeTree, sealTree } from './trees.ts'
-import { appFolder, cachesFolder, withWorkplace, type Workplace } from './workplace.ts'
+import { appFolder, forgetCache, withWorkplace, type Workplace } from './workplace.ts'
 
 /** Raised when the same source would be built to something else. */
 const recipe = 3
@@ -17,6 +17,7 @@ const leastFreeBytes = 512 * 1024 ** 2
 
 /** Of an artifact, below the folder of its platform: project, app, digest. */
 const layout = /^[a-z0-9-]+\/[a-z0-9-]+\/[0-9a-f]{64}$/
+const digestName = /^[0-9a-f]{64}$/
 
 /** The owner in the tar means nothing here. `chown` is missing in the types. */
 const extractOptions = { dmode: 0o755, fmode: 0o644, chown: false } as tar.ExtractOptions
@@ -33,6 +34,7 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
   return {
     name: 'process',
     target: 'process',
+    runsHere: true,
     recipe,
 
     fits: (facts) => {
@@ -55,7 +57,8 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
       await withWorkplace({
         home,
         title,
-        cacheFolder: join(cachesFolder(home), ofApp),
+        ofApp,
+        keepsCache: () => holdsArtifact(dirname(folder)),
         async work(place) {
           await runBuild({ call, plan, place, home, title })
           await place.end()
@@ -79,7 +82,7 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
       if (await exists(location)) await rename(location, removed)
       await removeTree(removed)
       await removeEmpty(dirname(location), { top: artifacts })
-      if (!(await exists(dirname(location)))) await forgetCache(home, relative(artifacts, dirname(location)))
+      if (!(await holdsArtifact(dirname(location)))) await forgetCache({ home, ofApp: relative(artifacts, dirname(location)) })
     },
   }
 }
@@ -112,13 +115,6 @@ async function assertUnused(home: Home, location: string): Promise<void> {
   }
 }
 
-/** With an app's last artifact goes what its builds downloaded. */
-async function forgetCache(home: Home, ofApp: string): Promise<void> {
-  const cache = join(cachesFolder(home), ofApp)
-  await removeTree(cache)
-  await removeEmpty(dirname(cache), { top: cachesFolder(home) })
-}
-
 /** Node's major version and the machine belong to it: installed packages may hold programs for both. */
 function digestOf({ sourceDigest, args, facts }: BuildCall): string {
   const parts = [recipe, sourceDigest, Object.entries(args).sort(), facts.build ?? null, process.platform, process.arch, process.versions.modules]
@@ -130,4 +126,5 @@ async function assertSpace(home: Home, title: string): Promise<void> {
   if (free < leastFreeBytes) throw new PilotError('DISK_FULL', `Too little free space to build ${title}`, { reason: `${Math.round(free / 1024 ** 2)} MB are free in ${home.dir}.` })
 }
 
+const holdsArtifact = async (ofApp: string): Promise<boolean> => (await readdir(ofApp).catch(() => [])).some((name) => digestName.test(name))
 const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined

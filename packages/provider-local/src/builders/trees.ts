@@ -71,6 +71,19 @@ export async function removeTree(path: string): Promise<void> {
   })
 }
 
+/** For a folder that others may make anew, and fill, at any moment: what they make is theirs and stays. Absent is success. */
+export async function moveAwayAndRemove(path: string): Promise<void> {
+  const moved = besides(path)
+  const isThere = await rename(path, moved).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      return false
+    },
+  )
+  if (isThere) await removeTree(moved)
+}
+
 /** Deletes folders that hold nothing any more, from `path` up to the one below `top`. */
 export async function removeEmpty(path: string, { top }: { top: string }): Promise<void> {
   for (let folder = path; folder.startsWith(`${top}/`); folder = dirname(folder)) {

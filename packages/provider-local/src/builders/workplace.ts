@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { PilotError, type AppIdentity } from '@pilot/core'
 import { endAll, endAllOf, ensureSystemUser, processesMarked, tryFileLock, type FileLock, type Home, type SystemUser } from '@pilot/host'
 import { hasOwnUsers } from '../process/isolation.ts'
-import { giveTree, makeFolder, removeTree } from './trees.ts'
+import { giveTree, makeFolder, moveAwayAndRemove, removeEmpty, removeTree } from './trees.ts'
 
 export type BuildUser = SystemUser
 
@@ -33,19 +33,20 @@ export interface Workplace {
 interface PlaceCall<T> {
   readonly home: Home
   readonly title: string
-  /** Where the app's cache rests: see `appFolder`. */
-  readonly cacheFolder: string
+  /** See `appFolder`. The app's cache rests there. */
+  readonly ofApp: string
+  /** Whether the app has something that outlives the build: with the last of it goes the cache, so without it none may stay. */
+  readonly keepsCache: () => Promise<boolean>
   readonly work: (place: Workplace) => Promise<T>
 }
 
 /** One folder per app, the same in each place where something is kept by app: nothing of it is another app's or platform's. */
 export const appFolder = (platformId: string, { project, app }: AppIdentity): string => join(platformId, project, app)
 
-export const cachesFolder = (home: Home): string => join(home.paths.reachable, 'build-cache')
-
 /** Gives a place to `work` for itself alone, and leaves nothing of it but the cache. */
-export async function withWorkplace<T>({ home, title, cacheFolder, work }: PlaceCall<T>): Promise<T> {
+export async function withWorkplace<T>({ home, title, ofApp, keepsCache, work }: PlaceCall<T>): Promise<T> {
   const { number, lock } = await takeNumber(home)
+  const cacheFolder = join(cachesFolder(home), ofApp)
   try {
     const user = hasOwnUsers() ? await ensureSystemUser(`pilot-build-${number}`) : undefined
     const place = placeOf({ home, number, user, title })
@@ -59,12 +60,23 @@ export async function withWorkplace<T>({ home, title, cacheFolder, work }: Place
     } finally {
       await place.end()
       await keepCache(place, cacheFolder)
+      // Asked only now: whoever deletes the app's last artifact at this moment may have looked for a cache before this one lay there.
+      if (!(await keepsCache())) await forgetCache({ home, ofApp })
       await removeTree(place.dir)
     }
   } finally {
     await lock.release()
   }
 }
+
+/** Deletes what the builds of an app downloaded. Builds that run now keep what they have, and those that begin find nothing. */
+export async function forgetCache({ home, ofApp }: { home: Home; ofApp: string }): Promise<void> {
+  const cache = join(cachesFolder(home), ofApp)
+  await moveAwayAndRemove(cache)
+  await removeEmpty(dirname(cache), { top: cachesFolder(home) })
+}
+
+const cachesFolder = (home: Home): string => join(home.paths.reachable, 'build-cache')
 
 /** The lowest that is free. All homes of root share the users, so they share the numbers. */
 async function takeNumber(home: Home): Promise<{ readonly number: number; readonly lock: FileLock }> {
@@ -114,9 +126,10 @@ async function takeCache({ cache, user }: Workplace, cacheFolder: string): Promi
   await chown(cache, user.uid, user.gid)
 }
 
+/** A cache that is lost is downloaded again, so nothing here makes a build fail. */
 async function keepCache({ cache, user }: Workplace, cacheFolder: string): Promise<void> {
   if (!user) return
-  await mkdir(cacheFolder, { recursive: true, mode: 0o700 })
-  // Kept by another build of the app meanwhile, or never made: then there is one, or nothing to keep.
-  await rename(cache, join(cacheFolder, String(user.uid))).catch(() => {})
+  const kept = join(cacheFolder, String(user.uid))
+  // Kept by another build of the app meanwhile, deleted with its last artifact, or never made.
+  await mkdir(cacheFolder, { recursive: true, mode: 0o700 }).then(() => rename(cache, kept)).catch(() => {})
 }
