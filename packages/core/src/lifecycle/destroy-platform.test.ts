@@ -95,4 +95,24 @@ describe('destroy of a platform', () => {
     expect(await waiting).toMatchObject({ code: 'NOT_FOUND' })
     expect(await types(place)).toEqual([])
   })
+
+  it('stops when it no longer holds one of its apps', async () => {
+    await using place = await openWorkplace(cloud)
+    await setup(place.context)
+    await ship(place, 'one')
+    await destroyApp(place.context, { app: shop, deleteData: true })
+    await place.cloud.configure({ faults: [{ operation: 'delete', type: 'network', action: 'hold', moment: 'before' }] })
+    const whenGone = vi.fn<() => Promise<void>>(async () => {})
+    const destroyed = failure(destroyPlatform(place.context, { deleteData: true, whenGone }))
+    await place.cloud.held()
+    const { lease } = place.context.store.scope('app/shop/api/production')
+    const stored = (await lease.read())!
+    await lease.swap(stored, { ...stored, token: stored.token + 1, holder: { ...stored.holder!, id: 'another', title: 'an up from elsewhere' } })
+    // Its next heartbeat finds out.
+    await new Promise((resolve) => setTimeout(resolve, 6_000))
+    await place.cloud.release({ drop: true })
+    expect(await destroyed).toMatchObject({ code: 'LEASE_LOST', message: expect.stringContaining('app/shop/api/production') })
+    expect(await types(place)).toEqual(['network'])
+    expect(whenGone).not.toHaveBeenCalled()
+  }, 30_000)
 })

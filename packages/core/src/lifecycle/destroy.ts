@@ -10,7 +10,7 @@ import { holdApps } from './hold-apps.ts'
 import { runPhase } from './phase.ts'
 import type { DestroyInput, DestroyPlatformInput, DestroyResult } from './phases.ts'
 import { appScope, appTitle, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
-import { withApp, withScope } from './session.ts'
+import { throwIfCancelled, withApp, withScope } from './session.ts'
 import { withoutUnusedEngines } from './unused-engines.ts'
 
 /**
@@ -44,14 +44,17 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
 export const destroyPlatform = (context: LifecycleContext, { deleteData, whenGone }: DestroyPlatformInput): Promise<DestroyResult> => {
   const { platform } = context
   const title = `destroy of ${platform.name} by ${context.by}`
-  return withScope(withoutUnusedEngines(context, platformScope), { scope: platformScope, title }, async ({ engine, scope, lease }) => {
+  return withScope(withoutUnusedEngines(context, platformScope), { scope: platformScope, title }, async ({ engine: unwatched, scope, lease }) => {
     await using apps = holdApps(context, title)
+    const signal = AbortSignal.any([context.signal, lease.signal, apps.signal])
+    const engine = unwatched.withSignal(signal)
     await apps.hold()
     refuseOccupied(platform.name, await apps.resources())
     const isData = dataKeys(context, await scope.readState())
     const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
     await apps.hold()
     refuseOccupied(platform.name, await apps.resources())
+    throwIfCancelled(signal)
     const rest = (await scope.readState())?.resources ?? []
     const foreign = tellForeign(context, destroyed.foreign)
     if (destroyed.foreign.some(({ retained }) => retained !== true)) {

@@ -7,6 +7,8 @@ import { platformScope } from './scope.ts'
 
 /** Every app of a platform, held so that no operation on one can go on or begin. */
 export interface HeldApps extends AsyncDisposable {
+  /** Fires, with LEASE_LOST as its reason, as soon as one of them is known to be held no more. */
+  readonly signal: AbortSignal
   /** Takes those that came since; throws HELD, naming the owner, when an operation runs. */
   hold(): Promise<void>
   /** What each still has, by scope, with what a crash left in its journal only. */
@@ -15,10 +17,15 @@ export interface HeldApps extends AsyncDisposable {
 
 export function holdApps({ store, provider, signal }: LifecycleContext, title: string): HeldApps {
   const leases = new Map<ScopeName, Lease>()
+  const lost = new AbortController()
   return {
+    signal: lost.signal,
     async hold() {
       for (const name of await store.leasedScopes()) {
-        if (name !== platformScope && !leases.has(name)) leases.set(name, await acquireLease({ store: store.scope(name), title, signal }))
+        if (name === platformScope || leases.has(name)) continue
+        const lease = await acquireLease({ store: store.scope(name), title, signal })
+        leases.set(name, lease)
+        lease.signal.addEventListener('abort', () => lost.abort(lease.signal.reason), { once: true })
       }
     },
     async resources() {
