@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { hasErrno, readJsonSync } from './files.ts'
+import { readJsonSync } from './files.ts'
 import type { Home } from './home.ts'
 import { pathsOf } from './paths.ts'
 
@@ -9,13 +9,4 @@ export function loadHome(dir: string): Home {
   const file = readJsonSync<{ id: string; run: string; reachable: string }>(`${absolute}/home.json`)
   if (file === undefined) throw new Error(`${absolute} is not a Pilot home.`)
   return { id: file.id, dir: absolute, paths: pathsOf({ dir: absolute, run: file.run, reachable: file.reachable }) }
-}
-
-/** Whether the folder is still this home: not deleted, and not another home in its place. A file that cannot be read counts as there. */
-export function isHomeThere({ id, paths }: Home): boolean {
-  try {
-    return readJsonSync<{ id?: string }>(paths.homeFile)?.id === id
-  } catch (error) {
-    return !hasErrno(error, 'ENOTDIR')
-  }
 }

@@ -5,7 +5,7 @@ import { isProcessAlive, processIdentity, type ProcessIdentity } from '@pilot/co
 import { unseal } from '@pilot/core/seal'
 import { endAll, processesMarked, signal as send } from '../end-processes.ts'
 import type { Home } from '../home/home.ts'
-import { isHomeThere } from '../home/load.ts'
+import { isHomeThere } from '../home/presence.ts'
 import { applyLimits, limitsGroupOf, processesInGroup, removeGroup } from './limits.ts'
 import { markOfProcess, markText, newMark, serviceMark } from './mark.ts'
 import { serviceKey } from './service-key.ts'

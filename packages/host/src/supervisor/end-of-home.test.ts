@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isProcessAlive, processIdentity, type ProcessIdentity } from '@pilot/core/process-identity'
+import { readJsonSync } from '../home/files.ts'
 import { removeHome, type Home } from '../home/home.ts'
-import { endHome, temporaryHome, until } from '../testing/fixtures.ts'
+import { endHome, replaceHome, temporaryHome, until } from '../testing/fixtures.ts'
 import { ensureSupervisor, putService, serviceStatus, stopSupervisor, supervisorPid, waitForService } from './client.ts'
 import { startSupervisor } from './start.ts'
 
@@ -25,9 +26,9 @@ afterEach(async () => {
 /** What runs without end, and does not end at SIGTERM either. */
 const stubborn = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)`
 
-async function serve(name: string): Promise<ProcessIdentity> {
-  await putService(home, { name, command: process.execPath, args: ['-e', stubborn], logFile: join(home.paths.logs, `${name}.log`), stopTimeoutMs: 500 })
-  return (await waitForService(home, name)).process as ProcessIdentity
+async function serve(name: string, of: Home = home): Promise<ProcessIdentity> {
+  await putService(of, { name, command: process.execPath, args: ['-e', stubborn], logFile: join(of.paths.logs, `${name}.log`), stopTimeoutMs: 500 })
+  return (await waitForService(of, name)).process as ProcessIdentity
 }
 
 function contend(): ProcessIdentity {
@@ -45,15 +46,46 @@ test('a supervisor whose home was deleted stops its services and ends, and makes
   expect(existsSync(home.paths.run)).toBe(false)
 })
 
-test('it ends too when another home has taken the place of its own', async () => {
+test('it ends too when another home has taken the place of its own, and leaves that one alone', async () => {
   const service = await serve('a')
   const supervisor = processIdentity(await ensureSupervisor(home)) as ProcessIdentity
-  const other = await temporaryHome('end-of-home-other')
-  await removeHome(home)
-  await mkdir(home.dir)
-  await rename(other.paths.homeFile, home.paths.homeFile)
-  await until(() => !isProcessAlive(supervisor) && !isProcessAlive(service), 10_000)
-  await Promise.all([home, other].map(removeHome))
+  const other = await replaceHome(home)
+  const successor = await serve('a', other)
+  const known = { supervisor: await supervisorPid(other), status: serviceStatus(other, 'a') }
+  await until(() => {
+    expect(readJsonSync(join(other.paths.run, 'supervisor.json'))).toMatchObject({ pid: known.supervisor })
+    expect(serviceStatus(other, 'a')).toEqual(known.status)
+    return !isProcessAlive(supervisor) && !isProcessAlive(service)
+  }, 10_000)
+  expect(existsSync(join(other.paths.run, 'supervisor.stopped'))).toBe(false)
+  expect(await supervisorPid(other)).toBe(known.supervisor)
+  expect(serviceStatus(other, 'a')).toMatchObject({ state: 'running', process: successor })
+  expect(isProcessAlive(successor)).toBe(true)
+  await serve('b', other)
+  await endHome(other)
+})
+
+test('a service that dies while another home is in the place of its own writes nothing there', async () => {
+  const service = await serve('a')
+  const supervisor = processIdentity(await ensureSupervisor(home)) as ProcessIdentity
+  const other = await replaceHome(home)
+  process.kill(service.pid, 'SIGKILL')
+  await until(() => {
+    expect(serviceStatus(other, 'a')).toBeUndefined()
+    return !isProcessAlive(supervisor)
+  }, 10_000)
+  await endHome(other)
+})
+
+test('told to leave, it marks no other home as one whose supervisor was stopped on purpose', async () => {
+  const supervisor = processIdentity(await ensureSupervisor(home)) as ProcessIdentity
+  const other = await replaceHome(home)
+  await ensureSupervisor(other)
+  process.kill(supervisor.pid, 'SIGTERM')
+  await until(() => !isProcessAlive(supervisor))
+  expect(existsSync(join(other.paths.run, 'supervisor.stopped'))).toBe(false)
+  expect(await ensureSupervisor(other, { timeoutMs: 100 })).toBeGreaterThan(0)
+  await endHome(other)
 })
 
 test('a home that is away for a moment only changes nothing', async () => {
@@ -86,6 +118,15 @@ test('a late contender never stays in a home that is deleted, whenever that happ
     await until(() => !isProcessAlive(contender), 10_000)
   }
   expect(homes.filter(({ dir }) => existsSync(dir))).toEqual([])
+})
+
+test('a supervisor that is told to leave as soon as anybody can know of it says that it was', async () => {
+  for (let round = 0; round < 5; round++) {
+    startSupervisor(home)
+    while ((await supervisorPid(home)) === undefined);
+    await stopSupervisor(home)
+    expect(existsSync(join(home.paths.run, 'supervisor.stopped'))).toBe(true)
+  }
 })
 
 test('a contender from before a stop respects the stop', async () => {

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { replaceJson } from '../home/files.ts'
-import { isHomeThere, loadHome } from '../home/load.ts'
+import { readJsonSync, replaceJson } from '../home/files.ts'
+import { loadHome } from '../home/load.ts'
 import { tryFileLock, type FileLock } from '../home/lock.ts'
+import { ifHomeIsThere, isHomeThere } from '../home/presence.ts'
 import { isUnwanted, markStopped } from './start.ts'
 import { createSupervisor } from './supervisor.ts'
 import { collectWhenIdle } from '../idle-memory.ts'
@@ -11,9 +12,15 @@ import { collectWhenIdle } from '../idle-memory.ts'
  * The supervisor of one home: `node supervisor/main.js HOME`, detached. A second one finds the lock held and ends at once.
  * SIGTERM: go, and leave everything running (an upgrade). SIGINT: stop everything, then go. The same when its home is gone.
  */
+const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
+// Whoever sees the lock may send a signal, which must not find this process without an answer to it.
+process.on('SIGTERM', () => void ready.then(() => go()))
+process.on('SIGINT', () => void ready.then(() => go({ andStopServices: true })))
+process.on('SIGHUP', () => {})
+
 const home = loadHome(process.argv[2] ?? '')
 const lock = await takeLock()
-if (isUnwanted(home, process.argv)) {
+if (!isHomeThere(home) || isUnwanted(home, process.argv)) {
   await lock.release()
   process.exit(0)
 }
@@ -21,26 +28,24 @@ if (isUnwanted(home, process.argv)) {
 const statusFile = join(home.paths.run, 'supervisor.json')
 const supervisor = createSupervisor(home, { log, onHomeGone: () => void go({ andStopServices: true }) })
 let going = false
+isReady()
 
-process.on('SIGTERM', () => void go())
-process.on('SIGINT', () => void go({ andStopServices: true }))
-process.on('SIGHUP', () => {})
 process.on('uncaughtException', (error) => log(`internal error: ${error.stack}`))
 process.on('unhandledRejection', (error) => log(`internal error: ${error instanceof Error ? error.stack : String(error)}`))
 
 log(`supervisor ${process.pid} of ${home.dir}`)
-markStopped(home, false)
+ifHomeIsThere(home, () => markStopped(home, false))
 supervisor.scan()
-ifHomeIsThere(() => replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() }))
+ifHomeIsThere(home, () => replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() }))
 collectWhenIdle()
 
 async function go({ andStopServices = false }: { andStopServices?: boolean } = {}): Promise<void> {
   if (going) return
   going = true
-  ifHomeIsThere(() => markStopped(home, true))
+  ifHomeIsThere(home, () => markStopped(home, true))
   if (andStopServices) await supervisor.shutDown()
   else supervisor.release()
-  rmSync(statusFile, { force: true })
+  ifHomeIsThere(home, removeStatusFile)
   await lock.release()
   log(andStopServices ? 'everything is stopped' : 'leaving, services run on')
   process.exit(0)
@@ -57,13 +62,8 @@ async function takeLock(): Promise<FileLock> {
   process.exit(0)
 }
 
-/** What cannot be written because the home is being deleted is of no use to anybody. */
-function ifHomeIsThere(write: () => void): void {
-  try {
-    write()
-  } catch (error) {
-    if (isHomeThere(home)) throw error
-  }
+function removeStatusFile(): void {
+  if (readJsonSync<{ pid: number }>(statusFile)?.pid === process.pid) rmSync(statusFile, { force: true })
 }
 
 /** Standard output is the log file. */

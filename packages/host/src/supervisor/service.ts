@@ -1,6 +1,6 @@
 import { isProcessAlive, processIdentity } from '@pilot/core/process-identity'
 import type { Home } from '../home/home.ts'
-import { isHomeThere } from '../home/load.ts'
+import { ifHomeIsThere } from '../home/presence.ts'
 import { adopt, startChild, stopRunning, sweep, type Running } from './child.ts'
 import { findMarked } from './find-marked.ts'
 import { heldSockets, type HeldMessage, type ServiceMessage } from './held-sockets.ts'
@@ -94,7 +94,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
 
   async function start(spec: StoredSpec): Promise<Running | undefined> {
     report('starting', { revision: spec.revision })
-    rotateLog(spec.logFile, spec.logMaxBytes)
+    ifHomeIsThere(home, () => void rotateLog(spec.logFile, spec.logMaxBytes))
     try {
       const running = await startChild(home, spec)
       log(`${name}: started as process ${running.identity.pid}`)
@@ -176,7 +176,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     if (wanted !== undefined && !ending) return
     sockets.releaseAll()
     removeLimits(home, name)
-    removeStatus(home.paths, name)
+    ifHomeIsThere(home, () => removeStatus(home.paths, name))
     onGone()
   }
 
@@ -247,16 +247,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
   }
 
   function report(state: ServiceStatus['state'], extra: Partial<ServiceStatus> = {}): void {
-    try {
-      write(state, extra)
-    } catch (error) {
-      // A home that is gone has nobody who reads it, and must not keep its services from ending.
-      if (!ending || isHomeThere(home)) throw error
-    }
-  }
-
-  function write(state: ServiceStatus['state'], extra: Partial<ServiceStatus>): void {
-    writeStatus(home.paths, {
+    const status: ServiceStatus = {
       name,
       state,
       revision: current?.revision ?? wanted?.revision ?? last?.revision ?? '',
@@ -268,14 +259,16 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
       ...(lastExit === undefined ? {} : { lastExit }),
       ...(leaving.length === 0 ? {} : { leaving: leaving.map((running) => running.identity) }),
       ...extra,
-    })
+    }
+    ifHomeIsThere(home, () => writeStatus(home.paths, status))
   }
 
   return {
     name,
     want,
     tend: () => {
-      if (last !== undefined) rotateLog(last.logFile, last.logMaxBytes)
+      const { logFile, logMaxBytes } = last ?? {}
+      if (logFile !== undefined) ifHomeIsThere(home, () => void rotateLog(logFile, logMaxBytes))
     },
     order: () => last?.order ?? 50,
     async shutDown() {

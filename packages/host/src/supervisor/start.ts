@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Home } from '../home/home.ts'
-import { isHomeThere } from '../home/load.ts'
 import { fileLockOwner } from '../home/lock.ts'
+import { isHomeThere, watchPresence } from '../home/presence.ts'
 import { hostProgram } from '../programs.ts'
 import { rotateLog } from './log-files.ts'
 import { withoutMark } from './mark.ts'
@@ -46,19 +46,29 @@ export function isUnwanted(home: Home, argv: readonly string[]): boolean {
 }
 
 /**
- * Brings a supervisor back that was killed: it watches everything else, and the edge, which is always there, watches it.
- * Returns how to stop watching.
+ * What a service does that is always there, as the edge is and the server: it watches the supervisor, which watches everything
+ * else, and brings back one that was killed. When the home is gone (`home/presence.ts`) there is none to bring back and perhaps
+ * nobody left who ends the service: `onHomeGone` is called, once, and the watching ends. Returns how to stop watching.
  */
-export function watchSupervisor(home: Home, { everyMs = 3_000 }: { everyMs?: number } = {}): () => void {
+export function watchSupervisor(home: Home, { everyMs = 3_000, onHomeGone = () => {} }: { everyMs?: number; onHomeGone?: () => void } = {}): () => void {
+  const presence = watchPresence(home)
   const timer = setInterval(() => {
-    void fileLockOwner(home.paths.supervisorLock)
-      .then((owner) => {
-        if (owner === undefined && !isMarkedStopped(home) && isHomeThere(home)) startSupervisor(home, broughtBack)
-      })
-      // Looked at again in a moment.
-      .catch(() => {})
+    const seen = presence()
+    if (seen === 'there') void bringBack(home)
+    if (seen !== 'gone') return
+    clearInterval(timer)
+    onHomeGone()
   }, everyMs)
   return () => clearInterval(timer)
+}
+
+async function bringBack(home: Home): Promise<void> {
+  try {
+    const owner = await fileLockOwner(home.paths.supervisorLock)
+    if (owner === undefined && !isMarkedStopped(home) && isHomeThere(home)) startSupervisor(home, broughtBack)
+  } catch {
+    // Looked at again in a moment.
+  }
 }
 
 const stoppedMark = (home: Home): string => join(home.paths.run, 'supervisor.stopped')

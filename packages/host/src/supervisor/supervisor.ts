@@ -1,7 +1,7 @@
 import { readdirSync, watch, type FSWatcher } from 'node:fs'
 import { hasErrno } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
-import { isHomeThere } from '../home/load.ts'
+import { watchPresence } from '../home/presence.ts'
 import { createService, type Service } from './service.ts'
 import { readSpecs } from './spec.ts'
 
@@ -18,15 +18,13 @@ export interface Supervisor {
 /** Watching misses changes on some file systems, so it is backed by looking. */
 const scanEveryMs = 2_000
 const tendEveryMs = 30_000
-/** A home that is moved or restored from a backup is back after a moment. */
-const homeGoneAfterMs = 1_500
 
 /** `onHomeGone`: the folder was deleted, or is another home now, so that nobody can address these services any more. */
 export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: string): void; onHomeGone(): void }): Supervisor {
   const services = new Map<string, Service>()
   const complaints = new Map<string, string>()
+  const presence = watchPresence(home)
   let soon: NodeJS.Timeout | undefined
-  let goneSince: number | undefined
 
   const watcher = watchSpecs()
   const scanning = setInterval(scan, scanEveryMs)
@@ -35,8 +33,12 @@ export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: st
   }, tendEveryMs)
 
   function scan(): void {
-    if (!isHomeThere(home)) return homeIsGone()
-    goneSince = undefined
+    const seen = presence()
+    if (seen === 'gone') {
+      log(`${home.dir} is gone`)
+      onHomeGone()
+    }
+    if (seen !== 'there') return
     try {
       settleAll()
     } catch (error) {
@@ -44,13 +46,6 @@ export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: st
       if (!hasErrno(error, 'ENOENT')) throw error
       log(`looking for services: ${(error as Error).message}`)
     }
-  }
-
-  function homeIsGone(): void {
-    goneSince ??= performance.now()
-    if (performance.now() - goneSince < homeGoneAfterMs) return
-    log(`${home.dir} is gone`)
-    onHomeGone()
   }
 
   /** Undefined where there is nothing to watch: then looking is all. */

@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,14 @@ export async function temporaryHome(purpose: string): Promise<Home> {
 export async function endHome(home: Home): Promise<void> {
   await stopSupervisor(home, { services: 'stop' })
   await removeHome(home)
+}
+
+/** As `rm -rf` and the next `setup` do it: another home, with the same paths. Whatever runs in the old one runs on. */
+export async function replaceHome(home: Home): Promise<Home> {
+  await rm(home.dir, { recursive: true, maxRetries: 5 })
+  const other = await openHome(home.dir)
+  if (other.paths.run !== home.paths.run) throw new Error(`${home.dir} is too long for a test of homes that share a folder`)
+  return other
 }
 
 /** Waits until the condition holds; fails with its text. */
