@@ -11,7 +11,7 @@ import { hostProgram } from '../programs.ts'
 import { putService, serviceStatus, waitForService } from '../supervisor/client.ts'
 import { revisionOf, serviceKey } from '../supervisor/service-key.ts'
 import { addressKey } from '../supervisor/held-sockets.ts'
-import { controlSockets } from './control.ts'
+import { controlSockets, longestDrainMs } from './control.ts'
 import type { EdgeState } from './edge.ts'
 import { problemOfLink, problemOfRoute, type Link, type Route, type Stored } from './routes.ts'
 import type { EdgeMetrics } from './metrics.ts'
@@ -29,7 +29,7 @@ export async function ensureEdge(home: Home, { timeoutMs = 20_000 }: { timeoutMs
     logFile: join(home.paths.logs, 'edge.log'),
     holdsSockets: true,
     overlap: true,
-    stopTimeoutMs: 30_000,
+    stopTimeoutMs: longestDrainMs,
     order: 40,
   })
   await waitForService(home, edgeService, { revision, timeoutMs, ready: async (status) => (await ask<EdgeState>(home, 'GET', '/state').catch(() => undefined))?.pid === status.process?.pid })

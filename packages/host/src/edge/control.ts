@@ -13,6 +13,9 @@ export interface ControlHandlers {
   drain(): object
 }
 
+/** How long an edge that leaves may finish what is under way. */
+export const longestDrainMs = 30_000
+
 export const controlSocketName = (pid: number): string => `edge-${pid}.sock`
 
 /**

@@ -1,6 +1,7 @@
 import { watch, type FSWatcher } from 'node:fs'
 import type { Server } from 'node:net'
 import type { Home } from '../home/home.ts'
+import { isHomeThere } from '../home/presence.ts'
 import { allowList } from './allow.ts'
 import { createListeners, type WantedListener } from './listeners.ts'
 import { createMetrics } from './metrics.ts'
@@ -59,7 +60,8 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
   }
 
   async function applyFiles(): Promise<void> {
-    if (leaving) return
+    // Another home in its place has routes of its own, and an edge of its own.
+    if (leaving || !isHomeThere(home)) return
     try {
       const config = readEdgeConfig(home.paths)
       broken = config.broken

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadHome } from '../home/load.ts'
 import { watchSupervisor } from '../supervisor/start.ts'
-import { controlSocketName, isCurrentControl, pointControlHere, serveControl } from './control.ts'
+import { controlSocketName, isCurrentControl, longestDrainMs, pointControlHere, serveControl } from './control.ts'
 import { createEdge } from './edge.ts'
 import { tell } from './listeners.ts'
 import { collectWhenIdle } from '../idle-memory.ts'
@@ -37,7 +37,14 @@ await serveControl(home, {
 const { problems } = await edge.reload()
 pointControlHere(home)
 tell({ pilot: 'ready' })
-const stopWatching = watchSupervisor(home)
+const stopWatching = watchSupervisor(home, {
+  onHomeGone: () => {
+    log(`${home.dir} is gone`)
+    void leave()
+    // Its supervisor, which would lose patience, may be dead.
+    setTimeout(() => process.exit(0), longestDrainMs)
+  },
+})
 collectWhenIdle()
 log(`edge ${process.pid} on port ${port}${Object.keys(problems).length === 0 ? '' : `, ${JSON.stringify(problems)}`}`)
 
