@@ -5,6 +5,7 @@ import { processBuilder } from './builders/process.ts'
 import { containerCompute } from './compute/container.ts'
 import { keys } from './compute/keys.ts'
 import { processCompute } from './compute/process.ts'
+import { staticCompute } from './compute/static.ts'
 import { lazyEngine } from './engine/engine.ts'
 import { databaseCapability } from './database.ts'
 import { databaseUserKind } from './kinds/database-user.ts'
@@ -44,7 +45,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       ],
       outputs: { edgePort: ref<number>(keys.edge).output('port'), postgresPort: ref<number>(keys.postgres).output('port') },
     }),
-    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }) },
+    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }), static: staticCompute({ home, platformId }) },
     database: databaseCapability(platformId),
     builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder({ home, platformId })],
     async close() {},

@@ -2,24 +2,24 @@ import { describe, expect, it } from 'vitest'
 import { actionTable, allowedActions, type AppAction } from './actions.ts'
 import type { AppState } from './records.ts'
 
-const states: readonly AppState[] = ['absent', 'staged', 'live', 'unhealthy', 'stopped']
+const states: readonly AppState[] = ['absent', 'staged', 'live', 'unhealthy', 'stopped', 'destroyed']
 
 /** The whole table as people would draw it: x allowed, . not. */
 const drawing = `
-          absent staged live unhealthy stopped
-up        x      x      x    x         x
-build     x      x      x    x         x
-deploy    x      x      x    x         x
-release   .      x      x    x         x
-rollback  .      .      x    x         x
-restart   .      .      x    x         .
-stop      .      .      x    x         .
-start     .      .      .    .         x
-env       x      x      x    x         x
-secret    x      x      x    x         x
-logs      .      x      x    x         x
-open      .      .      x    x         .
-destroy   x      x      x    x         x
+          absent staged live unhealthy stopped destroyed
+up        x      x      x    x         x       x
+build     x      x      x    x         x       x
+deploy    x      x      x    x         x       x
+release   .      x      x    x         x       .
+rollback  .      .      x    x         x       .
+restart   .      .      x    x         .       .
+stop      .      .      x    x         .       .
+start     .      .      .    .         x       .
+env       x      x      x    x         x       x
+secret    x      x      x    x         x       x
+logs      .      x      x    x         x       .
+open      .      .      x    x         .       .
+destroy   x      x      x    x         x       x
 `
 
 describe('allowed actions', () => {

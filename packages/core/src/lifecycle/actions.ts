@@ -6,7 +6,7 @@ import { appTitle } from './scope.ts'
 /** What can be done with an app. The phases keep to it (`withApp`); commands, the API and the screens ask `allowedActions`. */
 export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'destroy'
 
-const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy']
+const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
 const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
 const running: readonly AppState[] = ['live', 'unhealthy']
 
@@ -15,14 +15,14 @@ export const actionTable: Readonly<Record<AppAction, { readonly states: readonly
   up: { states: always, otherwise: '' },
   build: { states: always, otherwise: '' },
   deploy: { states: always, otherwise: '' },
-  release: { states: known, otherwise: 'It has no deployment yet: deploy it with `up`.' },
-  rollback: { states: ['live', 'unhealthy', 'stopped'], otherwise: 'It was never released.' },
+  release: { states: known, otherwise: 'It has no deployment: deploy it with `up`.' },
+  rollback: { states: ['live', 'unhealthy', 'stopped'], otherwise: 'It has no release to go back to: deploy it with `up`.' },
   restart: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.' },
   stop: { states: running, otherwise: 'It does not run.' },
-  start: { states: ['stopped'], otherwise: 'It runs already, or was never released.' },
+  start: { states: ['stopped'], otherwise: 'Only what was stopped is started; `restart` starts afresh what runs, and `up` deploys it.' },
   env: { states: always, otherwise: '' },
   secret: { states: always, otherwise: '' },
-  logs: { states: known, otherwise: 'It was never deployed.' },
+  logs: { states: known, otherwise: 'It is not deployed.' },
   open: { states: running, otherwise: 'It does not run.' },
   // Also what was never deployed may have left records, builds and secrets.
   destroy: { states: always, otherwise: '' },

@@ -1,4 +1,4 @@
-import type { SourceFacts } from '../provider/builder.ts'
+import type { SourceFacts, StaticBuild } from '../provider/builder.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { RunSpec, SourceRecord } from './records.ts'
 
@@ -12,6 +12,8 @@ export interface AppDefinition extends RunSpec {
   readonly target?: Target
   /** A Dockerfile's path relative to the source, or `buildpack`; undefined: detected. */
   readonly build?: string
+  /** Set: it is a site, built and served as files. */
+  readonly static?: StaticBuild
   readonly buildArgs: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>
   /** Names of secrets that must have a value. */

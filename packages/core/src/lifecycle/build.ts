@@ -17,12 +17,14 @@ export const build = (context: LifecycleContext, input: BuildInput): Promise<Bui
 export function buildIn(session: AppSession, { app, source, force = false }: BuildInput): Promise<BuildRecord> {
   const { context } = session
   return runPhase(context, { app: app.app, phase: 'build' }, async () => {
-    const facts = { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }) }
+    const facts = { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }), ...(app.static === undefined ? {} : { static: app.static }) }
     const { builder, reason } = chooseBuilder(context.provider, app, facts)
     refuseUntrusted(app, builder)
     if (builder.target === 'process') context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
-    await refuseSecretsAsArguments(context, app)
-    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args: app.buildArgs, build: app.build ?? null }, 20)
+    // What a site knows of its environment it learns when it is built.
+    const args = builder.target === 'static' ? { ...app.env, ...app.buildArgs } : app.buildArgs
+    await refuseSecretsAsArguments(context, { app: app.app, args })
+    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.static === undefined ? {} : { static: app.static }) }, 20)
     const sameInput = (await session.ledger()).builds.filter((build) => build.source.digest === source.record.digest && build.optionsDigest === optionsDigest)
     const earlier = sameInput.at(-1)
     if (earlier && !force && (await builder.exists(earlier.artifact, context.signal))) {
@@ -35,7 +37,7 @@ export function buildIn(session: AppSession, { app, source, force = false }: Bui
       openSource: () => source.open(),
       sourceDigest: source.record.digest,
       facts,
-      args: app.buildArgs,
+      args,
       signal: context.signal,
       log: context.log,
     })
@@ -60,15 +62,15 @@ export function chooseBuilder(provider: Capabilities, { app, target }: AppDefini
 }
 
 function refuseUntrusted(app: AppDefinition, builder: Builder): void {
-  if (app.trusted || builder.target !== 'process') return
+  if (app.trusted || !builder.runsHere) return
   throw new PilotError('TRUST_NEEDED', `${appTitle(app.app)} comes from elsewhere and would run on this machine as a process, without isolation`)
 }
 
-async function refuseSecretsAsArguments({ secrets }: LifecycleContext, { app, buildArgs }: AppDefinition): Promise<void> {
-  if (Object.keys(buildArgs).length === 0) return
+async function refuseSecretsAsArguments({ secrets }: LifecycleContext, { app, args }: { app: AppDefinition['app']; args: Readonly<Record<string, string>> }): Promise<void> {
+  if (Object.keys(args).length === 0) return
   for (const { name, version } of await secrets.list(secretPrefix(app))) {
     const value = await secrets.get({ $secret: { store: secrets.name, name, version } })
-    const argument = Object.entries(buildArgs).find(([, argument]) => value !== '' && argument.includes(value))
+    const argument = Object.entries(args).find(([, argument]) => value !== '' && argument.includes(value))
     if (argument) throw new PilotError('SECRET_IN_BUILD_ARGUMENT', `The build argument ${argument[0]} of ${appTitle(app)} holds the secret ${name.slice(secretPrefix(app).length)}`)
   }
 }

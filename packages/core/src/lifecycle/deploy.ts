@@ -102,7 +102,7 @@ export async function refuseMissingSecrets({ secrets }: LifecycleContext, { app,
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, database, uses, domains }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, database, uses, domains, spa }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -112,4 +112,5 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, database,
   ...(database ? { database } : {}),
   uses,
   domains,
+  ...(spa ? { spa } : {}),
 })

@@ -58,6 +58,7 @@ export function desiredDeployment({
     memoryBytes: run.memoryBytes,
     cpu: run.cpu,
     instances: run.instances,
+    ...(run.spa ? { spa: run.spa } : {}),
     appOutputs,
   })
   assertDeploymentKeys(staged, deployment)
@@ -119,6 +120,7 @@ export function computeFor(provider: Capabilities, target: Target): Compute {
 
 function databaseBlueprint({ provider, deployment, appOutputs, password }: { provider: Capabilities; deployment: DeploymentRecord; appOutputs: Blueprint['outputs']; password: SecretRef }): Blueprint {
   const { app, run, target } = deployment
+  if (target === 'static') throw new PilotError('USAGE', `${appTitle(app)} is a site, and files cannot use a database`, { suggestion: 'Remove `database:` from it; an app that it calls can have one.' })
   if (!provider.database) throw new PilotError('USAGE', `${appTitle(app)} asks for a database, and this platform has none`, { suggestion: 'Remove `database:` from the manifest, or use a platform with PostgreSQL.' })
   const from = run.database && 'from' in run.database ? { ...app, app: run.database.from } : undefined
   return provider.database.database({ app, target, ...(from ? { from } : {}), appOutputs, password })

@@ -212,6 +212,17 @@ describe('rollback', () => {
     expect(await types(place)).toEqual(['deployment', 'network', 'traffic'])
   })
 
+  it('does not take a restart for a version to go back from or to', async () => {
+    await using place = await openWorkplace(cloud)
+    const first = await ship(place, 'one')
+    await ship(place, 'two')
+    await restart(place.context, { app: shop })
+    expect(await rollback(place.context, { app: shop })).toMatchObject({ kind: 'rollback', deployment: first.deployment.id })
+    await restart(place.context, { app: shop })
+    const back = await rollback(place.context, { app: shop })
+    expect((await listReleases(place.context, { app: shop })).deployments.find(({ id }) => id === back.deployment)?.artifact.digest).not.toBe(first.deployment.artifact.digest)
+  })
+
   it('goes to the deployment that is asked for', async () => {
     await using place = await openWorkplace(cloud)
     for (const text of ['one', 'two', 'three']) await ship(place, text)
@@ -272,6 +283,8 @@ describe('destroy', () => {
     const { kept } = await destroyApp(place.context, { app: shop, deleteData: false })
     expect(kept).toMatchObject([{ kind: 'fake/database' }, { kind: 'fake/network' }])
     expect(await types(place)).toEqual(['database', 'network'])
+    expect((await appStatus(place.context, { app: shop })).state).toBe('destroyed')
+    expect(await failure(start(place.context, { app: shop }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', reason: expect.stringContaining('`up`') })
     await ship(place, 'one', { database: { own: true } })
     expect((await place.cloud.resources()).find(({ type }) => type === 'database')?.id).toBe(database)
   })

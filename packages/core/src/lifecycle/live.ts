@@ -31,4 +31,7 @@ export function trafficUrls(state: State | undefined): { url?: string; fallbackU
   return { ...text('url'), ...text('fallbackUrl') }
 }
 
+/** Whether the app has its place in the traffic, be it stopped: after a destroy that kept data it has none. */
+export const hasTraffic = (state: State | undefined): boolean => trafficOf(state) !== undefined
+
 const trafficOf = (state: State | undefined) => state?.resources.find(({ key, status }) => key === trafficKey && status !== 'deposed')

@@ -1,3 +1,4 @@
+import type { Plan } from '../graph/plan.ts'
 import type { ArtifactReference, HealthCheck, InstanceStatus } from '../provider/compute.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { SecretRef } from '../provider/value.ts'
@@ -85,6 +86,8 @@ export interface RunSpec {
   /** Other apps of the project. */
   readonly uses: readonly string[]
   readonly domains: readonly string[]
+  /** Of a site that routes in the browser. */
+  readonly spa?: boolean
 }
 
 /** Points public traffic at deployments. A rollback is a new release of an older deployment. */
@@ -100,6 +103,13 @@ export interface ReleaseRecord {
   readonly url?: string
 }
 
+/** A plan of `setup` that was approved and begun, under its hash in the platform's scope: what a resumed attempt goes on with. */
+export interface ApprovalRecord {
+  readonly plan: Plan
+  readonly at: string
+  readonly by: string
+}
+
 /** What `status` shows, and what the table of allowed actions asks: derived from records and live readings, never stored. */
 export interface AppStatus {
   readonly app: AppIdentity
@@ -112,4 +122,5 @@ export interface AppStatus {
   readonly instances: readonly InstanceStatus[]
 }
 
-export type AppState = 'absent' | 'staged' | 'live' | 'stopped' | 'unhealthy'
+/** `destroyed`: deleted but for its data, which the next `up` finds. */
+export type AppState = 'absent' | 'staged' | 'live' | 'stopped' | 'unhealthy' | 'destroyed'

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
 import { currentSecrets } from './configuration.ts'
 import type { LifecycleContext } from './context.ts'
@@ -42,12 +43,14 @@ export async function refuseWithoutArtifact({ context, app, ledger }: AppSession
   throw new PilotError('ARTIFACT_GONE', `The artifact of v${deployment.number} of ${appTitle(app)} no longer exists`, { reason: `${deployment.artifact.location} was deleted.` })
 }
 
-/** The newest release of another deployment than the current one tells what was live before. */
+/** The newest release of another content than the current one tells what was live before: a restart is no version to go back from. */
 function deploymentBefore({ releases, deployments }: Ledger, current: DeploymentRecord | undefined): DeploymentRecord | undefined {
   const currentRelease = releases.findLastIndex(({ deployment }) => deployment === current?.id)
-  const before = releases.slice(0, currentRelease === -1 ? undefined : currentRelease).findLast(({ deployment }) => deployment !== current?.id)
-  return deployments.find(({ id }) => id === before?.deployment)
+  const before = releases.slice(0, currentRelease === -1 ? undefined : currentRelease).map(({ deployment }) => deployments.find(({ id }) => id === deployment))
+  return before.findLast((deployment) => deployment !== undefined && !(current && isSameContent(deployment, current)))
 }
+
+const isSameContent = (a: DeploymentRecord, b: DeploymentRecord): boolean => a.artifact.digest === b.artifact.digest && a.configuration === b.configuration && isDeepStrictEqual(a.run, b.run)
 
 /**
  * Secrets that were rotated since are given in their newest version, since the older one is usually revoked: that makes a new

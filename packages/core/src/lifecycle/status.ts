@@ -3,7 +3,7 @@ import type { AppIdentity } from '../provider/app-identity.ts'
 import type { State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger, type Ledger } from './ledger.ts'
-import { liveDeployment, trafficUrls } from './live.ts'
+import { hasTraffic, liveDeployment, trafficUrls } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appOfScope, appScope, secretPrefix } from './scope.ts'
 
@@ -33,7 +33,7 @@ export async function appStatus({ store, provider, signal }: Pick<LifecycleConte
   const instances = deployment ? await instancesOf({ provider, signal }, deployment) : []
   return {
     app,
-    state: stateOf({ deployment, release, deployments: ledger.deployments, instances }),
+    state: stateOf({ state, deployment, release, deployments: ledger.deployments, instances }),
     ...(release ? { release } : {}),
     ...(deployment ? { deployment, ...trafficUrls(state) } : {}),
     instances,
@@ -55,10 +55,10 @@ async function instancesOf({ provider, signal }: Pick<LifecycleContext, 'provide
 /** The state as far as records tell: whether what has traffic is healthy is not asked. */
 export function recordedAppState(state: State | undefined, ledger: Ledger): AppState {
   const deployment = liveDeployment(state, ledger)
-  return deployment ? 'live' : stateOf({ deployment, release: ledger.releases.at(-1), deployments: ledger.deployments, instances: [] })
+  return deployment ? 'live' : stateOf({ state, deployment, release: ledger.releases.at(-1), deployments: ledger.deployments, instances: [] })
 }
 
-function stateOf({ deployment, release, deployments, instances }: { deployment: DeploymentRecord | undefined; release: ReleaseRecord | undefined; deployments: readonly DeploymentRecord[]; instances: readonly InstanceStatus[] }): AppState {
-  if (!deployment) return release ? 'stopped' : deployments.length > 0 ? 'staged' : 'absent'
-  return instances.some(({ state }) => state === 'running' || state === 'starting') ? 'live' : 'unhealthy'
+function stateOf({ state, deployment, release, deployments, instances }: { state: State | undefined; deployment: DeploymentRecord | undefined; release: ReleaseRecord | undefined; deployments: readonly DeploymentRecord[]; instances: readonly InstanceStatus[] }): AppState {
+  if (!deployment) return release ? (hasTraffic(state) ? 'stopped' : 'destroyed') : deployments.length > 0 ? 'staged' : 'absent'
+  return instances.some((instance) => instance.state === 'running' || instance.state === 'starting') ? 'live' : 'unhealthy'
 }

@@ -46,6 +46,12 @@ export function detectProgram(facts: SourceFacts): Detection | undefined {
   return found && { ...found, folder: '' }
 }
 
+/** A site: one that package.json builds, else the files as they are. */
+export function detectSite(facts: SourceFacts): Detection | undefined {
+  const found = builtSite(facts) ?? staticFiles(facts)
+  return found && { ...found, folder: '' }
+}
+
 /**
  * The folders of a source that look like apps of their own, each with its detection: for a source that is none itself, such as
  * a repository with `services/auth` and `web`. At most two levels deep.

@@ -60,7 +60,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
   const build = typeof app.build === 'string' ? { dockerfile: app.build } : app.build
   return {
     app: { project: project.name, app: name, environment },
-    ...(app.target === undefined ? {} : { target: app.target }),
+    ...targetOf(app),
     ...(build?.dockerfile === undefined ? {} : { build: build.dockerfile.replace(/^(?:\.\/)+/, '') }),
     buildArgs: asWritten({ project, name, environment, key: ['build', 'args'], values: build?.args }),
     ...(app.command === undefined ? {} : { command: typeof app.command === 'string' ? commandWords(app.command) : app.command }),
@@ -74,8 +74,20 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
     secrets: app.secrets ?? [],
     domains: app.domains ?? [],
+    ...siteOf(app),
     trusted,
   }
+}
+
+/** `static:` says what it is; `target:` may say it too. */
+function targetOf({ target, static: site }: Pick<ManifestApp, 'target' | 'static'>): Pick<AppDefinition, 'target'> {
+  return site !== undefined ? { target: 'static' } : target === undefined ? {} : { target }
+}
+
+function siteOf({ static: site }: Pick<ManifestApp, 'static'>): Pick<AppDefinition, 'static' | 'spa'> {
+  if (site === undefined) return {}
+  const { output, command, spa } = site
+  return { static: { ...(output === undefined ? {} : { output }), ...(command === undefined ? {} : { command }) }, ...(spa ? { spa } : {}) }
 }
 
 function healthOf(health: ManifestApp['health']): HealthCheck {

@@ -6,6 +6,8 @@ export interface Builder {
   /** `dockerfile`, `process`, `static`, `buildpack`. */
   readonly name: string
   readonly target: Target
+  /** Its builds run code of the source on this machine without isolation: code from elsewhere needs `--trust`. */
+  readonly runsHere?: true
   /** Raised when the same source would now give another artifact: what was built before is then built anew. Default 0. */
   readonly recipe?: number
   /** Whether this builder takes the source, with one line for people that says why; pure over the listed files. */
@@ -29,6 +31,15 @@ export interface SourceFacts {
   text(path: string): string | undefined
   /** `build:` of the manifest: a Dockerfile's path, `buildpack`, or undefined. */
   readonly build?: string
+  /** `static:` of the manifest: it is a site, and where its finished files are. */
+  readonly static?: StaticBuild
+}
+
+export interface StaticBuild {
+  /** The folder with the finished files, relative to the source. */
+  readonly output?: string
+  /** What makes them, as text for a shell. */
+  readonly command?: string
 }
 
 export interface BuildCall {
@@ -37,7 +48,7 @@ export interface BuildCall {
   openSource(): Promise<NodeJS.ReadableStream>
   readonly sourceDigest: string
   readonly facts: SourceFacts
-  /** `--build-arg` values; never secrets: the lifecycle has checked them. */
+  /** `--build-arg` values, for a site also its environment; never secrets: the lifecycle has checked them. */
   readonly args: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   log(line: string): void

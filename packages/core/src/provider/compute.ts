@@ -51,6 +51,8 @@ export interface DeploymentSpec {
   /** In cores. */
   readonly cpu: number
   readonly instances: number
+  /** Of a site: what is not there is index.html, since the app routes in the browser. */
+  readonly spa?: boolean
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
 }

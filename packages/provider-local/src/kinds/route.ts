@@ -11,7 +11,7 @@ const inputs = z.object({
   id: z.string(),
   app: appIdentity,
   hosts: z.array(z.string()),
-  weights: z.array(z.object({ deployment: z.string(), percent: z.number(), upstreams: z.array(z.object({ host: z.string(), port: z.number() })) })),
+  weights: z.array(z.object({ deployment: z.string(), percent: z.number(), upstreams: z.array(z.union([z.object({ host: z.string(), port: z.number() }), z.object({ folder: z.string(), spa: z.boolean().optional() })])) })),
 })
 
 const outputs = z.object({
@@ -68,7 +68,7 @@ export function routeKind(home: Home): AnyKind {
     async read({ id }) {
       const route = await readRoute(home, id)
       if (!route) return undefined
-      const weights = route.weights.map(({ deployment, percent, upstreams }) => ({ deployment, percent, upstreams: upstreams.flatMap((upstream) => ('port' in upstream ? [upstream] : [])) }))
+      const weights = route.weights.map(({ deployment, percent, upstreams }) => ({ deployment, percent, upstreams: upstreams.flatMap((upstream) => ('socket' in upstream ? [] : [upstream])) }))
       return { inputs: { id, app: route.app, hosts: [...route.hosts], weights }, outputs: await outputsOf(route) }
     },
     list: ({ platformId }) => listMarked({ folder: home.paths.routes, platformId, title: (id) => `route ${id}` }),

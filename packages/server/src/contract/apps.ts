@@ -19,7 +19,7 @@ const instanceSchema = recordOf<InstanceStatus>({ deployment: z.string(), instan
 const appStatusSchema = recordOf<AppStatus>(
   {
     app: appIdentitySchema,
-    state: z.enum(['absent', 'staged', 'live', 'stopped', 'unhealthy']),
+    state: z.enum(['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']),
     release: releaseRecordSchema.optional(),
     deployment: deploymentRecordSchema.optional(),
     url: z.string().optional(),

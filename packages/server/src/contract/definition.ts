@@ -13,6 +13,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     app: appIdentitySchema,
     target: targetSchema.optional(),
     build: z.string().optional(),
+    static: z.object({ output: z.string().optional(), command: z.string().optional() }).optional(),
     buildArgs: z.record(z.string(), z.string()),
     command: z.array(z.string()).optional(),
     port: z.number().int().min(1).max(65535).optional(),
@@ -25,6 +26,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     env: z.record(z.string(), z.string()),
     secrets: z.array(z.string()),
     domains: z.array(z.string()),
+    spa: z.boolean().optional(),
     trusted: z.boolean(),
   }),
 ).meta({ id: 'AppDefinition' })

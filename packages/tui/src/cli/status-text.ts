@@ -57,6 +57,7 @@ function stateText({ status, job }: AppView, style: Style): string {
   const counted = instances.length > 1 ? ` ${instances.filter(({ state }) => state === 'running').length}/${instances.length}` : ''
   if (status.state === 'live') return `${style.ok('live')}${counted}${doing}`
   if (status.state === 'unhealthy') return `${style.bad('unhealthy')}${counted}${doing}`
+  if (status.state === 'destroyed') return `${style.warn('destroyed, data kept')}${doing}`
   return `${style.warn(status.state)}${doing}`
 }
 
