@@ -14,6 +14,8 @@ export interface Plan {
   readonly stateVersion: number
   /** Over everything that is approved by approving it: actions, changes, edges, desired inputs, cost and exposure. */
   readonly hash: string
+  /** Digest of what is wanted, whatever exists of it: keys, kinds, inputs and edges. */
+  readonly desired: string
   readonly steps: readonly PlanStep[]
 }
 
@@ -58,7 +60,8 @@ export function planGraph(input: PlanInput): Plan {
   const steps = [...planned.values(), ...deletes.map((resource) => planDelete(resource, kinds)).reverse()]
   const approved = steps.map(({ key, kind, action, changes, dependsOn, cost, exposure }) => ({ key, kind, action, changes, dependsOn, cost, exposure }))
   const inputs = graph.order.map(({ key, inputs }) => [key, inputs])
-  return { stateVersion: recorded.version(), hash: digest({ stateVersion: recorded.version(), approved, inputs }), steps }
+  const desired = digest(graph.order.map(({ key, kind, inputs }) => ({ key, kind, inputs, dependsOn: graph.dependencies.get(key) })))
+  return { stateVersion: recorded.version(), hash: digest({ stateVersion: recorded.version(), approved, inputs }), desired, steps }
 }
 
 /** What references resolve to while planning: outputs of what stays; nothing of what is yet to be made. */

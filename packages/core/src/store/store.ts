@@ -38,7 +38,7 @@ export interface ScopeStore {
 
   readonly lease: LeaseStore
 
-  /** Immutable records (deployments, releases, configuration versions): written once. Throws NAME_TAKEN when the id exists with other content. */
+  /** Immutable records (deployments, releases, configuration versions, approved plans): written once. Throws NAME_TAKEN when the id exists with other content. */
   putRecord(type: RecordType, id: string, record: object, fence: Fence): Promise<void>
   getRecord<T>(type: RecordType, id: string): Promise<T | undefined>
   /** In the order of their ids: those made of digits first, by number, then the others by character code. */
@@ -48,7 +48,7 @@ export interface ScopeStore {
   remove(fence: Fence): Promise<void>
 }
 
-export type RecordType = 'build' | 'configuration' | 'deployment' | 'release'
+export type RecordType = 'approval' | 'build' | 'configuration' | 'deployment' | 'release'
 
 /** Proof of ownership, compared at every write. */
 export interface Fence {

@@ -1,16 +1,20 @@
+import { spawn } from 'node:child_process'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { forgetPlatform, listPlatforms, platformScope } from '@pilot/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../client/index.ts'
 import type { StreamEvent } from '../contract/events.ts'
+import fakeProvider from '../testing/fake-provider.ts'
+import partsProvider from '../testing/parts-provider.ts'
 import { definition, eventsOf, finished, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
 import { createOperation } from './create.ts'
 import type { PlannedJob } from './plan.ts'
 
 let server: TestServer
 beforeEach(async () => {
-  server = await testServer()
+  server = await testServer({ providers: [fakeProvider, partsProvider] })
   await server.setup()
 })
 afterEach(() => server[Symbol.asyncDispose]())
@@ -75,6 +79,46 @@ test('a rollback that was interrupted after it switched the traffic does not go 
   expect(await finished(server.client, operation.id)).toMatchObject({ state: 'done', jobs: [{ attempt: 2, result: { release: { number: 3, kind: 'rollback' } } }] })
   expect((await server.client.request('app', { params: app })).status).toMatchObject({ deployment: { number: 1 }, release: { number: 3 } })
   expect(await deployments()).toHaveLength(1)
+})
+
+const setupOfParts = () => ({ provider: 'parts', settings: { url: server.cloud.url } })
+
+/** Starts the setup that a plan was approved for, and kills its runner when the cloud has created the server. */
+async function setupAndKill(): Promise<string> {
+  await server.restart({ runner: false })
+  const { hash } = await server.client.request('planPlatform', { body: setupOfParts() })
+  await server.cloud.configure({ faults: [{ action: 'hold', moment: 'after', operation: 'create', type: 'server', call: 1 }] })
+  const where = JSON.stringify({ home: server.home.dir, database: server.database.address })
+  const runner = spawn(process.execPath, ['--conditions=@pilot/source', fileURLToPath(new URL('../testing/runner-process.ts', import.meta.url))], { stdio: ['pipe', 'inherit', 'inherit'], env: { ...process.env, PILOT_TEST_RUNNER: where } })
+  const gone = new Promise((resolve) => runner.once('exit', resolve))
+  const { operation } = await server.client.request('startOperation', { body: { action: 'setup', ...setupOfParts(), plan: hash! } })
+  await Promise.race([server.cloud.held(), gone])
+  runner.kill('SIGKILL')
+  await gone
+  await server.cloud.release({ drop: true })
+  return operation.id
+}
+
+const goOn = () => server.restart({ runner: { heartbeatMs: 200, lookMs: 300, silentMs: 2000 } })
+const ofParts = async () => (await server.cloud.resources()).filter(({ type }) => type !== 'deployment').map(({ type }) => type).sort()
+
+test('a setup that was killed in the middle goes on with what was approved', async () => {
+  const id = await setupAndKill()
+  expect(await ofParts()).toEqual(['network', 'network', 'server'])
+  await goOn()
+  expect(await finished(server.client, id)).toMatchObject({ state: 'done', jobs: [{ attempt: 2, result: { changed: true, platform: 'parts' } }] })
+  expect(await ofParts()).toEqual(['network', 'network', 'rule', 'server'])
+  expect((await server.client.request('platforms')).platforms.find(({ name }) => name === 'parts')).toMatchObject({ state: 'ready' })
+  expect(await server.cloud.violations()).toEqual([])
+})
+
+test('a setup that was killed in the middle replaces nothing that nobody approved', async () => {
+  const id = await setupAndKill()
+  const made = (await server.cloud.resources()).find(({ type }) => type === 'server')!
+  await server.cloud.change(made.id, { image: 'other' })
+  await goOn()
+  expect(await finished(server.client, id)).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE', reason: expect.stringContaining('server: replace') } })
+  expect((await server.cloud.resources()).filter(({ type }) => type === 'server')).toMatchObject([{ id: made.id }])
 })
 
 test('a destroy of a platform that ended after the platform was forgotten is done', async () => {

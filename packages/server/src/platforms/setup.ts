@@ -63,7 +63,7 @@ export const setUpPlatform = {
     const problem = problemOf(await provider.check({ settings, home, signal }))
     if (problem !== undefined) throw problem
     if (existing === undefined) {
-      const id = approvedId(payload.plan) ?? newPlatformId()
+      const id = (payload.plan === undefined ? undefined : approvedIn(payload.plan)?.platform) ?? newPlatformId()
       return { platform: await platforms.openRecord(await registerPlatform(home, { id, name, provider: providerOf(installed), settings })), notices: [] }
     }
     await refuseWithApps((await platforms.openRecord(existing)).context({ by: serverId, ...ownerOf(serverId), signal }), changes)
@@ -71,13 +71,11 @@ export const setUpPlatform = {
     return { platform: await platforms.openRecord(record), notices: changes.map((change) => changeText(name, change)) }
   },
 
-  /** With the hash of an approved plan, refuses to do anything else (PLAN_STALE). */
-  async apply(context: LifecycleContext, { plan: approved }: { readonly plan?: string | undefined }): Promise<{ readonly changed: boolean; readonly platform: string }> {
-    const plan = approved === undefined ? undefined : await planSetup(context)
-    if (plan !== undefined && approvalOf(context.platform.id, plan) !== approved) {
-      throw new PilotError('PLAN_STALE', `What setup of ${context.platform.name} would do is no longer what was approved`, { details: { steps: plan.steps.map(({ key, action }) => ({ key, action })) } })
-    }
-    return { ...(await setup(context, plan === undefined ? {} : { approved: plan })), platform: context.platform.name }
+  /** With the hash of an approved plan, refuses to do anything else (PLAN_STALE); a later attempt does what is left of it. */
+  async apply(context: LifecycleContext, { plan: approval }: { readonly plan?: string | undefined }): Promise<{ readonly changed: boolean; readonly platform: string }> {
+    const approved = approval === undefined ? undefined : approvedIn(approval)
+    if (approval !== undefined && approved?.platform !== context.platform.id) throw new PilotError('PLAN_STALE', `What was approved is not a plan of the platform ${context.platform.name}`)
+    return { ...(await setup(context, approved === undefined ? {} : { approved })), platform: context.platform.name }
   },
 }
 
@@ -89,4 +87,7 @@ const providerOf = ({ name, package: packageName, version }: InstalledProvider):
  */
 const approvalOf = (platformId: string, { hash }: Plan): string => `${platformId}.${hash}`
 
-const approvedId = (approved: string | undefined): string | undefined => /^([0-9a-f]{32})\.[0-9a-f]{64}$/.exec(approved ?? '')?.[1]
+function approvedIn(approval: string): { readonly platform: string; readonly hash: string } | undefined {
+  const [, platform, hash] = /^([0-9a-f]{32})\.([0-9a-f]{64})$/.exec(approval) ?? []
+  return platform === undefined || hash === undefined ? undefined : { platform, hash }
+}
