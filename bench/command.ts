@@ -1,7 +1,7 @@
 /**
  * How long the command takes that people wait for, paired with the smallest Node program. Build first (`npm run build`), then:
  *
- *   node --conditions=@pilot/source bench/command.ts
+ *   npx node --conditions=@pilot/source bench/command.ts
  */
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

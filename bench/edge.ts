@@ -1,5 +1,5 @@
 /**
- * The edge against a direct connection and against whichever of HAProxy, nginx and Caddy is on PATH: `node --conditions=@pilot/source
+ * The edge against a direct connection and against whichever of HAProxy, nginx and Caddy is on PATH: `npx node --conditions=@pilot/source
  * bench/edge.ts [--seconds 4] [--connections 16] [--json]`. Ratios of one run on one machine are the result; the numbers alone say little.
  *
  * With `taskset` the proxy has one core to itself and origin and load share another. The load comes from wrk where it is on

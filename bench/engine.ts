@@ -1,5 +1,5 @@
 /**
- * How close the engine comes to the critical path: `node --conditions=@pilot/source bench/engine.ts [RESOURCES [WIDTH]]`.
+ * How close the engine comes to the critical path: `npx node --conditions=@pilot/source bench/engine.ts [RESOURCES [WIDTH]]`.
  *
  * Resources in 10 layers, each of which refers to one of the layer above; creating one takes the provider 10 ms, all else
  * nothing. The journal and the state are on a real disk. The least that any engine can need with calls of 10 ms and `width`

@@ -3,7 +3,7 @@
  * compares, Docker builds from cache and runs anew) and with a changed file. Needs a Docker engine and the image node:24-slim.
  * Build first (`npm run build`), then:
  *
- *   node --conditions=@pilot/source bench/up.ts
+ *   npx node --conditions=@pilot/source bench/up.ts
  */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'

@@ -1,7 +1,7 @@
 /**
  * Deploys every app of a folder from TypeScript, with no server:
  *
- *   node --conditions=@pilot/source examples/scripts/deploy.ts examples/dockerfile
+ *   npx node --conditions=@pilot/source examples/scripts/deploy.ts examples/dockerfile
  */
 import { homedir } from 'node:os'
 import { join } from 'node:path'

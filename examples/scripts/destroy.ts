@@ -1,7 +1,7 @@
 /**
  * Removes what deploy.ts made, data included, and then the platform:
  *
- *   node --conditions=@pilot/source examples/scripts/destroy.ts
+ *   npx node --conditions=@pilot/source examples/scripts/destroy.ts
  */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
