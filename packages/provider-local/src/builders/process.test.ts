@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Worker } from 'node:worker_threads'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { ArtifactReference, Builder } from '@pilot/core'
 import { openHome, removeHome, type Home } from '@pilot/host'
 import { hasOwnUsers } from '../process/isolation.ts'
@@ -42,7 +44,27 @@ describe('an artifact', () => {
     expect(await Promise.all(elsewhere.map(exists))).toEqual(elsewhere.map(() => false))
     expect(elsewhere.every((folder) => existsSync(folder))).toBe(true)
   })
+
+  test('is kept also when another environment deletes the last ones of the app at that moment, and the folders above with them', async () => {
+    for (let round = 1, deletions = 0; deletions < 3; round++) {
+      expect(round).toBeLessThan(30)
+      const deleting = deleteThrice(join(home.paths.reachable, 'artifacts', platformId, 'shop', `crossed-${round}`))
+      const { location } = await build(`crossed-${round}`)
+      deletions = await deleting
+      expect(existsSync(join(location, 'server.js'))).toBe(true)
+      expect((await stat(dirname(location))).mode & 0o777).toBe(hasOwnUsers() ? 0o711 : 0o700)
+    }
+  })
 })
+
+/** In a thread of its own, since it must come between two calls that follow each other. How often it did: it ends when the folder holds something. */
+async function deleteThrice(folder: string): Promise<number> {
+  const look = `let deletions = 0; while (deletions < 3) { try { require('fs').rmdirSync(require('worker_threads').workerData); deletions++ } catch (error) { if (error.code !== 'ENOENT') break } } process.exit(deletions)`
+  const worker = new Worker(look, { eval: true, workerData: folder })
+  onTestFinished(async () => void (await worker.terminate()))
+  const [deletions] = await once(worker, 'exit')
+  return deletions as number
+}
 
 describe.runIf(hasOwnUsers())('as root, what the builds of an app downloaded', () => {
   const download = `const fs = require('fs'), f = process.env.npm_config_cache + '/f'

@@ -8,12 +8,14 @@ import tar from 'tar-fs'
 import { hasOwnUsers, isolationNotice } from '../process/isolation.ts'
 import { prepareBuildHome, runStep } from './process-run.ts'
 import { planProcess, type ProcessPlan } from './process-plan.ts'
-import { makeFolder, relocate, removeEmpty, removeTree, sealTree } from './trees.ts'
+import { makeFoldersBelow, relocate, removeEmpty, removeTree, sealTree } from './trees.ts'
 import { appFolder, forgetCache, withWorkplace, type Workplace } from './workplace.ts'
 
 /** Raised when the same source would be built to something else. */
 const recipe = 3
 const leastFreeBytes = 512 * 1024 ** 2
+/** Of giving an artifact its lasting place. */
+const attempts = 20
 
 /** Of an artifact, below the folder of its platform: project, app, digest. */
 const layout = /^[a-z0-9-]+\/[a-z0-9-]+\/[0-9a-f]{64}$/
@@ -65,7 +67,7 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
           await sealTree(place.source, { builder: place.user, title })
           await relocate({ source: place.source, folder })
           call.signal.throwIfAborted()
-          await keep(place.source, folder, artifacts)
+          await keep(place.source, folder, home)
         },
       })
       return artifact
@@ -95,15 +97,20 @@ async function runBuild({ call, plan, place, home, title }: { call: BuildCall; p
 }
 
 /** Under its lasting name. The folders above can be passed by the app's user, and not listed. */
-async function keep(source: string, folder: string, artifacts: string): Promise<void> {
+async function keep(source: string, folder: string, home: Home): Promise<void> {
   const asRoot = process.getuid?.() === 0
-  const above = [artifacts]
-  for (const name of relative(artifacts, dirname(folder)).split('/')) above.push(join(above.at(-1)!, name))
-  for (const path of above) await makeFolder(path, asRoot ? 0o711 : 0o700)
-  await rename(source, folder).catch(async (error: unknown) => {
-    // The same source was built by another job at the same moment.
-    if (!(await exists(folder))) throw error
-  })
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await makeFoldersBelow(home.paths.reachable, dirname(folder), asRoot ? 0o711 : 0o700)
+      await rename(source, folder)
+      break
+    } catch (error) {
+      // The same source was built by another job at the same moment.
+      if (await exists(folder)) break
+      // Another environment deletes the last artifacts of the app, and each of these deletions takes the folders above, one by one.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === attempts) throw error
+    }
+  }
   if (asRoot) await chmod(folder, 0o555)
 }
 

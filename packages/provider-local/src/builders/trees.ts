@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { chmod, copyFile, lchown, lstat, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { PilotError } from '@pilot/core'
 import type { SystemUser } from '@pilot/host'
 
@@ -15,6 +15,18 @@ import type { SystemUser } from '@pilot/host'
 export async function makeFolder(path: string, mode: number): Promise<void> {
   await mkdir(path, { recursive: true })
   await chmod(path, mode)
+}
+
+/** Every folder below `top` down to `path`. Throws ENOENT when somebody deletes one of them meanwhile (`removeEmpty`). */
+export async function makeFoldersBelow(top: string, path: string, mode: number): Promise<void> {
+  let folder = top
+  for (const name of relative(top, path).split('/')) {
+    folder = join(folder, name)
+    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+    await chmod(folder, mode)
+  }
 }
 
 export async function giveTree(folder: string, { uid, gid }: Pick<SystemUser, 'uid' | 'gid'>): Promise<void> {
