@@ -57,6 +57,12 @@ describe('an artifact', () => {
   })
 })
 
+test('a build is marked by a variable that means nothing else', async () => {
+  const log: string[] = []
+  await build('marked', `console.log('variables ' + Object.keys(process.env).filter((name) => name.startsWith('PILOT_')))`, log)
+  expect(log).toContain('variables PILOT_BUILD_MARK')
+})
+
 /** In a thread of its own, since it must come between two calls that follow each other. How often it did: it ends when the folder holds something. */
 async function deleteThrice(folder: string): Promise<number> {
   const look = `let deletions = 0; while (deletions < 3) { try { require('fs').rmdirSync(require('worker_threads').workerData); deletions++ } catch (error) { if (error.code !== 'ENOENT') break } } process.exit(deletions)`

@@ -90,7 +90,7 @@ async function takeNumber(home: Home): Promise<{ readonly number: number; readon
 
 function placeOf({ home, number, user, title }: { home: Home; number: number; user: BuildUser | undefined; title: string }): Workplace {
   const dir = join(home.paths.reachable, 'builds', String(number))
-  const mark = { PILOT_BUILD: `${home.id}/${number}/` }
+  const mark = { PILOT_BUILD_MARK: `${home.id}/${number}/` }
   return {
     dir,
     source: join(dir, 'source'),
@@ -103,7 +103,7 @@ function placeOf({ home, number, user, title }: { home: Home; number: number; us
       if (user) await giveTree(folder, user)
     },
     async end() {
-      const left = user ? await endAllOf(user) : await endAll(() => processesMarked(`PILOT_BUILD=${mark.PILOT_BUILD}`))
+      const left = user ? await endAllOf(user) : await endAll(() => processesMarked(`PILOT_BUILD_MARK=${mark.PILOT_BUILD_MARK}`))
       if (left.length > 0) throw new PilotError('BUILD_FAILED', `What the build of ${title} started cannot be ended`, { reason: `These processes are still there: ${left.join(', ')}.`, suggestion: 'End them, then try again.' })
     },
   }
