@@ -6,7 +6,7 @@ export type GlobalName = 'app' | 'dir' | 'project' | 'environment' | 'platform'
 export const globalOptions: Readonly<Record<GlobalName | 'json' | 'quiet' | 'help', OptionDefinition>> = {
   app: { flags: '-a, --app <name>', summary: 'The app, as [APP] does.' },
   dir: { flags: '-C, --dir <path>', summary: 'Act as if started in this folder.' },
-  project: { flags: '-p, --project <name>', summary: 'The project; default: that of the nearest pilot.yaml upwards.' },
+  project: { flags: '-p, --project <name>', summary: 'The project; default: that of the nearest pilot.yaml upwards, else the only one.' },
   environment: { flags: '-e, --environment <name>', summary: 'The environment; default: production.' },
   platform: { flags: '--platform <name>', summary: 'The platform; default: what pilot.yaml says, else the only one.' },
   json: { flags: '--json', summary: 'For programs: one document, or one event per line.' },

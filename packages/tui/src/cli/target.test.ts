@@ -42,6 +42,28 @@ describe('the project', () => {
     expect(stderr).toContain('name it with -p: blog, shop.')
   })
 
+  test('without manifest and name: the only one that the home knows, in the environment that is asked for', async () => {
+    const staged = { ...appView(), status: { ...appView().status, app: { project: 'shop', app: 'web', environment: 'staging' } } }
+    await using one = await startFakeServer({ app: () => appView(), status: ({ query }) => ({ ...emptyStatus, apps: [appView(), staged].filter(({ status }) => query?.environment === undefined || status.app.environment === query.environment) }) })
+    const only = { cwd: '/', env: { PILOT_HOME: one.home } }
+    const params = () => one.seen.findLast(({ name }) => name === 'app')?.params
+    expect(await run(['open', '--print'], only)).toMatchObject({ exit: 0, stdout: 'http://api.shop.localhost:4110\n' })
+    expect(params()).toEqual({ project: 'shop', app: 'api', environment: 'production' })
+    expect((await run(['open', '--print', '-e', 'staging'], only)).exit).toBe(0)
+    expect(params()).toEqual({ project: 'shop', app: 'web', environment: 'staging' })
+    expect((await run(['rollback'], only)).stderr).toMatch(/^project shop · app api · environment production · platform local\n/)
+    expect((await run(['env', 'set', 'LOG_LEVEL=debug'], only)).exit).toBe(0)
+    expect(await run(['open', 'wep', '--print'], only)).toMatchObject({ exit: 2, stderr: expect.stringContaining('Its apps: api.') })
+  })
+
+  test('without manifest nothing is destroyed or built by that', async () => {
+    await using one = await startFakeServer({ app: () => appView(), status: () => ({ ...emptyStatus, apps: [appView()] }) })
+    const only = { cwd: '/', env: { PILOT_HOME: one.home } }
+    expect(await run(['destroy', 'api', '--yes'], only)).toMatchObject({ exit: 2, stderr: expect.stringContaining('There is no pilot.yaml in / or above it.') })
+    expect(await run(['build'], only)).toMatchObject({ exit: 2, stderr: expect.stringContaining('(MANIFEST_MISSING)') })
+    expect(one.seen.map(({ name }) => name)).not.toContain('startOperation')
+  })
+
   test('with a broken manifest: exit 2, and the place of the error', async () => {
     await using broken = await folderOf({ 'pilot.yaml': 'project: shop\napps:\n  api: { prot: 80 }\n' })
     const { exit, stdout } = await run(['open', '--json'], { cwd: broken.path })

@@ -1,4 +1,5 @@
 import { PilotError } from '@pilot/core/errors'
+import { homeFolder, serverSocket } from '../client/home.ts'
 import type { CommandContext } from './context.ts'
 import { findProjectFolder } from './project.ts'
 import { cleanLine } from './text/clean.ts'
@@ -9,7 +10,7 @@ export interface AppTarget {
   readonly query: { readonly platform?: string }
 }
 
-/** A project as it is addressed: by `-p`, or by the manifest that is nearest upwards. */
+/** A project as it is addressed: by `-p`, by the manifest that is nearest upwards, or as the only one. */
 export interface ProjectTarget {
   readonly project: string
   readonly environment: string
@@ -25,26 +26,24 @@ export async function findProject(context: CommandContext): Promise<ProjectTarge
   const { globals } = context
   const folder = findProjectFolder(context.cwd)
   if (globals.project === undefined && folder === undefined) return undefined
-  const environment = globals.environment ?? 'production'
-  const platform = globals.platform
   if (folder !== undefined) {
     const { readProject } = await import('./load-project.ts')
     const read = await readProject(folder)
     if (globals.project === undefined || globals.project === read.name) {
-      const place = platform ?? read.platformOf(environment)
+      const environment = globals.environment ?? 'production'
+      const place = globals.platform ?? read.platformOf(environment)
       return { project: read.name, environment, apps: read.apps, folder, ...(place === undefined ? {} : { platform: place }) }
     }
   }
-  const project = globals.project!
-  const status = await (await context.client()).request('status', { query: { project, environment }, signal: context.signal })
-  const apps = [...new Set(status.apps.map((app) => app.status.app.app))]
-  return { project, environment, apps, ...(platform === undefined ? {} : { platform }) }
+  return await knownProject(context, globals.project!)
 }
 
+/** Beyond {@link findProject}: without `-p` and manifest the only project that the home knows. */
 export async function resolveProject(context: CommandContext): Promise<ProjectTarget> {
   const found = await findProject(context)
   if (found !== undefined) return found
   const known = await knownProjects(context)
+  if (known.length === 1) return await knownProject(context, known[0]!)
   throw new PilotError('MANIFEST_MISSING', `There is no pilot.yaml in ${context.cwd} or above it.`, {
     suggestion: known.length === 0 ? 'Go to the folder of your project, or write a manifest with `init`.' : `Go to the folder of your project, or name it with -p: ${known.map(cleanLine).join(', ')}.`,
   })
@@ -87,10 +86,20 @@ function oneName({ globals }: CommandContext, given: string | undefined): string
   return given ?? globals.app
 }
 
+/** A project by its name alone, with what the server knows of it. */
+async function knownProject(context: CommandContext, project: string): Promise<ProjectTarget> {
+  const environment = context.globals.environment ?? 'production'
+  const { platform } = context.globals
+  const status = await (await context.client()).request('status', { query: { project, environment }, signal: context.signal })
+  const apps = [...new Set(status.apps.map((app) => app.status.app.app))]
+  return { project, environment, apps, ...(platform === undefined ? {} : { platform }) }
+}
+
+/** Starts no server where there is no home yet: it would know nothing. */
 async function knownProjects(context: CommandContext): Promise<string[]> {
-  const running = await context.runningConnection()
-  const status = await running?.client.request('status', { signal: context.signal })
-  return [...new Set(status?.apps.map((app) => app.status.app.project))].toSorted()
+  if (serverSocket(homeFolder(context.terminal.env)) === undefined) return []
+  const status = await (await context.client()).request('status', { signal: context.signal })
+  return [...new Set(status.apps.map((app) => app.status.app.project))].toSorted()
 }
 
 /**
