@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { dirname } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
@@ -16,13 +16,19 @@ export interface Listener {
   close(graceMs?: number): Promise<void>
 }
 
-/** The caller holds the lock of the home, so a socket file that is there belongs to a dead server. */
+/**
+ * The caller holds the lock of the home, so a socket file that is there belongs to a dead server, or to the server of a deleted
+ * home in whose place this one is. Closing deletes whatever lies where the server began to listen: so it begins under a name of
+ * its own, and the file stays behind, at which nobody answers.
+ */
 export async function listenOnSocket(api: Api, path: string): Promise<Listener> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await rm(path, { force: true })
+  const own = `${path}.${process.pid}.tmp`
+  await rm(own, { force: true })
   const server = serverFor(api)
-  await listening(server, { path })
-  await chmod(path, 0o600)
+  await listening(server, { path: own })
+  await chmod(own, 0o600)
+  await rename(own, path)
   return { close: closer(server) }
 }
 
