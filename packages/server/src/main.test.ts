@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -100,6 +101,18 @@ test('a supervisor that was killed comes back as long as the server runs', { tim
   expect(await gone).toBe(0)
 })
 
+test('a server whose home was deleted ends, also when it is none of the services that the supervisor stops', { timeout: 60_000 }, async () => {
+  const deleted = await openHome(await mkdtemp(join(tmpdir(), 'pilot-test-deleted-')))
+  const server = start('main.ts', {}, deleted)
+  await started(server)
+  const gone = exited(server)
+  const supervisor = (await supervisorPid(deleted))!
+  await removeHome(deleted)
+  expect(await gone).toBe(0)
+  await expect.poll(() => isRunning(supervisor), { timeout: 20_000 }).toBe(false)
+  expect(existsSync(deleted.dir)).toBe(false)
+})
+
 /** A package as npm would have installed it. */
 async function installFakeProvider(): Promise<void> {
   const folder = join(home.dir, 'providers', 'node_modules', 'pilot-provider-fake')
@@ -108,8 +121,8 @@ async function installFakeProvider(): Promise<void> {
   await writeFile(join(folder, 'index.js'), `export { default } from ${JSON.stringify(new URL('./testing/fake-provider.ts', import.meta.url).href)}\n`)
 }
 
-function start(program: 'main.ts' | 'runner-main.ts', env: Readonly<Record<string, string>> = {}): ChildProcess {
-  const child = spawn(process.execPath, ['--conditions=@pilot/source', fileURLToPath(new URL(program, import.meta.url)), home.dir], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+function start(program: 'main.ts' | 'runner-main.ts', env: Readonly<Record<string, string>> = {}, of: Home = home): ChildProcess {
+  const child = spawn(process.execPath, ['--conditions=@pilot/source', fileURLToPath(new URL(program, import.meta.url)), of.dir], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
   programs.add(child)
   child.once('exit', () => programs.delete(child))
   child.stdout!.on('data', (chunk: Buffer) => texts.set(child, (texts.get(child) ?? '') + chunk))
@@ -124,6 +137,14 @@ async function output(child: ChildProcess, text: string): Promise<void> {
   while (texts.get(child)?.includes(text) !== true) {
     if (child.exitCode !== null) throw new Error(`It ended: ${texts.get(child)} ${await readFile(join(home.paths.logs, 'postgres-control.log'), 'utf8').catch(() => '')}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
   }
 }
 

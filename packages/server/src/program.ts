@@ -26,10 +26,11 @@ export async function runProgram(name: string, start: (given: ProgramStart) => P
     const home = await openHome(process.argv[2])
     process.title = `pilot-${name} ${home.dir}`
     const program = await start({ home, database: await homeDatabase(home), log })
-    const stopWatching = watchSupervisor(home)
     const { promise: told, resolve: hasStopped } = Promise.withResolvers<void>()
     let stopping: Promise<void> | undefined
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopWatching(), void (stopping ??= program.stop().finally(hasStopped))))
+    const stop = (): void => void (stopping ??= program.stop().finally(hasStopped))
+    const stopWatching = watchSupervisor(home, { onHomeGone: () => (log.info('the home is gone', { home: home.dir }), stop()) })
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopWatching(), stop()))
     await (program.stopped === undefined ? told : Promise.race([program.stopped, told]))
     process.exit(0)
   } catch (error) {
