@@ -45,10 +45,16 @@ describe.runIf(process.platform === 'linux')('what a build leaves running', () =
   test('is ended with it, and its artifact stays as it was built', async () => {
     const log: string[] = []
     const env = hasOwnUsers() ? '{}' : 'process.env'
-    const artifact = await build('left', `require('fs').writeFileSync('word', 'built')\n${leave(`process.on('SIGTERM', () => {}); setInterval(() => { try { require('fs').writeFileSync('word', 'changed') } catch {} }, 1)`, { env })}`, log)
+    // It puts a new file in the place of the old one, which takes no right but that to the folder; the build ends only when it has begun.
+    const change = `process.on('SIGTERM', () => {}); const fs = require('fs'); let n = 0; setInterval(() => { try { fs.writeFileSync('next', 'changed ' + ++n); fs.renameSync('next', 'word') } catch {} }, 1)`
+    const { location } = await build('left', `const fs = require('fs'); fs.writeFileSync('word', 'built')\n${leave(change, { env })}; while (fs.readFileSync('word', 'utf8') === 'built') {}`, log)
+    const word = join(location, 'word')
+    const state = async () => ({ names: await readdir(location), content: await readFile(word, 'utf8'), mode: (await stat(word)).mode & 0o222, inode: (await stat(word)).ino })
+    const built = await state()
+    expect(built).toMatchObject({ content: expect.stringMatching(/^changed \d+$/), mode: 0 })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(await state()).toEqual(built)
     expect(isAlive(leftOf(log))).toBe(false)
-    const word = await readFile(join(artifact.location, 'word'), 'utf8')
-    expect([await readFile(join(artifact.location, 'word'), 'utf8'), (await stat(join(artifact.location, 'word'))).mode & 0o222]).toEqual([word, 0])
     expect((await readdir(join(home.paths.reachable, 'builds'))).filter((name) => !name.endsWith('.lock'))).toEqual([])
   })
 
