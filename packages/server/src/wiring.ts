@@ -1,4 +1,4 @@
-import { createRedactor, findPlatform, openPlatform, secretPrefix, type AppIdentity, type LifecycleContext, type OpenPlatform, type OperationOptions, type PlatformRecord, type Redactor, type SecretStore } from '@pilot/core'
+import { createRedactor, findPlatform, listPlatforms, openPlatform, PilotError, secretPrefix, type AppIdentity, type LifecycleContext, type OpenPlatform, type OperationOptions, type PlatformRecord, type Redactor, type SecretStore } from '@pilot/core'
 import type { Providers } from './providers/installed.ts'
 
 /**
@@ -8,33 +8,65 @@ import type { Providers } from './providers/installed.ts'
 export interface Platforms {
   /** By name; without one, the only platform. Throws NOT_FOUND, ANSWER_NEEDED, KIND_UNKNOWN. */
   open(name?: string): Promise<OpenPlatform>
+  /** With the settings of this moment, which may be newer than the record's. Throws NOT_FOUND when it is gone. */
   openRecord(record: PlatformRecord): Promise<OpenPlatform>
   /** A context that only reads. */
   reader(name?: string, signal?: AbortSignal): Promise<{ readonly context: LifecycleContext; readonly record: PlatformRecord }>
+  /** Taken by whoever works with platforms, before opening one: what is replaced or forgotten meanwhile is closed only after it is disposed. */
+  visit(): Disposable
   /** The platform is gone. */
   forget(id: string): Promise<void>
   close(): Promise<void>
 }
 
 export function openPlatforms({ home, providers, serverId }: { readonly home: string; readonly providers: Providers; readonly serverId: string }): Platforms {
-  const opened = new Map<string, { readonly settings: string; readonly platform: Promise<OpenPlatform> }>()
+  const opened = new Map<string, Opened>()
+  const visits = new Set<Promise<void>>()
+  const retired = new Set<Opened>()
+  const closings = new WeakMap<Opened, Promise<void>>()
+  let turn: Promise<unknown> = Promise.resolve()
 
   async function openRecord(record: PlatformRecord): Promise<OpenPlatform> {
-    const settings = JSON.stringify(record.settings)
     const known = opened.get(record.id)
-    if (known?.settings === settings) return known.platform
+    return known?.settings === settingsOf(record) ? known.platform : inTurn(() => openNewest(record)).then(({ platform }) => platform)
+  }
+
+  /** Settings may have changed since the record was read, here or by another runner: whoever comes late must not bring the old ones back. */
+  async function openNewest({ id, name }: PlatformRecord): Promise<Opened> {
+    const record = (await listPlatforms(home)).find((each) => each.id === id)
+    if (record === undefined) throw new PilotError('NOT_FOUND', `There is no platform ${name} any more`)
+    const settings = settingsOf(record)
+    const known = opened.get(id)
+    if (known?.settings === settings) return known
     const opening = { settings, platform: providers.load(record.provider.name).then(({ provider }) => openPlatform({ home, platform: record, provider })) }
-    opened.set(record.id, opening)
-    opening.platform.catch(() => opened.get(record.id) === opening && opened.delete(record.id))
-    // Another runner may have changed the settings; here nobody works with the old ones any more.
-    await close(known?.platform)
-    return opening.platform
+    opened.set(id, opening)
+    opening.platform.catch(() => opened.get(id) === opening && opened.delete(id))
+    if (known !== undefined) retire(known)
+    return opening
+  }
+
+  function retire(retiree: Opened): void {
+    retired.add(retiree)
+    void Promise.all(visits).then(() => close(retiree))
+  }
+
+  function close(retiree: Opened): Promise<void> {
+    const closing = closings.get(retiree) ?? retiree.platform.then((open) => open.close()).catch(() => {}).finally(() => retired.delete(retiree))
+    closings.set(retiree, closing)
+    return closing
   }
 
   async function forget(id: string): Promise<void> {
     const known = opened.get(id)
     opened.delete(id)
-    await close(known?.platform)
+    if (known !== undefined) retire(known)
+  }
+
+  /** One look at what is there and what is open at a time. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = turn.then(work)
+    turn = result.catch(() => {})
+    return result
   }
 
   const open = async (name?: string): Promise<OpenPlatform> => openRecord(await findPlatform(home, name))
@@ -46,14 +78,25 @@ export function openPlatforms({ home, providers, serverId }: { readonly home: st
       const platform = await open(name)
       return { context: platform.context({ ...ownerOf(serverId), by: serverId, ...(signal ? { signal } : {}) }), record: platform.platform }
     },
+    visit() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      visits.add(promise)
+      return { [Symbol.dispose]: () => (visits.delete(promise), resolve()) }
+    },
     forget,
     async close() {
       await Promise.all([...opened.keys()].map(forget))
+      await Promise.all([...retired].map((retiree) => close(retiree)))
     },
   }
 }
 
-const close = async (platform: Promise<OpenPlatform> | undefined): Promise<void> => platform?.then((open) => open.close()).catch(() => {})
+interface Opened {
+  readonly settings: string
+  readonly platform: Promise<OpenPlatform>
+}
+
+const settingsOf = ({ settings }: PlatformRecord): string => JSON.stringify(settings)
 
 /** What stands in `managedBy` of every scope that this server changes. */
 export const ownerOf = (serverId: string): Pick<OperationOptions, 'managedBy'> => ({ managedBy: serverId })

@@ -4,9 +4,9 @@ const encoder = new TextEncoder()
 
 /**
  * An answer that is written while it is made. Stops making when the client goes away. An error in the middle ends it with
- * what `onError` says, or breaks the connection.
+ * what `onError` says, or breaks the connection. `onEnd` is called however it ends, maybe twice.
  */
-export function streamAnswer({ headers, make, signal, onError }: { headers: Readonly<Record<string, string>>; make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>; signal: AbortSignal; onError?: (error: unknown) => string }): Response {
+export function streamAnswer({ headers, make, signal, onError, onEnd = () => {} }: { headers: Readonly<Record<string, string>>; make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>; signal: AbortSignal; onError?: (error: unknown) => string; onEnd?: () => void }): Response {
   const gone = new AbortController()
   const both = AbortSignal.any([signal, gone.signal])
   const iterator = make(both)[Symbol.asyncIterator]()
@@ -14,9 +14,11 @@ export function streamAnswer({ headers, make, signal, onError }: { headers: Read
     async pull(controller) {
       try {
         const { done, value } = await iterator.next()
-        if (done === true) controller.close()
-        else controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value)
+        if (done !== true) return controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value)
+        onEnd()
+        controller.close()
       } catch (error) {
+        onEnd()
         if (onError === undefined || both.aborted) return controller.error(error)
         controller.enqueue(encoder.encode(onError(error)))
         controller.close()
@@ -24,7 +26,11 @@ export function streamAnswer({ headers, make, signal, onError }: { headers: Read
     },
     async cancel() {
       gone.abort()
-      await iterator.return?.()
+      try {
+        await iterator.return?.()
+      } finally {
+        onEnd()
+      }
     },
   })
   return new Response(body, { headers: { 'cache-control': 'no-store', 'x-accel-buffering': 'no', ...headers } })

@@ -52,6 +52,7 @@ const waitForLeaseMs = ({ attempt }: ClaimedJob): number => (attempt > 1 ? 180_0
 /** From a job to the lifecycle: opens its platform, its source, its log and its events, and calls the phase. */
 export function jobExecutor({ db, home, serverId, platforms, providers }: ExecuteOptions): ExecuteJob {
   return async (job, signal) => {
+    using _visit = platforms.visit()
     const payload = job.payload as JobPayload
     const app = appOf(job)
     const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by

@@ -14,10 +14,12 @@ export function appLogHandlers(services: Services) {
       if (target === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no logs`, { reason: 'It was never deployed.' })
       const logs = context.provider.compute[target]?.logs
       if (logs === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${context.platform.provider} gives no logs of a ${target}`)
+      const visit = services.platforms.visit()
       return streamAnswer({
         headers: lineHeaders,
         signal,
         onError: errorLine,
+        onEnd: () => visit[Symbol.dispose](),
         make: async function* (open) {
           const call = { app, follow, signal: open, ...(tail === undefined ? {} : { tail }), ...(cursor === undefined ? {} : { cursor }), ...(deployment === undefined ? {} : { deployments: [deployment] }) }
           for await (const line of logs(call)) yield `${JSON.stringify(line)}\n`

@@ -10,7 +10,20 @@ import { sourceHandlers } from './sources.ts'
 import { stateHandlers } from './state.ts'
 import { statusHandlers } from './status.ts'
 
-export const createHandlers = (services: Services): Handlers => ({
+/** A platform that a request works with stays open until it is answered. */
+export function createHandlers(services: Services): Handlers {
+  const handlers = Object.entries(handlersOf(services)) as [string, (request: never) => Promise<unknown>][]
+  const visiting = handlers.map(([name, handle]) => {
+    const visit = async (request: never): Promise<unknown> => {
+      using _visit = services.platforms.visit()
+      return await handle(request)
+    }
+    return [name, visit] as const
+  })
+  return Object.fromEntries(visiting) as unknown as Handlers
+}
+
+const handlersOf = (services: Services): Handlers => ({
   ...serverHandlers(services),
   ...platformHandlers(services),
   ...sourceHandlers(services),
