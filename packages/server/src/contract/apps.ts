@@ -63,7 +63,11 @@ export const releasesSchema = z.object({
 })
 export type Releases = z.infer<typeof releasesSchema>
 
-export const deploymentsSchema = z.object({ deployments: z.array(deploymentRecordSchema).describe('Newest first.'), released: z.string().optional().describe('Id of the deployment that has the traffic.') })
+export const deploymentsSchema = z.object({
+  deployments: z.array(deploymentRecordSchema).describe('Newest first.'),
+  released: z.string().optional().describe('Id of the deployment that has the traffic.'),
+  unreleased: z.array(z.string()).describe('Ids of those that never had it.'),
+})
 export type Deployments = z.infer<typeof deploymentsSchema>
 
 export const envSchema = z

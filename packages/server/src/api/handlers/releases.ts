@@ -17,8 +17,10 @@ export function releaseHandlers(services: Services) {
 
     async deployments({ params: app, query: { platform, limit = 100 }, signal }) {
       const { context } = await placeOf(services, app, { platform, signal })
-      const { deployments, live } = await listReleases(context, { app })
-      return { deployments: deployments.toReversed().slice(0, limit), ...(live === undefined ? {} : { released: live }) }
+      const all = await listReleases(context, { app })
+      const deployments = all.deployments.toReversed().slice(0, limit)
+      const released = new Set([all.live, ...all.releases.map(({ deployment }) => deployment)])
+      return { deployments, ...(all.live === undefined ? {} : { released: all.live }), unreleased: deployments.map(({ id }) => id).filter((id) => !released.has(id)) }
     },
   } satisfies Partial<Handlers>
 }

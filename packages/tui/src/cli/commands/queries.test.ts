@@ -88,7 +88,7 @@ test('releases mark the one that has the traffic, and list what is staged', asyn
   const answers = {
     status: () => ({ ...emptyStatus, apps: [appView()] }),
     releases: () => ({ releases: [record({ number: 2, deployment: 'd1', kind: 'rollback' }), record({ number: 1, deployment: 'd1' })], deployments: [record({ id: 'd1', number: 1, source })], current: 2 }),
-    deployments: () => ({ deployments: [record({ id: 'd2', number: 2, source }), record({ id: 'd1', number: 1, source })] }),
+    deployments: () => ({ deployments: [record({ id: 'd2', number: 2, source }), record({ id: 'd1', number: 1, source })], unreleased: ['d2'] }),
   } as never
   expect((await run(['releases', '-p', 'shop'], answers)).stdout).toBe(
     [
@@ -100,6 +100,21 @@ test('releases mark the one that has the traffic, and list what is staged', asyn
     ].join('\n'),
   )
   expect(JSON.parse((await run(['releases', '-p', 'shop', '--json'], answers)).stdout)).toMatchObject({ current: 2, releases: [{ number: 2 }, { number: 1 }], staged: [{ id: 'd2' }] })
+})
+
+test('releases show as not released only what never was, in its place, and no more than were asked for', async () => {
+  const minute = (number: number) => new Date(Date.parse(at) + number * 60_000).toISOString()
+  const deployments = [4, 3, 2, 1].map((number) => record({ id: `d${number}`, number, createdAt: minute(number) }))
+  const releases = [record({ number: 3, deployment: 'd4', at: minute(4) }), record({ number: 2, deployment: 'd2', at: minute(2) }), record({ number: 1, deployment: 'd1', at: minute(1) })]
+  const answers = {
+    status: () => ({ ...emptyStatus, apps: [appView()] }),
+    releases: ({ query }: { query: { limit: string } }) => ({ releases: releases.slice(0, Number(query.limit)), deployments, current: 3 }),
+    deployments: ({ query }: { query: { limit: string } }) => ({ deployments: deployments.slice(0, Number(query.limit)), unreleased: ['d3'] }),
+  } as never
+  const shown = async (...argv: string[]) => (await run(['releases', '-p', 'shop', ...argv], answers)).stdout.trimEnd().split('\n').slice(1).map((line) => line.slice(0, 32).trimEnd())
+  expect(await shown()).toEqual(['* 3      v4       release', '  -      v3       not released', '  2      v2       release', '  1      v1       release'])
+  expect(await shown('-n', '2')).toEqual(['* 3      v4       release', '  -      v3       not released'])
+  expect((await run(['releases', '-p', 'shop', '-n', 'x'], answers)).exit).toBe(2)
 })
 
 test('logs cannot act on the terminal; --json keeps every field', async () => {

@@ -1,3 +1,4 @@
+import { PilotError } from '@pilot/core/errors'
 import type { Deployments, Releases } from '@pilot/server/contract'
 import { appArgument, defineCommand, value } from '../command.ts'
 import { resolveApp } from '../target.ts'
@@ -18,24 +19,26 @@ export const releases = defineCommand({
   type: 'query',
   needsServer: true,
   async run(context, { args, options }) {
+    const limit = Number(value(options, 'limit') ?? 20)
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new PilotError('USAGE', `--limit wants a whole number from 1 to 1000, not ${value(options, 'limit')}.`)
     const { params, query } = await resolveApp(context, args[0])
     const client = await context.client()
-    const limit = Number(value(options, 'limit') ?? 20)
     const [released, deployed] = await Promise.all([
       client.request('releases', { params, query: { ...query, limit }, signal: context.signal }),
       client.request('deployments', { params, query: { ...query, limit }, signal: context.signal }),
     ])
-    const staged = deployed.deployments.filter(({ id }) => !released.releases.some(({ deployment }) => deployment === id))
-    await context.output.answer({ ...released, staged }, () => releasesText(released, staged, context.output.out, Date.now()))
+    const staged = deployed.deployments.filter(({ id }) => deployed.unreleased.includes(id))
+    await context.output.answer({ ...released, staged }, () => releasesText({ ...released, staged, limit }, { style: context.output.out, now: Date.now() }))
   },
 })
 
-export async function releasesText({ releases, deployments, current }: Releases, staged: Deployments['deployments'], style: Style, now: number): Promise<string> {
+/** Releases and what never was one, in the order in which they came to be, newest first. */
+async function releasesText({ releases, deployments, current, staged, limit }: Releases & { readonly staged: Deployments['deployments']; readonly limit: number }, { style, now }: { style: Style; now: number }): Promise<string> {
   if (releases.length === 0 && staged.length === 0) return 'Nothing was released yet; `up` does it.'
   const { table } = await import('../text/table.ts')
   const rows = releases.map((release) => {
     const deployment = deployments.find(({ id }) => id === release.deployment)
-    return [
+    const cells = [
       `${release.number === current ? style.ok('*') : ' '} ${release.number}`,
       deployment === undefined ? release.deployment : `v${deployment.number}`,
       release.kind,
@@ -43,9 +46,11 @@ export async function releasesText({ releases, deployments, current }: Releases,
       cleanLine(release.by),
       commitText(deployment?.source),
     ]
+    return { at: release.at, cells }
   })
-  const more = staged.map((deployment) => ['  -', `v${deployment.number}`, 'not released', ago(deployment.createdAt, now), cleanLine(deployment.by), commitText(deployment.source)])
-  return table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], [...more, ...rows], { heading: style.dim })
+  const more = staged.map((deployment) => ({ at: deployment.createdAt, cells: ['  -', `v${deployment.number}`, 'not released', ago(deployment.createdAt, now), cleanLine(deployment.by), commitText(deployment.source)] }))
+  const all = [...more, ...rows].toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, limit)
+  return table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], all.map(({ cells }) => cells), { heading: style.dim })
 }
 
 function commitText(source: { readonly commit?: string; readonly message?: string; readonly dirty?: boolean } | undefined): string {
