@@ -61,7 +61,8 @@ test('what cannot be a home is refused with a way out', async () => {
   await expect(openHome(newer.dir)).rejects.toMatchObject({ code: 'HOME_UNUSABLE' })
 })
 
-test.skipIf(process.getuid?.() !== 0)('a home of another user is refused with the command that gives it back', async () => {
+test('a home of another user is refused with the command that gives it back', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'this needs root: only root can give a folder to another user')
   const home = await open()
   execFileSync('chown', ['65534', home.dir])
   await expect(openHome(home.dir)).rejects.toMatchObject({ code: 'HOME_UNUSABLE', message: expect.stringContaining('uid 65534'), suggestion: expect.stringContaining('chown') })
@@ -109,6 +110,27 @@ test('two homes never share a port, also while nobody listens on it', async () =
   await releasePort(one, 'app')
   expect(await reservePort(two, 'again', { preferred: port })).toBe(port)
 })
+
+test('a home that is removed takes its notes about ports along; those of one that was deleted otherwise go with the next claim', async () => {
+  const notes = join(tmpdir(), `pilot-ports-${process.getuid?.() ?? 0}`)
+  const [one, two, three] = [await open('one'), await open('two'), await open('three')]
+  for (const name of ['a', 'b']) await reservePort(one, name)
+  const left = await reservePort(two, 'a')
+  const kept = await reservePort(three, 'a')
+  await removeHome(one)
+  expect(await notesOf(notes, one)).toEqual([])
+  await rm(two.dir, { recursive: true })
+  expect(await notesOf(notes, two)).toEqual([String(left)])
+  const next = await reservePort(three, 'b')
+  expect(await notesOf(notes, two)).toEqual([])
+  expect(await notesOf(notes, three)).toEqual([String(kept), String(next)].sort())
+})
+
+async function notesOf(folder: string, { dir }: Home): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => /^\d+$/.test(name)).sort()
+  const owners = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')))
+  return names.filter((_, index) => owners[index] === dir)
+}
 
 test('notes about ports are neither read nor written where somebody else may have made them', async () => {
   const notes = join(tmpdir(), `pilot-ports-${process.getuid?.() ?? 0}`)

@@ -7,6 +7,7 @@ import { PilotError } from '@pilot/core/errors'
 import { hasErrno, readJson, replaceJson } from './files.ts'
 import { withFileLock } from './lock.ts'
 import { pathsOf, reachableFolder, runFolder, type HomePaths } from './paths.ts'
+import { unclaimAll } from './port-notes.ts'
 
 /** All that Pilot keeps on one machine for one user. Two homes never meet: ports, sockets and names follow from the id. */
 export interface Home {
@@ -62,6 +63,7 @@ export async function removeHome(home: Home): Promise<void> {
   if (home.paths.reachable !== home.dir) await rm(home.paths.reachable, whole)
   await rm(home.paths.run, whole)
   await rm(home.dir, whole)
+  await unclaimAll(home.dir)
 }
 
 async function readHomeFile(dir: string): Promise<HomeFile> {

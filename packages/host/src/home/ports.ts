@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto'
-import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
-import { hasErrno, readJson, replaceFile, replaceJson } from './files.ts'
+import { readJson, replaceJson } from './files.ts'
 import type { Home } from './home.ts'
 import { withFileLock } from './lock.ts'
+import { claimPort, unclaimPort } from './port-notes.ts'
 
 /** Below the range that Linux and macOS give to outgoing connections, above what programs usually listen on. */
 const firstPort = 10_000
@@ -38,7 +36,7 @@ export async function releasePort(home: Home, name: string): Promise<void> {
     const { [name]: port, ...rest } = await reservedPorts(home)
     if (port === undefined) return
     replaceJson(home.paths.portsFile, rest, { durable: true })
-    await unclaim(home, port)
+    await unclaimPort({ dir: home.dir, port })
   })
 }
 
@@ -57,11 +55,11 @@ export async function isPortFree(port: number, host = '127.0.0.1'): Promise<bool
 
 async function findPort(home: Home, { name, preferred, strict, taken }: { name: string; preferred: number | undefined; strict: boolean; taken: ReadonlySet<number> }): Promise<number> {
   if (preferred !== undefined) {
-    if (!taken.has(preferred) && (await isPortFree(preferred)) && (await claim(home, preferred))) return preferred
+    if (!taken.has(preferred) && (await isPortFree(preferred)) && (await claimPort({ dir: home.dir, port: preferred }))) return preferred
     if (strict) throw new PilotError('PORT_TAKEN', `Port ${preferred}, wanted for ${name}, is in use.`, { details: { port: preferred, name } })
   }
   for (const port of candidates(home, name)) {
-    if (!taken.has(port) && !avoided.has(port) && (await isPortFree(port)) && (await claim(home, port))) return port
+    if (!taken.has(port) && !avoided.has(port) && (await isPortFree(port)) && (await claimPort({ dir: home.dir, port }))) return port
   }
   throw new PilotError('PORT_TAKEN', `No port between ${firstPort} and ${lastPort} is free for ${name}.`)
 }
@@ -71,45 +69,4 @@ function* candidates(home: Home, name: string): Generator<number> {
   const size = lastPort - firstPort + 1
   const start = createHash('sha256').update(`${home.id}/${name}`).digest().readUInt32BE() % size
   for (let i = 0; i < size; i++) yield firstPort + ((start + i) % size)
-}
-
-/**
- * A port that another home of this user has reserved may be unbound at the moment. So each reservation leaves a note beside
- * the homes; one whose home does not know the port any more counts for nothing. Other users' homes are met by binding only.
- */
-async function claim(home: Home, port: number): Promise<boolean> {
-  const path = await claimPath(port)
-  if (path === undefined) return true
-  try {
-    await writeFile(path, home.dir, { flag: 'wx', mode: 0o600 })
-    return true
-  } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) return true
-  }
-  const owner = await readFile(path, 'utf8').catch(() => '')
-  if (owner !== home.dir && owner !== '') {
-    const theirs = await readJson<Ports>(join(owner, 'ports.json')).catch(() => undefined)
-    if (Object.values(theirs ?? {}).includes(port)) return false
-  }
-  try {
-    replaceFile(path, home.dir)
-  } catch {
-    // Notes are a help against collisions, no more.
-  }
-  return true
-}
-
-async function unclaim(home: Home, port: number): Promise<void> {
-  const path = await claimPath(port)
-  if (path !== undefined && (await readFile(path, 'utf8').catch(() => '')) === home.dir) await rm(path, { force: true })
-}
-
-/** Undefined where the folder is not ours alone: everybody may write beside it, so anybody may have made it. */
-async function claimPath(port: number): Promise<string | undefined> {
-  const uid = process.getuid?.() ?? 0
-  const folder = join(tmpdir(), `pilot-ports-${uid}`)
-  await mkdir(folder, { mode: 0o700 }).catch(() => {})
-  const found = await lstat(folder).catch(() => undefined)
-  const isOurs = found?.isDirectory() === true && found.uid === uid && (found.mode & 0o077) === 0
-  return isOurs ? join(folder, String(port)) : undefined
 }
