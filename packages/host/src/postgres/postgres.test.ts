@@ -84,7 +84,8 @@ test('the password stands in no command line', async () => {
   expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(password)
 })
 
-test.skipIf(process.getuid?.() !== 0)('as root it runs as a user of its own, whose folders nobody else can enter', async () => {
+test('as root it runs as a user of its own, whose folders nobody else can enter', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'this needs root: only root starts PostgreSQL as a user of its own')
   const cluster = await ensurePostgres(home, { name: 'apps', password })
   const pid = serviceStatus(home, 'postgres-apps')?.process?.pid
   expect((await stat(`/proc/${pid}`)).uid).toBe(cluster.user?.uid)
@@ -113,7 +114,8 @@ test('links that no install script made are made on first use, by any number of 
   expect(await readFile(join(native, 'lib', 'libpq.so.5'), 'utf8')).toBe('library')
 })
 
-test.skipIf(process.getuid?.() !== 0)('binaries that their user cannot reach are copied once, with their links', async () => {
+test('binaries that their user cannot reach are copied once, with their links', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'this needs root: only then the binaries run as another user')
   const closed = join(home.dir, 'closed')
   await mkdir(closed, { mode: 0o700 })
   const native = await fakePackage(closed)
@@ -138,7 +140,8 @@ async function fakePackage(folder: string): Promise<string> {
   return native
 }
 
-test.skipIf(process.getuid?.() !== 0)('it runs for an ordinary user too', async () => {
+test('it runs for an ordinary user too', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'this needs root: only root can become another user (for an ordinary one the other tests show it)')
   const nobody = await findUser('nobody')
   const own = await mkdtemp(join(tmpdir(), 'pilot-nobody-'))
   execFileSync('chown', [`${nobody?.uid}:${nobody?.gid}`, own])
