@@ -217,6 +217,14 @@ describe('logs', () => {
   })
 })
 
+test('the log of one deployment, by number or id; an unknown one is told with those that there are', async () => {
+  const { client } = server
+  const { deployments } = await client.request('deployments', { params: app })
+  const { id, number } = deployments[0]!
+  for (const deployment of [id, `v${number}`, String(number)]) expect((await collect(client.logs(app, { deployment }))).map((line) => line.deployment)).toContain(id)
+  await expect(collect(client.logs(app, { deployment: 'v999' }))).rejects.toMatchObject({ code: 'NOT_FOUND', message: 'shop/api has no deployment v999', reason: expect.stringContaining(`v${number} (${id})`) })
+})
+
 describe('what the server says about itself', () => {
   test('info, doctor and providers', async () => {
     const { client } = server

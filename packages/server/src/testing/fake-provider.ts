@@ -41,8 +41,8 @@ async function instancesOf(url: string, app: string): Promise<readonly InstanceS
     .map(({ properties }) => ({ deployment: properties.deployment!, instance: '1', state: 'running' }))
 }
 
-async function* linesOf({ tail = 100, cursor, follow, signal }: Parameters<NonNullable<Compute['logs']>>[0]): AsyncGenerator<LogLine> {
+async function* linesOf({ tail = 100, cursor, follow, deployments, signal }: Parameters<NonNullable<Compute['logs']>>[0]): AsyncGenerator<LogLine> {
   const first = cursor === undefined ? Math.max(0, 5 - tail) : Number(cursor) + 1
-  for (let n = first; n < 5; n++) yield { deployment: 'd', instance: '1', stream: 'stdout', text: `line ${n}`, cursor: String(n) }
+  for (let n = first; n < 5; n++) yield { deployment: deployments?.[0] ?? 'd', instance: '1', stream: 'stdout', text: `line ${n}`, cursor: String(n) }
   if (follow === true) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

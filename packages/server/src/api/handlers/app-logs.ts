@@ -1,4 +1,4 @@
-import { appTitle, listReleases, PilotError } from '@pilot/core'
+import { appTitle, listReleases, PilotError, type AppIdentity, type DeploymentRecord } from '@pilot/core'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 import { errorLine, lineHeaders, streamAnswer } from '../stream.ts'
@@ -7,11 +7,12 @@ import { placeOf } from './app-place.ts'
 /** What an app prints, as its target gives it. */
 export function appLogHandlers(services: Services) {
   return {
-    async logs({ params: app, query: { platform, follow = false, tail, cursor, deployment }, signal }) {
+    async logs({ params: app, query: { platform, follow = false, tail, cursor, deployment: wanted }, signal }) {
       const { context } = await placeOf(services, app, { platform, signal })
       const { deployments, live } = await listReleases(context, { app })
+      const deployment = wanted === undefined ? undefined : deploymentOf(deployments, { app, wanted }).id
       const target = (deployments.find(({ id }) => id === (deployment ?? live)) ?? deployments.at(-1))?.target
-      if (target === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no logs`, { reason: 'It was never deployed.' })
+      if (target === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no logs`, { reason: 'It was never deployed.', suggestion: 'Deploy it with `up`.' })
       const logs = context.provider.compute[target]?.logs
       if (logs === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${context.platform.provider} gives no logs of a ${target}`)
       const visit = services.platforms.visit()
@@ -27,4 +28,15 @@ export function appLogHandlers(services: Services) {
       })
     },
   } satisfies Partial<Handlers>
+}
+
+/** By id, or by number as `v3` or `3`. Throws NOT_FOUND with those that there are. */
+function deploymentOf(deployments: readonly DeploymentRecord[], { app, wanted }: { app: AppIdentity; wanted: string }): DeploymentRecord {
+  const found = deployments.find(({ id, number }) => wanted === id || wanted === `v${number}` || wanted === String(number))
+  if (found !== undefined) return found
+  const newest = deployments.slice(-10).toReversed().map(({ id, number }) => `v${number} (${id})`)
+  throw new PilotError('NOT_FOUND', `${appTitle(app)} has no deployment ${wanted}`, {
+    reason: newest.length === 0 ? 'It was never deployed.' : newest.length === 1 ? `There is ${newest[0]}.` : `${newest.length < deployments.length ? 'The newest are' : 'There are'} ${newest.join(', ')}.`,
+    suggestion: '`releases` lists them.',
+  })
 }

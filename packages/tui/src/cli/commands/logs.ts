@@ -1,6 +1,7 @@
 import { PilotError } from '@pilot/core/errors'
 import type { LogLine } from '@pilot/core'
 import { appArgument, defineCommand, flag, value } from '../command.ts'
+import { instanceNames } from '../instance-names.ts'
 import { resolveApp } from '../target.ts'
 import { cleanLine, safeJson } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
@@ -13,7 +14,7 @@ export const logs = defineCommand({
   options: [
     { flags: '-f, --follow', summary: 'Go on with what comes, until Ctrl-C.' },
     { flags: '-n, --lines <count>', summary: 'How many lines before now; default: 100.' },
-    { flags: '--deployment <id>', summary: 'Only of one deployment.' },
+    { flags: '--deployment <vN>', summary: 'Only of one deployment, by its version or id.' },
     { flags: '--timestamps', summary: 'Begin each line with its time.' },
   ],
   examples: [
@@ -27,19 +28,19 @@ export const logs = defineCommand({
     if (!Number.isInteger(tail) || tail < 0 || tail > 10_000) throw new PilotError('USAGE', `--lines wants a whole number from 0 to 10000, not ${value(options, 'lines')}.`)
     const follow = flag(options, 'follow')
     const deployment = value(options, 'deployment')
-    const { params, query } = await resolveApp(context, args[0])
+    const target = await resolveApp(context, args[0])
     const client = await context.client()
     const { output } = context
-    const instances = new Set<string>()
-    for await (const line of client.logs(params, { ...query, tail, follow, signal: context.signal, ...(deployment === undefined ? {} : { deployment }) })) {
-      instances.add(line.instance)
-      await output.raw(output.json ? `${safeJson(line)}\n` : `${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), several: instances.size > 1 })}\n`)
+    const names = output.json ? undefined : await instanceNames(client, target, context.signal)
+    for await (const line of client.logs(target.params, { ...target.query, tail, follow, signal: context.signal, ...(deployment === undefined ? {} : { deployment }) })) {
+      const name = await names?.nameOf(line)
+      await output.raw(output.json ? `${safeJson(line)}\n` : `${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), instance: names!.several ? name : undefined })}\n`)
     }
   },
 })
 
-export function logText({ instance, stream, at, text }: LogLine, { style, timestamps, several }: { style: Style; timestamps: boolean; several: boolean }): string {
-  const head = [...(timestamps && at !== undefined ? [at] : []), ...(several ? [cleanLine(instance)] : [])].join(' ')
+function logText({ stream, at, text }: LogLine, { style, timestamps, instance }: { style: Style; timestamps: boolean; /** Where several write. */ instance: string | undefined }): string {
+  const head = [...(timestamps && at !== undefined ? [at] : []), ...(instance === undefined ? [] : [cleanLine(instance)])].join(' ')
   const body = cleanLine(text)
   return `${head === '' ? '' : `${style.dim(head)} `}${stream === 'pilot' ? style.accent(body) : body}`
 }

@@ -120,11 +120,23 @@ test('releases show as not released only what never was, in its place, and no mo
 test('logs cannot act on the terminal; --json keeps every field', async () => {
   const line = (instance: string, text: string) => ({ deployment: 'd1', instance, stream: 'stdout', at, text, cursor: '1' })
   const answers = { status: () => ({ ...emptyStatus, apps: [appView()] }), logs: () => [line('a', 'one'), line('b', '\u001b]52;c;ZXZpbA==\u0007two\u001b[2J')] as never }
-  expect((await run(['logs', '-p', 'shop'], answers)).stdout).toBe('one\nb two\n')
-  expect((await run(['logs', '-p', 'shop', '--timestamps'], answers)).stdout).toBe(`${at} one\n${at} b two\n`)
+  expect((await run(['logs', '-p', 'shop'], answers)).stdout).toBe('one\nd1/1 two\n')
+  expect((await run(['logs', '-p', 'shop', '--timestamps'], answers)).stdout).toBe(`${at} one\n${at} d1/1 two\n`)
   const json = (await run(['logs', '-p', 'shop', '--json'], answers)).stdout
   expect(json).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
   expect(json.trimEnd().split('\n').map((text) => (JSON.parse(text) as { instance: string }).instance)).toEqual(['a', 'b'])
+})
+
+test('lines of several instances begin with short names, from the first line on', async () => {
+  const line = (deployment: string, instance: string) => ({ deployment, instance, stream: 'stdout', at, text: 'hello', cursor: '1' })
+  const instances = ['pilot-b', 'pilot-a'].map((instance) => ({ deployment: 'd5', instance, state: 'running' }))
+  const answers = {
+    status: () => ({ ...emptyStatus, apps: [appView()] }),
+    app: () => ({ ...appView(), status: { ...appView().status, instances } }),
+    deployments: () => ({ deployments: [record({ id: 'd5', number: 5 }), record({ id: 'd4', number: 4 })], unreleased: [] }),
+    logs: () => [line('d4', 'pilot-old'), line('d5', 'pilot-b'), line('d5', 'pilot-a')],
+  } as never
+  expect((await run(['logs', '-p', 'shop'], answers)).stdout).toBe('v4/0 hello\nv5/1 hello\nv5/0 hello\n')
 })
 
 test('open says that a stopped app has no address', async () => {
