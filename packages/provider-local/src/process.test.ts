@@ -18,8 +18,8 @@ const packageJson = (more: object = {}): string => JSON.stringify({ name: 'app',
 const server = `const http = require('http'), fs = require('fs')
 http.createServer((request, response) => {
   console.log(request.method + ' ' + request.url)
-  let write = 'written'
-  try { fs.writeFileSync(__dirname + '/x', '') } catch (error) { write = error.code }
+  const attempt = (work) => { try { work(); return 'done' } catch (error) { return error.code } }
+  const write = { change: attempt(() => fs.openSync(__filename, 'r+')), add: attempt(() => fs.writeFileSync(__dirname + '/x', '')) }
   response.end(JSON.stringify({ uid: process.getuid(), home: process.env.HOME, word: process.env.WORD, keys: Object.keys(process.env).sort(), write }))
 }).listen(process.env.PORT, '127.0.0.1', () => console.log('ready'))`
 
@@ -40,8 +40,9 @@ async function deploy(name: string, deployment: string, artifact: ArtifactRefere
 describe('an app as a process', () => {
   test('runs with its own environment and answers through the edge', async () => {
     const outputs = await deploy('web', 'd1', await build('web', { 'package.json': packageJson(), 'server.js': server }), { env: { WORD: 'hello' } })
-    const answer = (await (await fetch(outputs['traffic']!['fallbackUrl'] as string)).json()) as { uid: number; home: string; word: string; keys: string[]; write: string }
-    expect(answer).toMatchObject({ word: 'hello', write: expect.stringMatching(/^(EACCES|EROFS|EPERM)$/) })
+    const answer = (await (await fetch(outputs['traffic']!['fallbackUrl'] as string)).json()) as { uid: number; home: string; word: string; keys: string[]; write: object }
+    // Under a user of its own an app can write nothing where it lies. Otherwise it runs as the owner of its artifact: files are closed, folders are not.
+    expect(answer).toMatchObject({ word: 'hello', write: { change: 'EACCES', add: hasOwnUsers() ? 'EACCES' : 'done' } })
     expect(answer.keys.filter((key) => !['HOME', 'HOST', 'LANG', 'NODE_ENV', 'PYTHONUNBUFFERED', 'PATH', 'PORT', 'TMPDIR', 'TZ', 'WORD', 'PILOT_SERVICE'].includes(key))).toEqual([])
     const account = outputs['user'] as { uid: number | null; folder: string }
     expect(answer.home).toBe(account.folder)
@@ -103,7 +104,8 @@ test('deleting an older artifact leaves the app that runs a newer one alone', as
   expect(existsSync(live.location)).toBe(false)
 })
 
-test.runIf(hasOwnUsers())('a destroy ends whatever runs as the app’s user', async () => {
+test('a destroy ends whatever runs as the app’s user', async ({ skip }) => {
+  skip(!hasOwnUsers(), 'this needs root (on Linux): only then an app has a user of its own')
   const outputs = await deploy('strays', 'd1', await build('strays', { 'package.json': packageJson(), 'server.js': server }))
   const { uid, gid } = outputs['user'] as { uid: number; gid: number }
   // In no group and without any mark: it ignores SIGTERM, and starts another one as often as it can.

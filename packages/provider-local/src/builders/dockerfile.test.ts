@@ -91,7 +91,8 @@ test('a Dockerfile elsewhere is used when the manifest names it', async () => {
   expect(log).toContain(`${word} from elsewhere`)
 })
 
-test.runIf(process.platform === 'linux')('a cancel ends the build and what it runs', async () => {
+test('a cancel ends the build and what it runs', async ({ skip }) => {
+  skip(process.platform !== 'linux', 'this needs Linux: elsewhere what a build runs is in a virtual machine')
   const controller = new AbortController()
   const mark = String(randomInt(1_000_000, 9_999_999))
   const building = failure(build(`FROM busybox:latest\nRUN echo ${mark} && sleep ${mark}\n`, { signal: controller.signal }))

@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { processIdentity, type ArtifactReference, type Builder } from '@pilot/core'
 import { findUser, openHome, removeHome, type Home } from '@pilot/host'
 import { hasOwnUsers } from '../process/isolation.ts'
@@ -41,7 +41,9 @@ const leave = (program: string, { env = '{}', stdio = 'ignore' } = {}): string =
 const leftOf = (log: readonly string[]): number => Number(/left (\d+)/.exec(log.join('\n'))?.[1])
 const isAlive = (pid: number): boolean => processIdentity(pid) !== undefined
 
-describe.runIf(process.platform === 'linux')('what a build leaves running', () => {
+describe('what a build leaves running', () => {
+  beforeEach(({ skip }) => skip(process.platform !== 'linux', 'this needs Linux: processes are looked for in /proc'))
+
   test('is ended with it, and its artifact stays as it was built', async () => {
     const log: string[] = []
     const env = hasOwnUsers() ? '{}' : 'process.env'
@@ -65,7 +67,9 @@ describe.runIf(process.platform === 'linux')('what a build leaves running', () =
   })
 })
 
-describe.runIf(hasOwnUsers())('as root', () => {
+describe('as root', () => {
+  beforeEach(({ skip }) => skip(!hasOwnUsers(), 'this needs root (on Linux): only then a build has a user of its own'))
+
   test('nothing is written through what a build puts in the place of its own files', { timeout: 60_000 }, async () => {
     const outside = await mkdtemp(join(tmpdir(), 'pilot-outside-'))
     const target = join(outside, 'target')
@@ -121,7 +125,7 @@ describe.runIf(hasOwnUsers())('as root', () => {
     expect(logs.flat().filter((line) => line.startsWith('entered '))).toEqual([])
   })
 
-  test('for an ordinary user a build leaves nothing running either, and its artifact can be deleted', { timeout: 30_000 }, async () => {
+  test('for an ordinary user a build leaves nothing running either, and its artifact, whose files it cannot change by mistake, can be deleted', { timeout: 30_000 }, async () => {
     const nobody = (await findUser('nobody'))!
     const own = await mkdtemp(join(tmpdir(), 'pilot-nobody-'))
     execFileSync('chown', [`${nobody.uid}:${nobody.gid}`, own])
@@ -130,7 +134,8 @@ describe.runIf(hasOwnUsers())('as root', () => {
       const { processIdentity } = await import('@pilot/core')
       const { processBuilder } = await import(${JSON.stringify(join(import.meta.dirname, 'process.ts'))})
       const { sourceOf, noSignal } = await import(${JSON.stringify(join(import.meta.dirname, '../testing/local-platform.ts'))})
-      const { existsSync } = await import('node:fs')
+      const { existsSync, openSync, writeFileSync } = await import('node:fs')
+      const attempt = (work) => { try { work(); return 'done' } catch (error) { return error.code } }
       const home = await openHome(${JSON.stringify(join(own, 'home'))})
       const builder = processBuilder({ home, platformId: 'p' })
       const source = sourceOf({ 'package.json': JSON.stringify({ scripts: { build: 'node build.js', start: 'node x' } }), 'build.js': ${JSON.stringify(buildScript)} })
@@ -138,11 +143,13 @@ describe.runIf(hasOwnUsers())('as root', () => {
       const artifact = await builder.build({ app: { project: 'shop', app: 'web', environment: 'production' }, ...source, args: {}, signal: noSignal(), log: (line) => log.push(line) })
       const pid = /left (\\d+)/.exec(log.join(' '))[1]
       const was = [processIdentity(Number(pid)) !== undefined, existsSync(artifact.location + '/closed/f')]
+      // As its app could: there both have one user.
+      const write = [attempt(() => openSync(artifact.location + '/build.js', 'r+')), attempt(() => writeFileSync(artifact.location + '/new', ''))]
       await builder.remove(artifact, noSignal())
-      console.log(JSON.stringify([...was, existsSync(artifact.location), existsSync(home.paths.reachable + '/artifacts/p')]))
+      console.log(JSON.stringify([...was, ...write, existsSync(artifact.location), existsSync(home.paths.reachable + '/artifacts/p')]))
       await removeHome(home)`
     const out = execFileSync(process.execPath, ['--conditions=@pilot/source', '--input-type=module', '-e', script], { encoding: 'utf8', uid: nobody.uid, gid: nobody.gid, cwd: join(import.meta.dirname, '../..'), env: { PATH: process.env['PATH'], TMPDIR: own, HOME: own } })
-    expect(JSON.parse(out.trim().split('\n').at(-1)!)).toEqual([false, true, false, false])
+    expect(JSON.parse(out.trim().split('\n').at(-1)!)).toEqual([false, true, 'EACCES', 'done', false, false])
     await rm(own, { recursive: true })
   })
 })

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { ArtifactReference, Builder } from '@pilot/core'
 import { openHome, removeHome, type Home } from '@pilot/host'
 import { hasOwnUsers } from '../process/isolation.ts'
@@ -72,7 +72,8 @@ async function deleteThrice(folder: string): Promise<number> {
   return deletions as number
 }
 
-describe.runIf(hasOwnUsers())('as root, what the builds of an app downloaded', () => {
+describe('as root, what the builds of an app downloaded', () => {
+  beforeEach(({ skip }) => skip(!hasOwnUsers(), 'this needs root (on Linux): only then each app has a cache of its own'))
   const download = `const fs = require('fs'), f = process.env.npm_config_cache + '/f'
     fs.mkdirSync(process.env.npm_config_cache, { recursive: true }); console.log('found ' + fs.existsSync(f)); fs.writeFileSync(f, '')`
   const cacheOf = (app: string): string => join(home.paths.reachable, 'build-cache', platformId, 'shop', app)

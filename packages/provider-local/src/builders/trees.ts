@@ -35,7 +35,7 @@ export async function giveTree(folder: string, { uid, gid }: Pick<SystemUser, 'u
 
 /**
  * Readable for the app's user and changed by nobody. As root all of it is taken from `builder`, who made it, and given to root;
- * else folders stay as they are, since the app runs as their owner anyway.
+ * else only its files are closed, against mistakes: the app runs as their owner, who may add files, and open what is closed.
  */
 export async function sealTree(folder: string, { builder, title }: { builder: SystemUser | undefined; title: string }): Promise<void> {
   const asRoot = process.getuid?.() === 0

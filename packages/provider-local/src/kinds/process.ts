@@ -14,7 +14,7 @@ import { appIdentity, freeOfCharge, healthCheck } from './shared.ts'
 const inputs = z.object({
   app: appIdentity,
   deployment: z.string(),
-  /** The artifact's folder, which nothing writes to any more. */
+  /** The artifact's folder, which no build writes to any more. What its app may do there: `sealTree`. */
   folder: z.string(),
   command: z.array(z.string()).min(1),
   env: z.record(z.string(), z.string()),
