@@ -97,7 +97,7 @@ export async function refuseMissingSecrets({ secrets }: LifecycleContext, { app,
   const missing = wanted.filter((name) => !(name in there))
   if (missing.length === 0) return
   throw new PilotError('SECRETS_MISSING', `${appTitle(app)} needs ${missing.length === 1 ? 'the secret' : 'the secrets'} ${missing.join(', ')}`, {
-    suggestion: `Set ${missing.length === 1 ? 'it' : 'each'} with ${missing.map((name) => `\`secret set ${name}\``).join(', ')}.`,
+    suggestion: `Set ${missing.length === 1 ? 'it' : 'each'} with ${missing.map((name) => `\`secret set ${app.app} ${name}${app.environment === 'production' ? '' : ` -e ${app.environment}`}\``).join(', ')}.`,
     details: { missing },
   })
 }

@@ -83,7 +83,9 @@ describe('up', () => {
   it('names all missing secrets at once, before it builds', async () => {
     await using place = await openWorkplace(cloud)
     const error = await failure(ship(place, 'one', { secrets: ['JWT_KEY', 'SMTP_PASSWORD'] }))
-    expect(error).toMatchObject({ code: 'SECRETS_MISSING', details: { missing: ['JWT_KEY', 'SMTP_PASSWORD'] } })
+    expect(error).toMatchObject({ code: 'SECRETS_MISSING', details: { missing: ['JWT_KEY', 'SMTP_PASSWORD'] }, suggestion: 'Set each with `secret set api JWT_KEY`, `secret set api SMTP_PASSWORD`.' })
+    const staging = await failure(ship(place, 'one', { app: { ...shop, environment: 'staging' }, secrets: ['JWT_KEY'] }))
+    expect(staging).toMatchObject({ suggestion: 'Set it with `secret set api JWT_KEY -e staging`.' })
     expect(place.events).toEqual([])
   })
 

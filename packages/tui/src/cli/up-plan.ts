@@ -25,11 +25,12 @@ export async function showUpPlan(context: CommandContext, { project, environment
   output.event({ type: 'plan', project, environment, platform: platform ?? 'local', createsPlatform: platform === undefined, apps: planned })
   const { ok, warn, dim, strong, symbol } = output.out
   output.result(`project ${strong(project)} ${symbol.dot} environment ${strong(environment)} ${symbol.dot} platform ${strong(platform ?? 'local')}${platform === undefined ? ' (would be created on this machine)' : ''}`)
+  const elsewhere = environment === 'production' ? '' : ` -e ${environment}`
   for (const { app, source, deployed, files, bytes: size, missingSecrets, database } of planned) {
     const what = { first: `${ok('+')} ${strong(app)}  first deployment: build, deploy, release`, changed: `${warn('~')} ${strong(app)}  source differs from v${deployed}: build, deploy, release`, unchanged: `${dim(symbol.same)} ${strong(app)}  same source as v${deployed}: released again only if its configuration changed` }[source]
     output.result(`  ${what}`)
     output.result(dim(`      ${files} files, ${bytes(size)}${database ? ', with a database' : ''}`))
-    if (missingSecrets.length > 0) output.result(`      ${warn(symbol.warn)} secrets without a value: ${missingSecrets.map(cleanLine).join(', ')}; \`${context.typed('secret set KEY')}\` sets one`)
+    if (missingSecrets.length > 0) output.result(`      ${warn(symbol.warn)} secrets without a value: ${missingSecrets.map(cleanLine).join(', ')}; \`${context.typed(`secret set ${app} KEY${elsewhere}`)}\` sets one`)
   }
   return 0
 }

@@ -126,7 +126,7 @@ describe('up', () => {
     const { exit, stdout } = await runCommand(['up', '--plan'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
     expect(exit).toBe(0)
     expect(stdout).toContain('~ api  source differs from v7: build, deploy, release')
-    expect(stdout).toContain('secrets without a value: JWT_KEY; `pilot secret set KEY` sets one')
+    expect(stdout).toContain('secrets without a value: JWT_KEY; `pilot secret set api KEY` sets one')
     expect(operations(server)).toEqual([])
   })
 
