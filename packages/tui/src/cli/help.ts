@@ -1,6 +1,7 @@
 import type { CommandDefinition } from './command.ts'
 import { commandTable, type CommandGroup } from './command-table.ts'
 import { globalOptions } from './globals.ts'
+import { exampleInvocation } from './invocation.ts'
 import type { Style } from './text/style.ts'
 import { wrap } from './text/wrap.ts'
 
@@ -91,5 +92,5 @@ function optionLines(rows: readonly { readonly flags: string; readonly summary: 
 }
 
 function exampleLines(examples: readonly { readonly run: string; readonly summary: string }[], form: string, style: Style): string[] {
-  return examples.flatMap(({ run, summary }) => [`  ${style.dim(`# ${summary}`)}`, `  ${run.includes('pilot ') ? run.replaceAll('pilot ', `${form} `) : `${form} ${run}`}`])
+  return examples.flatMap(({ run, summary }) => [`  ${style.dim(`# ${summary}`)}`, `  ${exampleInvocation(run, form)}`])
 }

@@ -82,6 +82,7 @@ test('a version may stand before or after the app', () => {
 
 test.each([
   ['Run `secret set KEY`.', 'Run `npm start -- secret set KEY`.'],
+  ['`base64 FILE | pilot secret set KEY`', '`base64 FILE | npm start -s -- secret set KEY`'],
   ['See `server logs`; `server stop` stops it.', 'See `npm start -- server logs`; `npm start -- server stop` stops it.'],
   ['Use the `pilot` command.', 'Use the `npm start --` command.'],
   ['`pilot up DIR`, or `up`', '`npm start -- up DIR`, or `npm start -- up`'],

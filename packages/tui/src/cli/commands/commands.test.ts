@@ -72,8 +72,20 @@ describe('root', () => {
   test('the examples are typed in the form in which the user started', async () => {
     const { stdout } = await runCommand(['up', '--help'], { env: { PILOT_INVOKED_AS: 'npm start --' } })
     expect(stdout).toContain('  npm start -- up examples/todo --yes')
-    expect(stdout).toContain('  curl "$(npm start -- up)"')
     expect(stdout).not.toContain('pilot up')
+  })
+
+  test.each([
+    ['npm start --', ['up'], '  curl "$(npm start -s -- up)"'],
+    ['npm start --', ['jobs'], '  npm start -s -- jobs --all --json'],
+    ['npm start --', ['logs'], '  npm start -s -- logs api -n 1000 | grep ERROR'],
+    ['npm start --', ['open'], '  npm start -s -- open api --print'],
+    ['npm start --', ['secret', 'set'], '  openssl rand -hex 32 | npm start -s -- secret set api JWT_KEY'],
+    ['npm --prefix /srv/pilot start --', ['up'], '  curl "$(npm --prefix /srv/pilot start -s -- up)"'],
+    ['npm start -s --', ['up'], '  curl "$(npm start -s -- up)"'],
+    ['pilot', ['up'], '  curl "$(pilot up)"'],
+  ])('started as %s, an example of %j whose output a program reads is free of npm\'s own lines', async (form, argv, expected) => {
+    expect((await runCommand([...argv, '--help'], { env: { PILOT_INVOKED_AS: form } })).stdout).toContain(`${expected}\n`)
   })
 
   test('an unknown command says what was probably meant', async () => {
