@@ -77,7 +77,7 @@ export { hostIdentity, isProcessAlive, livenessOf, processIdentity, type HostIde
 export { openPlatform, type OpenPlatform, type OpenPlatformOptions, type OperationOptions } from './platform/open-platform.ts'
 export { changePlatformSettings, findPlatform, forgetPlatform, listPlatforms, newPlatformId, platformDir, platformNamed, readPlatforms, registerPlatform, type BrokenPlatform, type PlatformRecord } from './platform/registry.ts'
 export { commandWords } from './manifest/command-words.ts'
-export { detect, detectApps, detectProgram, detectSite, type Detection } from './manifest/detect.ts'
+export { detect, detectApps, detectProgram, detectSite, packageManagerOf, type Detection } from './manifest/detect.ts'
 export { type DatabaseEvidence } from './manifest/detect-database.ts'
 export { pilotSchema, pilotSchemaText } from './manifest/json-schema.ts'
 export { loadProject, manifestName, nearestManifest, projectOf, type AppSource, type Project, type ProjectApp } from './manifest/load-project.ts'

@@ -2,6 +2,7 @@ import { ref, type AnyKind, type Capabilities, type ConnectContext } from '@pilo
 import { openHome, reservePort } from '@pilot/host'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
 import { processBuilder } from './builders/process.ts'
+import { siteBuilder } from './builders/site.ts'
 import { containerCompute } from './compute/container.ts'
 import { keys } from './compute/keys.ts'
 import { processCompute } from './compute/process.ts'
@@ -47,7 +48,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     }),
     compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }), static: staticCompute({ home, platformId }) },
     database: databaseCapability(platformId),
-    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder({ home, platformId })],
+    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
     async close() {},
   }
 }

@@ -46,6 +46,14 @@ export function detectProgram(facts: SourceFacts): Detection | undefined {
   return found && { ...found, folder: '' }
 }
 
+/** What installs the packages of a source; undefined without a package.json. */
+export function packageManagerOf(facts: SourceFacts): Pick<Detection, 'packageManager' | 'lockfile'> | undefined {
+  const json = packageJson(facts)
+  if (!json) return undefined
+  const { manager, lockfile } = packages(facts, json)
+  return { packageManager: manager, ...(lockfile ? { lockfile } : {}) }
+}
+
 /** A site: one that package.json builds, else the files as they are. */
 export function detectSite(facts: SourceFacts): Detection | undefined {
   const found = builtSite(facts) ?? staticFiles(facts)

@@ -39,6 +39,21 @@ function nodeSteps(found: Detection, facts: SourceFacts): readonly Step[] {
   return commands.map((command) => ({ command, needs }))
 }
 
+/** Installs everything that a build needs; undefined where there is nothing to install. */
+export function installStep(manager: Pick<Detection, 'packageManager' | 'lockfile'>, facts: SourceFacts): Step | undefined {
+  const json = parsePackageJson(facts.text('package.json')) ?? {}
+  if (Object.keys({ ...json.dependencies, ...json.devDependencies }).length === 0) return undefined
+  const { install, needs } = nodeManager(manager, json, facts)
+  return { command: install, needs }
+}
+
+/** `pnpm run site` for a machine that may lack pnpm. */
+export function withManager(words: readonly string[], manager: Pick<Detection, 'packageManager' | 'lockfile'>, facts: SourceFacts): readonly string[] {
+  if (words[0] !== manager.packageManager) return words
+  const { build } = nodeManager(manager, parsePackageJson(facts.text('package.json')) ?? {}, facts)
+  return [...build.slice(0, -2), ...words.slice(1)]
+}
+
 interface NodeManager {
   readonly install: readonly string[]
   /** Without what only a build needs. */
@@ -49,7 +64,7 @@ interface NodeManager {
 }
 
 /** bun is not installed for this: npm installs the same packages, in the newest versions that package.json allows. */
-function nodeManager({ packageManager, lockfile }: Detection, json: PackageJson, { files }: SourceFacts): NodeManager {
+function nodeManager({ packageManager, lockfile }: Pick<Detection, 'packageManager' | 'lockfile'>, json: PackageJson, { files }: SourceFacts): NodeManager {
   const version = typeof json.packageManager === 'string' ? json.packageManager : ''
   const needs = 'npm, which brings npx'
   if (packageManager === 'pnpm') {

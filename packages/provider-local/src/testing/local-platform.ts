@@ -3,11 +3,10 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AppIdentity, BuildCall, Capabilities, DeploymentSpec, SecretRef, SecretStore } from '@pilot/core'
-import { openHome, removeHome, stopSupervisor, type Home } from '@pilot/host'
+import { openHome, removeHome, reservedPorts, stopSupervisor, type Home } from '@pilot/host'
 import { pack } from 'tar-stream'
 import Docker from 'dockerode'
 import { connect } from '../connect.ts'
-import { platformFilter } from '../ownership.ts'
 import type { Settings } from '../settings.ts'
 import { createMiniEngine, type MiniEngine } from './mini-engine.ts'
 
@@ -46,15 +45,17 @@ export async function startLocalPlatform({ runtime = 'docker' }: Partial<Setting
       await platform.destroy()
       await provider.close()
       if (runtime === 'docker') await removeImages(platformId)
+      const ports = await reservedPorts(home)
       await stopSupervisor(home, { services: 'stop' })
       await removeHome(home)
+      if (Object.keys(ports).length > 0) throw new Error(`Ports are still reserved: ${Object.keys(ports).join(', ')}`)
     },
   }
 }
 
 async function removeImages(platformId: string): Promise<void> {
   const docker = new Docker()
-  for (const { Id } of await docker.listImages({ filters: platformFilter(platformId) })) await docker.getImage(Id).remove({ force: true }).catch(() => {})
+  for (const { Id } of await docker.listImages({ filters: { reference: [`pilot-${platformId.slice(0, 8)}/*/*`] } })) await docker.getImage(Id).remove({ force: true }).catch(() => {})
 }
 
 export const noSignal = (): AbortSignal => new AbortController().signal
