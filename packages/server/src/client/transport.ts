@@ -31,8 +31,13 @@ export function openTransport(options: TransportOptions): Transport {
     send: ({ method, path, headers, body, signal }) =>
       new Promise((resolve, reject) => {
         const unreachable = (error: unknown) => reject(signal?.aborted ? signal.reason : new PilotError('SERVER_UNREACHABLE', `The Pilot server at ${place} does not answer.`, { reason: reasonOf(error), cause: error }))
-        const outgoing = request({ ...address, agent, method, path, headers: { ...headers, ...authorization }, ...(signal ? { signal } : {}) }, resolve)
-        outgoing.once('error', unreachable)
+        const outgoing = request({ ...address, agent, method, path, headers: { ...headers, ...authorization } }, resolve)
+        outgoing.on('error', unreachable)
+        // Not by Node's own option: its error reaches a connection that nobody listens to, when the answer has just ended.
+        const leave = () => void outgoing.destroy()
+        signal?.addEventListener('abort', leave, { once: true })
+        outgoing.once('close', () => signal?.removeEventListener('abort', leave))
+        if (signal?.aborted) leave()
         if (body === undefined || typeof body === 'string') outgoing.end(body)
         else {
           // Its end breaks the request too, whose error would say that the server does not answer.

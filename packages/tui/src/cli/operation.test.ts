@@ -132,6 +132,19 @@ describe('Ctrl-C', () => {
     const { exit, stderr } = await running.done
     expect(exit).toBe(130)
     expect(stderr).toContain('`pilot jobs` shows how it goes')
+    expect(stderr).not.toContain('does not answer')
+  })
+
+  test.each([['logs', '-p', 'shop', '-f'], ['logs', '-p', 'shop', '-f', '--json']])('ends %s %s %s %s %s without a word: exit 130', async (...argv) => {
+    const line = { deployment: 'd1', instance: 'a', stream: 'stdout', text: 'hello', cursor: '1' }
+    let sent = 0
+    const server = await fake({ logs: () => (sent++ === 0 ? [line] : []) as never })
+    const running = startCommand(argv, on(server))
+    await running.printed('hello')
+    running.interrupt()
+    const { exit, stdout, stderr } = await running.done
+    expect({ exit, stderr }).toEqual({ exit: 130, stderr: '' })
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1)
   })
 
   test('while nothing was begun ends at once', async () => {

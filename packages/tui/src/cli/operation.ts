@@ -79,8 +79,11 @@ async function readToEnd(context: CommandContext, { id, renderer, addresses, par
         renderer.event(event.type === 'app.released' ? { ...event, url: addresses.get(event.url)! } : event)
         if (event.type === 'operation.finished') return event
       }
+      // The user left: that is no end of the server.
+      if (signal.aborted) return await new Promise<never>(() => {})
       throw new PilotError('SERVER_UNREACHABLE', 'The events of the operation ended without an outcome.')
     } catch (error) {
+      if (signal.aborted) return await new Promise<never>(() => {})
       if (lost || !isPilotError(error) || error.code !== 'SERVER_UNREACHABLE') throw error
       lost = true
       renderer.note('The server does not answer; waiting for it to come back. The work goes on when it does.')

@@ -78,7 +78,7 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
     const entry = { ...matched, body: body === '' ? undefined : (parse(body) ?? body) } as Seen
     seen.push(entry)
     if (matched.name === 'operationEvents') return await stream(response, Number((matched.query as { after?: string }).after ?? 0))
-    if (matched.name === 'operationLog') return response.writeHead(200).end()
+    if (matched.name === 'operationLog') return await holdLog(response)
     const answer = all[matched.name] as ((seen: Seen) => unknown) | undefined
     try {
       if (answer === undefined) throw new PilotError('NOT_FOUND', `The test does not answer ${matched.name}.`)
@@ -105,6 +105,13 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
         if (found.event.type === 'operation.finished') return void response.end()
       }
     }
+  }
+
+  /** No line of build output, until the operation ends. */
+  async function holdLog(response: ServerResponse): Promise<void> {
+    response.writeHead(200).flushHeaders()
+    while (!response.destroyed && !events.some(({ event }) => event.type === 'operation.finished')) await sleep(5)
+    response.end()
   }
 
   await new Promise<void>((resolve) => server.listen(join(home, 'server.sock'), resolve))

@@ -5,6 +5,7 @@ import { instanceNames } from '../instance-names.ts'
 import { resolveApp } from '../target.ts'
 import { cleanLine, safeJson } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
+import { untilInterrupt } from '../until-interrupt.ts'
 
 export const logs = defineCommand({
   name: 'logs',
@@ -32,10 +33,12 @@ export const logs = defineCommand({
     const client = await context.client()
     const { output } = context
     const names = output.json ? undefined : await instanceNames(client, target, context.signal)
-    for await (const line of client.logs(target.params, { ...target.query, tail, follow, signal: context.signal, ...(deployment === undefined ? {} : { deployment }) })) {
-      const name = await names?.nameOf(line)
-      await output.raw(output.json ? `${safeJson(line)}\n` : `${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), instance: names!.several ? name : undefined })}\n`)
-    }
+    return await untilInterrupt(context, async (signal) => {
+      for await (const line of client.logs(target.params, { ...target.query, tail, follow, signal, ...(deployment === undefined ? {} : { deployment }) })) {
+        const name = await names?.nameOf(line)
+        await output.raw(output.json ? `${safeJson(line)}\n` : `${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), instance: names!.several ? name : undefined })}\n`)
+      }
+    })
   },
 })
 

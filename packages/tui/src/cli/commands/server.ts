@@ -2,6 +2,7 @@ import { PilotError } from '@pilot/core/errors'
 import { common, defineCommand, flag, value } from '../command.ts'
 import { cleanLine } from '../text/clean.ts'
 import { ago, bytes } from '../text/units.ts'
+import { untilInterrupt } from '../until-interrupt.ts'
 
 const everywhere = ['app', 'dir', 'project', 'environment', 'platform'] as const
 
@@ -74,6 +75,8 @@ export const serverLogs = defineCommand({
     if (!Number.isInteger(lines) || lines < 0) throw new PilotError('USAGE', `--lines wants a whole number from 0, not ${value(options, 'lines')}.`)
     const { logFileOf, readLogFile } = await import('../../client/log-file.ts')
     const file = await logFileOf(context.terminal.env, value(options, 'of') ?? 'server')
-    for await (const line of readLogFile({ file, lines, follow: flag(options, 'follow'), signal: context.signal })) await context.output.raw(`${context.output.json ? line : cleanLine(line)}\n`)
+    return await untilInterrupt(context, async (signal) => {
+      for await (const line of readLogFile({ file, lines, follow: flag(options, 'follow'), signal })) await context.output.raw(`${context.output.json ? line : cleanLine(line)}\n`)
+    })
   },
 })
