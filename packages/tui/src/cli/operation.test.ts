@@ -4,7 +4,7 @@ import { appView, emptyStatus, startFakeServer, type FakeServer } from '../testi
 import { runCommand, startCommand } from '../testing/run-command.ts'
 
 const url = 'http://127.0.0.1:4110'
-const released = { type: 'app.released', app: 'api', release: 3, deployment: 'd7f3', url, changed: true } as const
+const released = { type: 'app.released', app: 'api', release: 3, deployment: 'v2', url, changed: true } as const
 const status = () => ({ ...emptyStatus, apps: [appView()] })
 
 const servers: FakeServer[] = []
@@ -38,7 +38,7 @@ describe('an operation for people', () => {
         '· api  release  v2',
         '! api: JWT_KEY changed since v2.',
         '✓ api  release  1.2 s  v2',
-        `✓ api  live at ${url}`,
+        `✓ api  v2 live at ${url}`,
         '',
       ].join('\n'),
     })

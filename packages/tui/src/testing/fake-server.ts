@@ -107,9 +107,11 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
     }
   }
 
-  /** No line of build output, until the operation ends. */
+  /** The build output that the test says, or none, until the operation ends. */
   async function holdLog(response: ServerResponse): Promise<void> {
     response.writeHead(200).flushHeaders()
+    const text = (all.operationLog as (() => string) | undefined)?.()
+    if (text !== undefined) response.write(text)
     while (!response.destroyed && !events.some(({ event }) => event.type === 'operation.finished')) await sleep(5)
     response.end()
   }

@@ -3,6 +3,7 @@ import { withInvocation } from '../invocation.ts'
 import { cleanLine } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
 import { duration, elapsed } from '../text/units.ts'
+import { wrapStyled } from '../text/wrap.ts'
 import { nextPhases, waitingApps, type Progress, type RunningPhase } from './model.ts'
 
 export interface LineOptions {
@@ -15,12 +16,20 @@ export interface LineOptions {
   readonly action: string
   /** The live region shows what runs; without one, each beginning gets a line of its own. */
   readonly live: boolean
+  /** Of the terminal: longer lines go on below their last column. */
+  readonly width?: number | undefined
 }
 
 const phaseWidth = 'release'.length
 
 /** The lines that an event leaves behind for good. */
-export function linesOf(event: PilotEvent, { style, form, nameWidth, live, action }: LineOptions): readonly string[] {
+export function linesOf(event: PilotEvent, options: LineOptions): readonly string[] {
+  const { width = Infinity, nameWidth } = options
+  const indent = event.type.startsWith('phase.') ? '✓ '.length + nameWidth + phaseWidth + 4 : '✓ '.length
+  return linesBeforeWrapping(event, options).flatMap((line) => wrapStyled(line, { width, indent: indent < width / 2 ? indent : 2 }))
+}
+
+function linesBeforeWrapping(event: PilotEvent, { style, form, nameWidth, live, action }: LineOptions): readonly string[] {
   const { symbol } = style
   const head = (app: string, phase: string) => `${style.strong(cleanLine(app).padEnd(nameWidth))}  ${phase.padEnd(phaseWidth)}`
   switch (event.type) {
@@ -48,8 +57,8 @@ export function linesOf(event: PilotEvent, { style, form, nameWidth, live, actio
     case 'app.released':
       return [
         event.changed
-          ? `${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  live at ${style.accent(cleanLine(event.url))}`
-          : `${style.dim(symbol.same)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  nothing changed; live at ${style.accent(cleanLine(event.url))}`,
+          ? `${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} live at ${style.accent(cleanLine(event.url))}`
+          : `${style.dim(symbol.same)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  nothing changed; ${cleanLine(event.deployment)} live at ${style.accent(cleanLine(event.url))}`,
       ]
     case 'operation.started':
     case 'operation.finished':

@@ -20,6 +20,8 @@ export interface RunningPhase {
   /** Median of earlier runs, where there were at least three. */
   readonly usualMs?: number
   readonly step?: string
+  /** The highest n of m that was reported. */
+  readonly count?: { readonly n: number; readonly of: number }
 }
 
 export const noProgress: Progress = { action: '', apps: [], running: [], finished: [], released: [], errors: [] }
@@ -34,9 +36,13 @@ export function advance(progress: Progress, event: PilotEvent): Progress {
     }
     case 'resource': {
       if (event.status === 'done') return progress
-      const step = `${event.n === undefined || event.of === undefined ? '' : `${event.n} of ${event.of}: `}${event.action} ${event.key}${event.message === undefined ? '' : ` (${event.message})`}`
       const at = progress.running.findLastIndex(({ app }) => event.app === undefined || app === event.app)
-      return at < 0 ? progress : { ...progress, running: progress.running.with(at, { ...progress.running[at]!, step }) }
+      if (at < 0) return progress
+      const phase = progress.running[at]!
+      const count = highest(phase.count, event)
+      const isCounted = count !== undefined && event.of === count.of
+      const step = `${isCounted ? `${count.n} of ${count.of}: ` : ''}${event.action} ${event.key}${event.message === undefined ? '' : ` (${event.message})`}`
+      return { ...progress, running: progress.running.with(at, { ...phase, step, ...(count === undefined ? {} : { count }) }) }
     }
     case 'phase.finished':
       return {
@@ -52,6 +58,12 @@ export function advance(progress: Progress, event: PilotEvent): Progress {
     default:
       return progress
   }
+}
+
+/** Steps run side by side and report when they like, and a phase may go through another graph when it tidies up: what is shown only grows. */
+function highest(before: RunningPhase['count'], { n, of }: { readonly n?: number; readonly of?: number }): RunningPhase['count'] {
+  if (n === undefined || of === undefined) return before
+  return before !== undefined && before.n >= n ? before : { n, of }
 }
 
 /** Phases that this app has still to go through, as far as the action says. */

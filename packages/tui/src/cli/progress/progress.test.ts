@@ -30,6 +30,14 @@ describe('what is redrawn while it runs', () => {
     expect(live(progress)).toEqual(['* api  deploy   12 s  3 of 7: create database · next: release'])
   })
 
+  test('never counts backwards, whatever reports last', () => {
+    const step = (key: string, n: number, of: number): EventBody => ({ type: 'resource', app: 'api', key, kind: 'local/x', action: 'create', status: 'waiting', n, of })
+    const deploying: EventBody[] = [upOf('api'), { type: 'phase.started', app: 'api', phase: 'deploy' }, step('network', 1, 5), step('container', 4, 5)]
+    expect(live(after(...deploying))).toEqual(['* api  deploy   12 s  4 of 5: create container · next: release'])
+    expect(live(after(...deploying, step('user', 2, 5)))).toEqual(['* api  deploy   12 s  4 of 5: create user · next: release'])
+    expect(live(after(...deploying, step('route', 1, 3)))).toEqual(['* api  deploy   12 s  create route · next: release'])
+  })
+
   test('shows apps that run at the same time, and no more of them than there are rows', () => {
     const progress = after(upOf('a', 'b', 'c'), ...['a', 'b', 'c'].map((app): EventBody => ({ type: 'phase.started', app, phase: 'build' })))
     expect(live(progress)).toHaveLength(3)
@@ -54,11 +62,18 @@ describe('what stays', () => {
     ['a cancelled phase', { type: 'phase.finished', app: 'api', phase: 'build', outcome: 'cancelled', ms: 9000 }, ['! api  build    cancelled after 9.0 s']],
     ['a failed phase', { type: 'phase.finished', app: 'api', phase: 'release', outcome: 'failed', ms: 61_000 }, ['✗ api  release  failed after 1 min 01 s']],
     ['a notice with a command', { type: 'notice', level: 'info', text: 'Set it with `secret set KEY`.\n\u001b[2J' }, ['i Set it with `pilot secret set KEY`.']],
-    ['a release', { type: 'app.released', app: 'api', release: 3, deployment: 'd', url: 'http://127.0.0.1:1', changed: true }, ['✓ api  live at http://127.0.0.1:1']],
-    ['no release', { type: 'app.released', app: 'api', release: 3, deployment: 'd', url: 'http://127.0.0.1:1', changed: false }, ['= api  nothing changed; live at http://127.0.0.1:1']],
+    ['a release', { type: 'app.released', app: 'api', release: 3, deployment: 'v4', url: 'http://127.0.0.1:1', changed: true }, ['✓ api  v4 live at http://127.0.0.1:1']],
+    ['no release', { type: 'app.released', app: 'api', release: 3, deployment: 'v4', url: 'http://127.0.0.1:1', changed: false }, ['= api  nothing changed; v4 live at http://127.0.0.1:1']],
     ['a resource within a phase: nothing', { type: 'resource', key: 'network', kind: 'local/network', action: 'create', status: 'done' }, []],
     ['a type that this client does not know', { type: 'app.dreamed' } as unknown as EventBody, ['· app.dreamed']],
   ])('%s', (_, body, expected) => expect(lines(body)).toEqual(expected))
+
+  test('a long line goes on at a word, below its last column', () => {
+    const detail = 'there is a package.json with a start script; it runs as a process'
+    expect(lines({ type: 'phase.finished', app: 'api', phase: 'build', outcome: 'done', ms: 2000, detail }, { width: 50 })).toEqual(['✓ api  build    2.0 s  there is a package.json', '                with a start script; it runs as a', '                process'])
+    expect(lines({ type: 'notice', app: 'api', level: 'warning', text: 'It runs as a process of this machine.' }, { width: 24 })).toEqual(['! api: It runs as a', '  process of this', '  machine.'])
+    expect(lines({ type: 'notice', level: 'info', text: 'x'.repeat(40) }, { width: 24 })).toEqual(['i', `  ${'x'.repeat(40)}`])
+  })
 
   test('resources are the lines of setup and destroy', () => {
     expect(lines({ type: 'resource', key: 'edge', kind: 'local/edge', action: 'create', status: 'done', ms: 1000 }, { action: 'setup' })).toEqual(['✓ created edge  1.0 s'])
@@ -78,6 +93,26 @@ test('in a terminal the last lines are replaced in place, and gone at the end', 
   expect(exit).toBe(0)
   expect(stderr).toContain('\u001b[?7l⠋ api  release  0 s\n\u001b[?7h')
   expect(screen(stderr)).toEqual(['project shop · app api · environment production · platform local', '✓ api  release  10 ms'])
+})
+
+test('what is live is the last line of an app, and a late line of its build is shown nowhere', async () => {
+  await using server = await startFakeServer({ status: () => ({ ...emptyStatus, apps: [appView()] }), operationLog: () => 'Successfully tagged shop/api\n' as never })
+  server.script([
+    { type: 'operation.started', action: 'restart', platform: 'local', apps: ['api'] },
+    { type: 'phase.started', app: 'api', phase: 'release' },
+    { pauseMs: 400 },
+    { type: 'phase.finished', app: 'api', phase: 'release', outcome: 'done', ms: 10 },
+    { type: 'app.released', app: 'api', release: 5, deployment: 'v4', url: 'http://127.0.0.1:4110', changed: true },
+    { type: 'phase.started', app: 'api', phase: 'drain' },
+    { type: 'phase.finished', app: 'api', phase: 'drain', outcome: 'done', ms: 20 },
+    { type: 'operation.finished', outcome: 'done' },
+  ])
+  for (const terminal of [true, false]) {
+    const { exit, stderr } = await startCommand(['restart', '-p', 'shop'], { terminal, env: { PILOT_HOME: server.home, NO_COLOR: '1' } }).done
+    expect(exit).toBe(0)
+    expect(screen(stderr).at(-1)).toBe('✓ api  v4 live at http://127.0.0.1:4110')
+    expect(stderr).not.toContain('Successfully')
+  }
 })
 
 /** What is left on the screen of what was written with "up n rows" and "erase to the end". */

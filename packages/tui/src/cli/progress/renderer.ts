@@ -39,6 +39,16 @@ export function createRenderer({ terminal, form, silent }: { terminal: Terminal;
   const beat = () => {
     for (const { app, phase, startedAt } of progress.running) print([style.dim(`${style.symbol.dot} ${app} ${phase} goes on, ${elapsed(Date.now() - startedAt)} so far`)])
   }
+  /** What is live is the last line of each app: it waits for what the release still has to tidy up. */
+  const released = new Map<string, PilotEvent>()
+  const linesFor = (event: PilotEvent) => linesOf(event, { style, form, nameWidth: nameWidth(), live, action: progress.action, width: terminal.stderr.isTTY === true ? terminal.stderr.columns : undefined })
+  const printReleased = (only?: string) => {
+    for (const [app, event] of released) {
+      if (only !== undefined && app !== only) continue
+      released.delete(app)
+      print(linesFor(event))
+    }
+  }
   // Runs only while there is work.
   let timer: NodeJS.Timeout | undefined
   const setTimer = () => {
@@ -54,17 +64,24 @@ export function createRenderer({ terminal, form, silent }: { terminal: Terminal;
     event(event) {
       progress = advance(progress, event)
       if (event.type === 'phase.started' || event.type === 'phase.finished') logLine = undefined
-      print(linesOf(event, { style, form, nameWidth: nameWidth(), live, action: progress.action }))
+      if (event.type === 'app.released') released.set(event.app, event)
+      else print(linesFor(event))
+      if (event.type === 'operation.finished') printReleased()
+      else if (event.type === 'phase.finished' && event.phase === 'drain') printReleased(event.app)
       draw()
       setTimer()
     },
     note: (line) => print([line]),
     log(line) {
-      logLine = line
+      // The last line of a build may come when the next phase has begun.
+      if (isBuilding(progress)) logLine = line
     },
     [Symbol.dispose]() {
       clearInterval(timer)
+      printReleased()
       region?.clear()
     },
   }
 }
+
+const isBuilding = ({ running }: Progress): boolean => running.some(({ phase }) => phase === 'build' || phase === 'push')
