@@ -61,6 +61,8 @@ test('a build is marked by a variable that means nothing else', async () => {
   const log: string[] = []
   await build('marked', `console.log('variables ' + Object.keys(process.env).filter((name) => name.startsWith('PILOT_')))`, log)
   expect(log).toContain('variables PILOT_BUILD_MARK')
+  // That processes are no isolation is said by the lifecycle, once.
+  expect(log.join('\n')).not.toMatch(/isolation/)
 })
 
 /** In a thread of its own, since it must come between two calls that follow each other. How often it did: it ends when the folder holds something. */

@@ -1,4 +1,4 @@
-/** One line for `up` and the documentation: processes share the machine. */
+/** One line for `doctor`: processes share the machine. `up` says it in the words of the lifecycle. */
 export const isolationNotice = (hasOwnUsers: boolean): string =>
   hasOwnUsers
     ? 'Runs as a process of this machine under a user of its own, without the isolation of a container: it sees the network and what every user may read.'
