@@ -12,13 +12,16 @@ export interface ErrorEntry {
   /** 1 failed, 2 usage or an answer is needed, 3 held by another owner, 4 app unhealthy, 130 interrupted. */
   readonly exit: 1 | 2 | 3 | 4 | 130
   readonly http: number
+  /** The suggestion only says where in the error to look: beside the error itself it is left out. */
+  readonly pointsBack?: true
 }
 
-const entry = (summary: string, suggestion: string, { exit = 1, http = 500 }: { exit?: ErrorEntry['exit']; http?: number } = {}): ErrorEntry => ({
+const entry = (summary: string, suggestion: string, { exit = 1, http = 500, pointsBack }: { exit?: ErrorEntry['exit']; http?: number; pointsBack?: true } = {}): ErrorEntry => ({
   summary,
   suggestion,
   exit,
   http,
+  ...(pointsBack ? { pointsBack } : {}),
 })
 
 export const catalogue = {
@@ -26,14 +29,14 @@ export const catalogue = {
   USAGE: entry('The command or request is not in the form that Pilot understands.', 'See `--help` of the command.', { exit: 2, http: 400 }),
   ANSWER_NEEDED: entry('The command needs an answer and there is no terminal to ask in.', 'Pass the answer as the flag that the message names, or `--yes`.', { exit: 2, http: 409 }),
   NOT_FOUND: entry('There is no such app, deployment, job or platform.', 'List what exists with `status`, `releases` or `jobs`.', { exit: 2, http: 404 }),
-  NOT_ALLOWED_NOW: entry('The action does not fit the state that the app is in.', 'The reason says which state it needs.', { exit: 2, http: 409 }),
+  NOT_ALLOWED_NOW: entry('The action does not fit the state that the app is in.', 'The reason says which state it needs.', { exit: 2, http: 409, pointsBack: true }),
   UNAUTHORIZED: entry('The request carries no valid token.', 'Open the address that Pilot printed, or connect again.', { exit: 1, http: 401 }),
 
   // Manifest and source
-  MANIFEST_INVALID: entry('The manifest has an error.', 'The message names file, line and column, the value found and the valid ones.', { exit: 2, http: 400 }),
+  MANIFEST_INVALID: entry('The manifest has an error.', 'The message names file, line and column, the value found and the valid ones.', { exit: 2, http: 400, pointsBack: true }),
   MANIFEST_MISSING: entry('There is no pilot.yaml in this folder or above it.', 'Run `init` to write one, or `up DIR`.', { exit: 2, http: 400 }),
   NOTHING_DETECTED: entry('Pilot did not recognise how to run this folder.', 'Add a Dockerfile, a package.json with a start script, a Procfile or an index.html, or write `build:` in pilot.yaml.', { exit: 2, http: 400 }),
-  SOURCE_UNREADABLE: entry('The source could not be read.', 'The message names the path and the reason.', { http: 400 }),
+  SOURCE_UNREADABLE: entry('The source could not be read.', 'The message names the path and the reason.', { http: 400, pointsBack: true }),
 
   // Machine
   ENGINE_NOT_INSTALLED: entry('No Docker engine is installed.', 'Install Docker (Debian: `apt install docker.io`), or set up with `--runtime process`.'),
@@ -51,8 +54,8 @@ export const catalogue = {
   // Lifecycle
   SECRETS_MISSING: entry('Secrets that the manifest names have no value.', 'Set each with `secret set KEY`.', { exit: 2, http: 409 }),
   SECRET_IN_BUILD_ARGUMENT: entry('A build argument carries the value of a secret.', 'Build arguments stay readable in the image; use a secret mount (`RUN --mount=type=secret`).', { exit: 2, http: 400 }),
-  BUILD_FAILED: entry('The build failed.', 'The last lines of the build say why.'),
-  UNHEALTHY: entry('The new deployment did not become healthy; the running release was not touched.', 'The message carries status, exit code and last log lines.', { exit: 4 }),
+  BUILD_FAILED: entry('The build failed.', 'The last lines of the build say why.', { pointsBack: true }),
+  UNHEALTHY: entry('The new deployment did not become healthy; the running release was not touched.', 'The message carries status, exit code and last log lines.', { exit: 4, pointsBack: true }),
   WRONG_PORT: entry('The app listens on another port than expected; the running release was not touched.', 'Write the port that was found into pilot.yaml, or listen on $PORT.', { exit: 4 }),
   ARTIFACT_GONE: entry('The artifact of that deployment no longer exists.', 'Deploy again from source with `up`.'),
   CANCELLED: entry('The operation was cancelled.', 'Run the command again to start over; what was done is kept.', { exit: 130, http: 409 }),
@@ -65,9 +68,9 @@ export const catalogue = {
   NAME_TAKEN: entry('The name is held by something that Pilot did not create.', 'Remove or rename it, or choose another name.'),
   DUPLICATE: entry('Several resources answer to one identity and Pilot cannot tell which to keep.', 'The message lists them; delete the wrong ones by hand.'),
   PROTECTED: entry('A protected resource would be replaced or deleted.', 'Confirm by typing its name, or change the input back.', { exit: 2, http: 409 }),
-  ACCESS_DENIED: entry('The provider refuses the credentials.', 'The message names the permission that is missing.', { http: 403 }),
+  ACCESS_DENIED: entry('The provider refuses the credentials.', 'The message names the permission that is missing.', { http: 403, pointsBack: true }),
   BLOCKED: entry('Something still depends on the resource.', 'The message names the blocker; remove it and run again.'),
-  RESOURCE_FAILED: entry('The provider reports that the resource failed.', 'The message carries the reason of the provider.'),
+  RESOURCE_FAILED: entry('The provider reports that the resource failed.', 'The message carries the reason of the provider.', { pointsBack: true }),
   THROTTLED: entry('The provider refused too many calls in a row.', 'Wait a little and run again.'),
   TIMED_OUT: entry('A step took longer than its limit.', 'Run again; what was started is found and finished.'),
   STATE_NEWER: entry('The state was written by a newer Pilot.', 'Upgrade this Pilot; nothing was changed.', { http: 409 }),

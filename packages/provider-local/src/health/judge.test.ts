@@ -19,7 +19,7 @@ test('a redirect is shown with where it leads', () => {
 })
 
 test('an app that ended is not waited for', () => {
-  expect(error({ exit: { code: 127 } })).toMatchObject({ code: 'UNHEALTHY', reason: 'exit code 127 (command not found).', details: { exitCode: 127 } })
+  expect(error({ exit: { code: 127 } })).toMatchObject({ code: 'UNHEALTHY', reason: 'exit code 127 (command not found).', suggestion: expect.stringContaining('Check the command'), details: { exitCode: 127 } })
   expect(error({ exit: { code: 137, outOfMemory: true } })).toMatchObject({ suggestion: expect.stringContaining('memory:') })
   expect(error({ exit: { error: 'exec: "x": executable file not found in $PATH' } })).toMatchObject({ message: expect.stringContaining('could not be started') })
 })

@@ -81,13 +81,14 @@ function findWrongPort({ title, expectedPort, portIsOurs, listeners, otherPortAn
 
 function exited({ title, elapsedMs }: Observation, { code, signal, outOfMemory, error }: Exit): PilotError {
   const how = code === undefined ? (signal ? `signal ${signal}` : undefined) : `exit code ${code}`
-  if (error) return new PilotError('UNHEALTHY', `${title} could not be started`, { reason: error, suggestion: 'Check the command: `command:` in pilot.yaml, else CMD and ENTRYPOINT of the Dockerfile.', details: { ...(code === undefined ? {} : { exitCode: code }) } })
+  if (error) return new PilotError('UNHEALTHY', `${title} could not be started`, { reason: error, suggestion: checkCommand, details: { ...(code === undefined ? {} : { exitCode: code }) } })
   if (outOfMemory) {
     return new PilotError('UNHEALTHY', `${title} ran out of memory`, { reason: `The kernel stopped it${how ? ` (${how})` : ''}.`, suggestion: 'Raise `memory:` in pilot.yaml.', details: { ...(code === undefined ? {} : { exitCode: code }), outOfMemory: true } })
   }
   return new PilotError('UNHEALTHY', `${title} stopped by itself after ${seconds(elapsedMs)}`, {
     reason: `${how ?? 'It ended'}${code === 127 ? ' (command not found)' : code === 126 ? ' (command not executable)' : ''}.`,
-    suggestion: code === 0 ? 'An app has to keep running; one that ends with 0 may be a script, or a server that went to the background.' : 'The last lines of its log say why.',
+    ...(code === 0 ? { suggestion: 'An app has to keep running; one that ends with 0 may be a script, or a server that went to the background.' } : {}),
+    ...(code === 126 || code === 127 ? { suggestion: checkCommand } : {}),
     details: { ...(code === undefined ? {} : { exitCode: code }), ...(signal ? { signal } : {}) },
   })
 }
@@ -111,7 +112,8 @@ function waitingFor({ probe, health, expectedPort, listeners }: Observation): st
 function suggestion({ probe, health }: Observation): string {
   if (probe?.kind === 'answered' && probe.status >= 300 && probe.status < 400) return `Write a path that answers by itself as \`health:\` into pilot.yaml${probe.location ? `, such as ${probe.location}` : ''}.`
   if (probe?.kind === 'answered' && probe.status === 404) return `Write the path of a page that exists as \`health:\` into pilot.yaml; ${health.path} is not one.`
-  return 'The last lines of its log may say why; `health:` in pilot.yaml names the path that is asked.'
+  return '`health:` in pilot.yaml names the path that is asked.'
 }
 
+const checkCommand = 'Check the command: `command:` in pilot.yaml, else CMD and ENTRYPOINT of the Dockerfile.'
 const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`)

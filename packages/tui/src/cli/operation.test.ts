@@ -71,6 +71,18 @@ describe('an operation for people', () => {
     )
   })
 
+  test.each([
+    [new PilotError('NOT_ALLOWED_NOW', 'start is not possible now', { reason: 'Only what was stopped is started.' }), false],
+    [new PilotError('UNHEALTHY', 'api stopped by itself', { details: { log: ['no database'] } }), false],
+    [new PilotError('UNHEALTHY', 'api stopped by itself', { suggestion: 'Check the command.' }), true],
+    [new PilotError('HELD', 'ada holds shop/api.'), true],
+  ])('failing, gives a hint where it says more than the error: %s', async (error, helps) => {
+    const server = await fake({ startOperation: () => { throw error } })
+    const { stderr } = await runCommand(['restart', '-p', 'shop'], on(server))
+    expect(stderr).toContain(error.message)
+    expect(stderr.includes('  Try  ')).toBe(helps)
+  })
+
   test('does not ask twice with the same request id, and sends what was typed', async () => {
     const server = await fake()
     await runCommand(['rollback', '-p', 'shop', 'api', 'v12'], on(server))

@@ -1,4 +1,4 @@
-import type { ErrorBody } from '@pilot/core/errors'
+import { catalogue, type ErrorBody, type ErrorEntry } from '@pilot/core/errors'
 import { withInvocation } from './invocation.ts'
 import { clean, cleanLine } from './text/clean.ts'
 import type { Style } from './text/style.ts'
@@ -19,9 +19,15 @@ export function renderError(error: ErrorBody, { form, style, width = Infinity }:
   const rows: string[] = [`${style.bad(style.symbol.bad)} ${style.strong(clean(error.message).trimEnd())}`]
   if (error.reason !== undefined && error.reason !== error.message) rows.push(...labelled('Why', sentences(clean(error.reason)), style))
   if (log.length > 0) rows.push(...labelled('Log', log, style))
-  rows.push(...labelled('Try', sentences(withInvocation(clean(error.suggestion), form)), style))
+  if (helps(error)) rows.push(...labelled('Try', sentences(withInvocation(clean(error.suggestion), form)), style))
   rows.push(`       ${style.dim(`(${error.code})`)}`)
   return rows.join('\n')
+}
+
+/** A code's general words that only say where in the error to look add nothing below it. */
+function helps({ code, suggestion }: ErrorBody): boolean {
+  const entry: ErrorEntry | undefined = catalogue[code]
+  return entry?.pointsBack !== true || entry.suggestion !== suggestion
 }
 
 const labelWidth = '  Why  '.length
