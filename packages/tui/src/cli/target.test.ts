@@ -129,6 +129,17 @@ describe('the app', () => {
     expect(await run(['open', 'wep'])).toMatchObject({ exit: 2, stderr: expect.stringContaining('Did you mean web? Its apps: api, web.') })
   })
 
+  test.each([['jobs'], ['status'], ['logs']])('an unknown one is NOT_FOUND for %s too, in a project and without', async (command) => {
+    await using one = await startFakeServer({ jobs: () => ({ jobs: [] }), status: () => ({ ...emptyStatus, apps: [appView()] }) })
+    for (const cwd of [shop.path, '/']) {
+      const { exit, stdout } = await run([command, 'nope', '--json'], { cwd, env: { PILOT_HOME: one.home } })
+      expect(exit).toBe(2)
+      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'NOT_FOUND', message: expect.stringMatching(/no app nope/), suggestion: expect.stringContaining('api') } })
+    }
+    const known = await run(['jobs', 'web'], { env: { PILOT_HOME: one.home } })
+    expect(known).toMatchObject({ exit: 0, stdout: 'No jobs yet.\n' })
+  })
+
   test('two different ones are refused', async () => {
     expect(await run(['open', 'api', '--app', 'web'])).toMatchObject({ exit: 2, stderr: expect.stringContaining('Two apps are named') })
   })

@@ -58,16 +58,28 @@ export async function resolveApp(context: CommandContext, given: string | undefi
 export async function chooseApp(context: CommandContext, { project, apps }: ProjectTarget, given: string | undefined): Promise<string> {
   const named = oneName(context, given)
   if (named !== undefined) {
-    if (apps.length > 0 && !apps.includes(named)) {
-      const { closest } = await import('./closest.ts')
-      const near = closest(named, apps)
-      throw new PilotError('NOT_FOUND', `Project ${project} has no app ${named}.`, { suggestion: `${near === undefined ? '' : `Did you mean ${near}? `}Its apps: ${apps.join(', ')}.` })
-    }
+    if (apps.length > 0 && !apps.includes(named)) throw await noSuchApp({ project, app: named, apps })
     return named
   }
   if (apps.length === 1) return apps[0]!
   if (apps.length === 0) throw new PilotError('NOT_FOUND', `Nothing of project ${project} is known here.`, { suggestion: '`status` lists what is.' })
   return await context.ask.select({ message: `Which app of ${project}?`, options: apps.map((value) => ({ value })), flag: '--app NAME' })
+}
+
+/** NOT_FOUND, with the apps that there are and the one that was probably meant. */
+export async function noSuchApp({ project, app, apps }: { project: string | undefined; app: string; apps: readonly string[] }): Promise<PilotError> {
+  const { closest } = await import('./closest.ts')
+  const near = closest(app, apps)
+  const known = apps.length === 0 ? '`status --all` lists what there is.' : `${project === undefined ? 'The apps that there are' : 'Its apps'}: ${apps.map(cleanLine).join(', ')}.`
+  return new PilotError('NOT_FOUND', project === undefined ? `There is no app ${app}.` : `Project ${project} has no app ${app}.`, { suggestion: `${near === undefined ? '' : `Did you mean ${near}? `}${known}` })
+}
+
+/** For lists that would show nothing: throws NOT_FOUND when nothing is known of the app that was named. */
+export async function refuseUnknownApp(context: CommandContext, app: string): Promise<void> {
+  const found = await findProject(context)
+  const status = await (await context.client()).request('status', { query: found === undefined ? {} : { project: found.project }, signal: context.signal })
+  const apps = [...new Set([...(found?.apps ?? []), ...status.apps.map((view) => view.status.app.app)])]
+  if (!apps.includes(app)) throw await noSuchApp({ project: found?.project, app, apps })
 }
 
 /** For lists: what narrows them down, as far as the user said; never an error. */

@@ -1,7 +1,7 @@
 import type { Job } from '@pilot/server/contract'
 import { appArgument, defineCommand, flag, value } from '../command.ts'
 import { PilotError } from '@pilot/core/errors'
-import { findTarget } from '../target.ts'
+import { findTarget, refuseUnknownApp } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
 import { ago, duration } from '../text/units.ts'
@@ -25,9 +25,11 @@ export const jobs = defineCommand({
   async run(context, { args, options }) {
     const limit = Number(value(options, 'limit') ?? 20)
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new PilotError('USAGE', `--limit wants a whole number from 1 to 1000, not ${value(options, 'limit')}.`)
-    const target = flag(options, 'all') ? {} : await findTarget(context, args[0])
+    const target: Awaited<ReturnType<typeof findTarget>> = flag(options, 'all') ? {} : await findTarget(context, args[0])
     const client = await context.client()
     const found = await client.request('jobs', { query: { limit, ...target }, signal: context.signal })
+    // What was destroyed may still have jobs.
+    if (found.jobs.length === 0 && target.app !== undefined) await refuseUnknownApp(context, target.app)
     await context.output.answer(found, () => jobsText(found.jobs, context.output.out, Date.now()))
   },
 })

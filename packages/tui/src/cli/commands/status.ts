@@ -1,6 +1,6 @@
 import { appArgument, defineCommand, flag } from '../command.ts'
 import { statusText } from '../status-text.ts'
-import { findTarget } from '../target.ts'
+import { findTarget, refuseUnknownApp } from '../target.ts'
 
 export const status = defineCommand({
   name: 'status',
@@ -20,6 +20,7 @@ export const status = defineCommand({
     const platform = context.globals.platform
     const all = await client.request('status', { query: { ...query, ...(platform === undefined ? {} : { platform }) }, signal: context.signal })
     const found = app === undefined ? all : { ...all, apps: all.apps.filter(({ status }) => status.app.app === app), jobs: all.jobs.filter((job) => job.app?.app === app) }
+    if (app !== undefined && found.apps.length + found.jobs.length === 0) await refuseUnknownApp(context, app)
     await context.output.answer(found, () => statusText(found, { style: context.output.out, form: context.form, now: Date.now(), ...('project' in query && query.project !== undefined ? { project: query.project } : {}) }))
   },
 })
