@@ -1,10 +1,10 @@
-import { PilotError } from '@pilot/core/errors'
+import { isPilotError, PilotError } from '@pilot/core/errors'
 import type { AppView, OperationRequest } from '@pilot/server/contract'
 import { common, defineCommand, flag, value, type CommandInput } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { runOperation } from '../operation.ts'
 import { confirmProtected } from '../protect.ts'
-import { announce, appTarget, findProject, type ProjectTarget } from '../target.ts'
+import { announce, appTarget, findProject, noSuchApp, type ProjectTarget } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 
 export const destroy = defineCommand({
@@ -36,7 +36,7 @@ export const destroy = defineCommand({
     showWhatGoes(context, what, deleteData)
     const data = await agree(context, what, { yes: flag(input.options, 'yes'), deleteData })
     const result = await runOperation(context, { ...what.request, deleteData: data } as OperationRequest)
-    if (result.outcome === 'done') showKept(context, result.operation?.jobs.map((job) => job.result) ?? [])
+    if (result.outcome === 'done') showKept(context, { results: result.operation?.jobs.map((job) => job.result) ?? [], ...(data ? {} : { again: what.again }) })
     return result.exit
   },
 })
@@ -46,6 +46,8 @@ interface Subject {
   /** What must be typed where data goes. */
   readonly name: string
   readonly request: Extract<OperationRequest, { deleteData?: boolean }>
+  /** The command that names it, as it would be typed here. */
+  readonly again: string
   readonly place: { readonly project?: string; readonly environment?: string; readonly platform?: string | undefined; readonly app?: string }
   readonly apps: readonly AppView[]
   readonly project?: ProjectTarget
@@ -61,17 +63,18 @@ async function subjectOf(context: CommandContext, { args, options }: CommandInpu
   if (app !== undefined) {
     const project = await projectOf(scoped)
     const target = appTarget(project, app)
-    const view = await (await context.client()).request('app', { ...target, signal: context.signal })
-    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view], project }
+    const view = await viewOf(context, project, app)
+    const elsewhere = [...(project.folder === undefined || context.globals.project !== undefined ? [`-p ${project.project}`] : []), ...(project.environment === 'production' ? [] : [`-e ${project.environment}`])]
+    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, again: ['destroy', app, ...elsewhere].join(' '), request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view], project }
   }
   if (wholeProject !== undefined) {
     const project = await projectOf(scoped)
     const { environment } = context.globals
     const apps = await appsOf(context, { project: project.project, ...(environment === undefined ? {} : { environment }) })
     const place = { project: project.project, ...(environment === undefined ? {} : { environment }), ...(platform === undefined ? {} : { platform }) }
-    return { title: `project ${project.project}${environment === undefined ? ', all environments' : `, ${environment}`}`, name: project.project, request: { action: 'destroy-project', ...place }, place, apps, project }
+    return { title: `project ${project.project}${environment === undefined ? ', all environments' : `, ${environment}`}`, name: project.project, again: `destroy --project ${project.project}${environment === undefined ? '' : ` -e ${environment}`}`, request: { action: 'destroy-project', ...place }, place, apps, project }
   }
-  if (platform !== undefined) return { title: `platform ${platform}`, name: platform, request: { action: 'destroy-platform', platform }, place: { platform }, apps: await appsOf(context, { platform }) }
+  if (platform !== undefined) return { title: `platform ${platform}`, name: platform, again: `destroy --platform ${platform}`, request: { action: 'destroy-platform', platform }, place: { platform }, apps: await appsOf(context, { platform }) }
   throw await nothingNamed(context)
 }
 
@@ -85,6 +88,20 @@ async function projectOf(context: CommandContext): Promise<ProjectTarget> {
   const project = await findProject(context)
   if (project === undefined) throw new PilotError('MANIFEST_MISSING', `There is no pilot.yaml in ${context.cwd} or above it.`, { suggestion: 'Name the project: `destroy APP -p PROJECT` or `destroy --project NAME`.' })
   return project
+}
+
+/** Throws NOT_FOUND with the apps that there are. */
+async function viewOf(context: CommandContext, project: ProjectTarget, app: string): Promise<AppView> {
+  try {
+    return await (await context.client()).request('app', { ...appTarget(project, app), signal: context.signal })
+  } catch (error) {
+    if (!isPilotError(error) || error.code !== 'NOT_FOUND') throw error
+    const known = await appsOf(context, { project: project.project, environment: project.environment })
+    const apps = [...new Set(known.map(({ status }) => status.app.app))]
+    // One that is there all the same is elsewhere, as the server says.
+    if (apps.includes(app)) throw error
+    throw await noSuchApp({ project: project.project, app, apps })
+  }
 }
 
 const appsOf = async (context: CommandContext, query: { project?: string; environment?: string; platform?: string }): Promise<readonly AppView[]> => (await (await context.client()).request('status', { query, signal: context.signal })).apps
@@ -116,12 +133,26 @@ async function agree(context: CommandContext, { title, name, project }: Subject,
   return deleteData
 }
 
-/** What stays and where, with what it costs: results of the jobs, shaped as core's DestroyResult. */
-function showKept(context: CommandContext, results: readonly (Readonly<Record<string, unknown>> | undefined)[]): void {
-  const kept = results.flatMap((result) => (Array.isArray(result?.['kept']) ? (result['kept'] as { key: string; title: string; monthlyCost?: number }[]) : []))
+interface Kept {
+  readonly kind: string
+  readonly title: string
+  readonly monthlyCost?: number
+}
+
+/** What stays, where, what it costs and how it goes: results of the jobs, shaped as core's DestroyResult. */
+function showKept(context: CommandContext, { results, again }: { results: readonly (Readonly<Record<string, unknown>> | undefined)[]; again?: string }): void {
+  const kept = results.flatMap((result) => (Array.isArray(result?.['kept']) ? (result['kept'] as Kept[]) : []))
   // What Pilot has no record of was told while it was found.
   const foreign = results.flatMap((result) => (Array.isArray(result?.['foreign']) ? (result['foreign'] as readonly unknown[]) : []))
   if (kept.length === 0) return foreign.length === 0 ? context.say('Nothing is left.') : undefined
   context.say('Kept:')
-  for (const { title, monthlyCost } of kept) context.say(`  ${cleanLine(title)}${monthlyCost === undefined ? '' : `, $${monthlyCost.toFixed(2)} a month`}`)
+  for (const resource of kept) context.say(`  ${cleanLine(keptText(resource))}`)
+  if (again !== undefined) context.say(`\`${again} --delete-data\` deletes ${kept.length === 1 ? 'it' : 'them'}.`)
+}
+
+/** `local/database` is the database kind of the provider local. */
+function keptText({ kind, title, monthlyCost }: Kept): string {
+  const [provider, ...words] = kind.split(/[/-]/)
+  const cost = monthlyCost === undefined || monthlyCost === 0 ? '' : `, $${monthlyCost.toFixed(2)} a month`
+  return `${words.join(' ')} ${title} ${provider === 'local' ? 'on this machine' : `on ${provider}`}${cost}`
 }

@@ -244,10 +244,23 @@ describe('destroy', () => {
   })
 
   test('says what goes before it asks, and what was kept when it is done', async () => {
-    const server = await fake({ status: two, app: () => appView(), operation: () => ({ id: 'op-1', jobs: [{ result: { deleted: ['x'], kept: [{ key: 'database', kind: 'local/database', title: 'database shop_api on this machine', monthlyCost: 0 }] } }] }) as never })
+    const kept = [{ key: 'database', kind: 'local/database', title: 'shop_api_a55aa9', monthlyCost: 0 }]
+    const server = await fake({ status: two, app: () => appView(), operation: () => ({ id: 'op-1', jobs: [{ result: { deleted: ['x'], kept } }] }) as never })
     const { stderr } = await run(server, 'api', '-p', 'shop', '--yes')
     expect(stderr).toContain('Destroys app api of shop, production\n  - shop/api, production on local, http://api.shop.localhost:4110\n  = databases, volumes and backups are kept\n')
-    expect(stderr).toContain('Kept:\n  database shop_api on this machine, $0.00 a month\n')
+    expect(stderr).toContain('Kept:\n  database shop_api_a55aa9 on this machine\n`pilot destroy api -p shop --delete-data` deletes it.\n')
+    expect((await run(server, 'api', '-p', 'shop', '-e', 'staging', '--yes')).stderr).toContain('`pilot destroy api -p shop -e staging --delete-data` deletes it.\n')
+    kept.push({ key: 'volume', kind: 'aws/rds-instance', title: 'db-1', monthlyCost: 12.4 })
+    expect((await run(server, '--project', 'shop', '--yes')).stderr).toContain('  rds instance db-1 on aws, $12.40 a month\n`pilot destroy --project shop --delete-data` deletes them.\n')
+    expect((await run(server, '--platform', 'local', '--yes', '--delete-data')).stderr).not.toContain('deletes')
+  })
+
+  test('of an app that is not there lists those that are', async () => {
+    await using shop = await folderOf({ 'pilot.yaml': 'project: my-app\napps: { web: { source: . } }\n' })
+    const server = await fake({ status: () => ({ ...emptyStatus, apps: [appView({ project: 'my-app', app: 'web' })] }) })
+    const { exit, stderr } = await runCommand(['destroy', 'api', '--yes'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(exit).toBe(2)
+    expect(stderr).toContain('Project my-app has no app api.\n  Try  Its apps: web.\n')
   })
 
   test('in a protected environment its name must be typed', async () => {
