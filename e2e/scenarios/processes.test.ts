@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -33,6 +34,22 @@ test('a script deploys without a server, and the server then leaves that app to 
   } finally {
     await alone[Symbol.asyncDispose]()
   }
+})
+
+test('a site is built with what its lockfile names, routes in the browser, and goes back as a whole', async () => {
+  const example = await pilot.example('site')
+  const first = await pilot.ok(['up', example])
+  const page = await get(first.last, '/about')
+  expect(page).toMatchObject({ status: 200, text: expect.stringContaining('<main>') })
+  const script = /src="(\/assets\/[^"]+\.js)"/.exec(page.text)![1]!
+  expect(await get(first.last, script)).toMatchObject({ status: 200, text: expect.stringContaining('Hello from Pilot') })
+  await writeFile(join(example, 'pilot.yaml'), (await readFile(join(example, 'pilot.yaml'), 'utf8')).replace('Hello from Pilot', 'Good day'))
+  const second = await pilot.ok(['up', example])
+  const changed = /src="(\/assets\/[^"]+\.js)"/.exec((await get(second.last, '/')).text)![1]!
+  expect((await get(second.last, changed)).text).toContain('Good day')
+  expect((await get(second.last, script)).status).toBe(404)
+  await pilot.ok(['rollback', '-C', example])
+  expect((await get(second.last, script)).text).toContain('Hello from Pilot')
 })
 
 /** What the script prints. */
