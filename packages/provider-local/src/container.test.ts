@@ -1,7 +1,7 @@
 import Docker from 'dockerode'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, DeploymentSpec, PilotError, TrafficSpec } from '@pilot/core'
-import { readRoute } from '@pilot/host'
+import { readRoute, reservedPorts } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
 import { containerMemory } from './compute/container-memory.ts'
 import type { Engine } from './engine/engine.ts'
@@ -112,6 +112,17 @@ describe('an app with a Dockerfile', () => {
     await kind.update!({ ...call, inputs: {}, changed: ['running'] })
     const { address } = outputs[key] as { address: string }
     await expect.poll(() => fetch(address).then(({ status }) => status, () => 0)).toBe(200)
+  })
+
+  test('gives its port back also when somebody else has deleted its container', async () => {
+    await deploy('deleted', 'd1', await build('deleted', nodeFiles(server())))
+    const { engine } = platform.app('deleted')
+    const port = `container/${engine.call('deployment/d1/container-0').name}`
+    const before = Object.keys(await reservedPorts(platform.home))
+    await new Docker().getContainer(engine.id('deployment/d1/container-0')).remove({ force: true })
+    await engine.destroy()
+    expect(before).toContain(port)
+    expect(Object.keys(await reservedPorts(platform.home))).not.toContain(port)
   })
 
   test('gives its log from a cursor on, and as it grows', async () => {

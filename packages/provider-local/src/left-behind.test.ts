@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openHome, removeHome, stopSupervisor, type Home } from '@pilot/host'
+import type { AnyKind } from '@pilot/core'
+import { openHome, removeHome, reservedPorts, stopSupervisor, type Home } from '@pilot/host'
 import { connect } from './connect.ts'
 import { hasOwnUsers } from './process/isolation.ts'
 import { createMiniEngine } from './testing/mini-engine.ts'
@@ -18,12 +19,14 @@ afterEach(async () => {
 
 const users = async (): Promise<readonly string[]> => (await readFile('/etc/passwd', 'utf8').catch(() => '')).split('\n').filter((line) => line.startsWith('pilot-user-'))
 
-test('the last platform of a home leaves no user, no data and nothing that platforms share', async () => {
+test('the last platform of a home leaves no user, no data, no port and nothing that platforms share', async () => {
   const before = new Set(await readdir(home.paths.reachable))
+  let kinds: readonly AnyKind[] = []
   const [one, two] = await Promise.all(['1', '2'].map(async (digit) => {
     const platformId = digit.repeat(32)
     const provider = await connect({ platformId, platformName: digit, settings: { runtime: 'process' }, home: home.dir, secrets: undefined as never })
-    const platform = createMiniEngine({ kinds: provider.kinds, platformId, scope: 'platform' })
+    kinds = provider.kinds
+    const platform = createMiniEngine({ kinds, platformId, scope: 'platform' })
     await platform.apply(provider.platform({ platformId, name: digit }).resources)
     const app = createMiniEngine({ kinds: provider.kinds, platformId, scope: 'app/shop/web/production' })
     await app.apply([{ key: 'user', kind: 'local/app-user', inputs: { system: hasOwnUsers() } }])
@@ -40,8 +43,12 @@ test('the last platform of a home leaves no user, no data and nothing that platf
   await one.app.destroy()
   await one.platform.destroy()
   expect(await readdir(home.paths.reachable)).toEqual(expect.arrayContaining(['apps', 'artifacts', 'build-cache']))
+  expect(Object.keys(await reservedPorts(home)).sort()).toEqual(['edge', 'postgres-apps'])
   await two.app.destroy()
   await two.platform.destroy()
+  // Also to whoever looks once more for what is left.
+  for (const kind of kinds) expect(await kind.list({ platformId: two.platformId, signal: AbortSignal.timeout(10_000) })).toEqual([])
+  expect(await reservedPorts(home)).toEqual({})
   expect(await ours()).toEqual([])
   const left = (await readdir(home.paths.reachable)).filter((name) => !before.has(name))
   expect(left.filter((name) => !['run', 'postgres', 'accounts', 'cache', 'ports.json'].includes(name))).toEqual([])

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -27,6 +28,9 @@ export interface Cluster {
   readonly user: SystemUser | undefined
   readonly binaries: PostgresBinaries
 }
+
+/** Whether its data are there. Reserves no port, as opening it does. */
+export const hasCluster = (home: Home, name: ClusterName): boolean => existsSync(join(home.paths.postgres, name, 'data'))
 
 export async function openCluster(home: Home, name: ClusterName): Promise<Cluster> {
   const user = await postgresUser()

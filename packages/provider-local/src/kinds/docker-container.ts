@@ -82,7 +82,9 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       for (let attempt = 1; ; attempt++) {
         await checkpoint()
         const hostPort = await reservePort(home, portName(name))
-        const container = await docker.createContainer({ name, ...options({ inputs, hostPort, cpus, hasInit }), Labels: { ...ownerLabels(owner), ...appLabels(inputs) } }).catch((error: unknown) => {
+        const container = await docker.createContainer({ name, ...options({ inputs, hostPort, cpus, hasInit }), Labels: { ...ownerLabels(owner), ...appLabels(inputs) } }).catch(async (error: unknown) => {
+          // No container, so nothing that would be deleted some day.
+          if (isAbsent(error)) await releasePort(home, portName(name))
           throw isAbsent(error) ? imageGone(inputs, error) : engineError(error, `The container ${name}`)
         })
         if ((await start(await engine(), container.id)) !== 'port taken') return { id: container.id }
@@ -139,10 +141,14 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       return {}
     },
 
-    async delete({ id, checkpoint }) {
+    async delete({ id, name, checkpoint }) {
       const client = await engine()
       const found = await inspect(client, id)
-      if (!found) return {}
+      if (!found) {
+        // Somebody else deleted it.
+        await releasePort(home, portName(name))
+        return {}
+      }
       const container = client.docker.getContainer(id)
       await checkpoint()
       try {

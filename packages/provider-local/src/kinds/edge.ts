@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, type AnyKind } from '@pilot/core'
-import { edgeState, ensureEdge, removeService, replaceJson, reservePort, type Home } from '@pilot/host'
+import { edgeState, ensureEdge, releasePort, removeService, replaceJson, reservePort, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { hasMarked, listMarked, markOf, readOwner } from './marks.ts'
 import { freeOfCharge } from './shared.ts'
@@ -56,6 +56,8 @@ export function edgeKind(home: Home): AnyKind {
       await rm(claim(id), { force: true })
       if (await hasMarked(claims)) return {}
       await removeService(home, 'edge')
+      // Unless another platform has just written its claim.
+      if (!(await hasMarked(claims))) await releasePort(home, 'edge')
       return {}
     },
   })

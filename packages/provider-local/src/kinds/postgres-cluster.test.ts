@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openCluster, openHome, removeHome, serviceStatus, stopSupervisor, type Home } from '@pilot/host'
+import { openCluster, openHome, removeHome, reservedPorts, serviceStatus, stopSupervisor, type Home } from '@pilot/host'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { asSuperuser } from '../postgres/apps-cluster.ts'
 import { postgresClusterKind } from './postgres-cluster.ts'
@@ -33,5 +33,5 @@ test('creating claims the cluster and waits for nothing; settling makes and star
   expect(await answers()).toBe(1)
   expect(await kind.delete(call('two'))).toEqual({})
   expect(await kind.list({ platformId: 'two', signal: call('two').signal })).toEqual([])
-  expect([existsSync(data), serviceStatus(home, 'postgres-apps')]).toEqual([false, undefined])
+  expect([existsSync(data), serviceStatus(home, 'postgres-apps'), await reservedPorts(home)]).toEqual([false, undefined, {}])
 })

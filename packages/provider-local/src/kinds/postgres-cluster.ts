@@ -1,7 +1,7 @@
 import { mkdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, isPilotError, type AnyKind, type PilotError } from '@pilot/core'
-import { ensurePostgres, openCluster, replaceJson, reservePort, stopPostgres, type Home } from '@pilot/host'
+import { ensurePostgres, openCluster, releasePort, replaceJson, reservePort, stopPostgres, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { asSuperuser, postgresMajor, superuserPassword } from '../postgres/apps-cluster.ts'
 import { removeSharedFolders } from '../process/shared-folders.ts'
@@ -97,6 +97,7 @@ export function postgresClusterKind(home: Home): AnyKind {
       await rm(claim(id), { force: true })
       // Unless another platform has just written its claim.
       await rmdir(claims).catch(() => {})
+      if (!(await hasMarked(claims))) await releasePort(home, 'postgres-apps')
       return {}
     },
   })

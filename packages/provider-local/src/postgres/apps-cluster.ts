@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPilotError, PilotError } from '@pilot/core'
-import { connectAsSuperuser, openCluster, type Cluster, type Home } from '@pilot/host'
+import { connectAsSuperuser, hasCluster, openCluster, type Cluster, type Home } from '@pilot/host'
 import type { Client } from 'pg'
 
 /** The major version of every database on this machine: the one of the packaged binaries. */
@@ -53,8 +52,7 @@ export async function asSuperuser<T>(home: Home, { doing, database }: { doing: s
 
 /** The same, or `absent` where there is no cluster at all: before setup, and after the last platform went. */
 export async function asSuperuserIfThere<T>(home: Home, options: { doing: string }, absent: T, work: (client: Client) => Promise<T>): Promise<T> {
-  const { data } = await openCluster(home, 'apps')
-  return existsSync(data) ? asSuperuser(home, options, work) : absent
+  return hasCluster(home, 'apps') ? asSuperuser(home, options, work) : absent
 }
 
 /** SQLSTATE → what it means to the engine. */
