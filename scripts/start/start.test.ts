@@ -57,6 +57,10 @@ it('suggested commands name the folder when the user is elsewhere', () => {
   expect(environmentForPilot({ INIT_CWD: '/srv/shop', npm_lifecycle_event: 'start', PATH: '' })['PILOT_INVOKED_AS']).toMatch(/^npm --prefix \S+ start --$/)
 })
 
+it('a form that the user chose stays, so that an alias has its own hints', () => {
+  expect(environmentForPilot({ INIT_CWD: '/srv/shop', npm_lifecycle_event: 'start', PATH: '', PILOT_INVOKED_AS: 'pilot' })).toMatchObject({ PILOT_INVOKED_AS: 'pilot', INIT_CWD: '/srv/shop' })
+})
+
 it('of several that take the lock, one works at a time, also when an owner was killed', async () => {
   const worker = `
     const paths = require('./start/paths.cjs'); paths.stateDir = process.argv[1]
