@@ -84,7 +84,7 @@ describe('up', () => {
     await using place = await openWorkplace(cloud)
     const error = await failure(ship(place, 'one', { secrets: ['JWT_KEY', 'SMTP_PASSWORD'] }))
     expect(error).toMatchObject({ code: 'SECRETS_MISSING', details: { missing: ['JWT_KEY', 'SMTP_PASSWORD'] }, suggestion: 'Set each with `secret set api JWT_KEY`, `secret set api SMTP_PASSWORD`.' })
-    const staging = await failure(ship(place, 'one', { app: { ...shop, environment: 'staging' }, secrets: ['JWT_KEY'] }))
+    const staging = await failure(up(place.context, { app: { ...definition('api', { secrets: ['JWT_KEY'] }), app: { ...shop, environment: 'staging' } }, source: sourceOf('one') }))
     expect(staging).toMatchObject({ suggestion: 'Set it with `secret set api JWT_KEY -e staging`.' })
     expect(place.events).toEqual([])
   })
