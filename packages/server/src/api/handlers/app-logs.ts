@@ -14,7 +14,7 @@ export function appLogHandlers(services: Services) {
       const target = (deployments.find(({ id }) => id === (deployment ?? live)) ?? deployments.at(-1))?.target
       if (target === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no logs`, { reason: 'It was never deployed.', suggestion: 'Deploy it with `up`.' })
       const logs = context.provider.compute[target]?.logs
-      if (logs === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${context.platform.provider} gives no logs of a ${target}`)
+      if (logs === undefined) throw new PilotError('NOT_ALLOWED_NOW', target === 'static' ? `${appTitle(app)} is a site: nothing of it runs that could write a log` : `${context.platform.provider} gives no logs of a ${target}`)
       const visit = services.platforms.visit()
       return streamAnswer({
         headers: lineHeaders,
