@@ -3,17 +3,17 @@ import { commandTable, type CommandGroup } from './command-table.ts'
 import { globalOptions } from './globals.ts'
 import { exampleInvocation } from './invocation.ts'
 import type { Style } from './text/style.ts'
-import { wrap } from './text/wrap.ts'
+import { wrap, wrapStyled } from './text/wrap.ts'
 
 /** What `pilot --help` prints. `form` is how this user starts Pilot. */
 export function rootHelp(form: string, style: Style): string {
   const groups: CommandGroup[] = ['Start', 'Ship', 'Run', 'Configure', 'Platform']
   const width = Math.max(...commandTable.map(({ name }) => name.length)) + 2
   return [
-    `${style.strong('Pilot')} builds, deploys and runs applications on a platform that is yours.`,
+    ...wrapStyled(`${style.strong('Pilot')} builds, deploys and runs applications on a platform that is yours.`, { width: style.width, indent: 0 }),
     '',
     `${style.strong('Usage:')} ${form} COMMAND [options]`,
-    ...groups.flatMap((group) => ['', style.strong(group), ...commandTable.filter((row) => row.group === group).map(({ name, summary }) => `  ${style.accent(name.padEnd(width))}${summary}`)]),
+    ...groups.flatMap((group) => ['', style.strong(group), ...commandTable.filter((row) => row.group === group).flatMap(({ name, summary }) => labelled({ label: name, width, text: summary }, style))]),
     '',
     style.strong('Everywhere'),
     ...optionLines(Object.values(globalOptions), style),
@@ -29,7 +29,7 @@ export function rootHelp(form: string, style: Style): string {
       style,
     ),
     '',
-    `${form} COMMAND --help shows a command's options and examples.`,
+    ...wrap(`${form} COMMAND --help shows a command's options and examples.`, style.width),
     '',
   ].join('\n')
 }
@@ -40,9 +40,9 @@ export function familyHelp(family: string, form: string, style: Style): string {
   return [
     `${style.strong('Usage:')} ${form} ${family} COMMAND [options]`,
     '',
-    ...rows.map(({ name, summary }) => `  ${style.accent(name.padEnd(width))}${summary}`),
+    ...rows.flatMap(({ name, summary }) => labelled({ label: name, width, text: summary }, style)),
     '',
-    `${form} ${rows[0]!.name} --help shows a command's options and examples.`,
+    ...wrap(`${form} ${rows[0]!.name} --help shows a command's options and examples.`, style.width),
     '',
   ].join('\n')
 }
@@ -51,8 +51,8 @@ export function commandHelp(definition: CommandDefinition, form: string, style: 
   const own = definition.options ?? []
   const shared = sharedOptions(definition)
   return [
-    `${definition.summary}.`,
-    ...(definition.description ?? []).flatMap((paragraph) => ['', ...wrap(paragraph, 96)]),
+    ...wrap(`${definition.summary}.`, style.width),
+    ...(definition.description ?? []).flatMap((paragraph) => ['', ...wrap(paragraph, Math.min(96, style.width))]),
     '',
     `${style.strong('Usage:')} ${form} ${usage(definition)}`,
     ...section('Arguments', (definition.arguments ?? []).map(({ name, summary }) => ({ flags: name, summary })), style),
@@ -88,9 +88,16 @@ function section(title: string, rows: readonly { readonly flags: string; readonl
 function optionLines(rows: readonly { readonly flags: string; readonly summary: string }[], style: Style): string[] {
   const shown = rows.map(({ flags, summary }) => ({ flags: flags.startsWith('--') ? `    ${flags}` : flags, summary }))
   const width = Math.max(...shown.map(({ flags }) => flags.length)) + 2
-  return shown.map(({ flags, summary }) => `  ${style.accent(flags.padEnd(width))}${summary}`)
+  return shown.flatMap(({ flags, summary }) => labelled({ label: flags, width, text: summary }, style))
+}
+
+/** A word with its explanation beside it, which goes on below itself. */
+function labelled({ label, width, text }: { label: string; width: number; text: string }, style: Style): string[] {
+  const indent = width + 2
+  return wrap(text, Math.max(20, style.width - indent)).map((line, index) => `${index === 0 ? `  ${style.accent(label.padEnd(width))}` : ' '.repeat(indent)}${line}`)
 }
 
 function exampleLines(examples: readonly { readonly run: string; readonly summary: string }[], form: string, style: Style): string[] {
-  return examples.flatMap(({ run, summary }) => [`  ${style.dim(`# ${summary}`)}`, `  ${exampleInvocation(run, form)}`])
+  // A command stays on one line: it is copied.
+  return examples.flatMap(({ run, summary }) => [...wrap(`# ${summary}`, style.width - 4).map((line, index) => `  ${style.dim(index === 0 ? line : `# ${line}`)}`), `  ${exampleInvocation(run, form)}`])
 }

@@ -42,5 +42,6 @@ export function canRedraw(terminal: Terminal): boolean {
 }
 
 export function styleOf(terminal: Terminal, stream: 'stdout' | 'stderr'): Style {
-  return createStyle({ color: wantsColor(terminal.env, terminal[stream].isTTY === true), unicode: wantsUnicode(terminal.env) })
+  const { isTTY = false, columns } = terminal[stream]
+  return createStyle({ color: wantsColor(terminal.env, isTTY), unicode: wantsUnicode(terminal.env), width: isTTY ? columns : undefined })
 }

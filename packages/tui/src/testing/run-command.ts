@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly cwd?: string
   /** Both output streams and the keyboard are terminals. */
   readonly terminal?: boolean
+  /** Of the terminal; default: 100. */
+  readonly columns?: number
   readonly stdin?: string
   readonly onOutput?: (text: string) => void
 }
@@ -27,7 +29,7 @@ export interface Running {
 }
 
 /** Runs a command in this process, in a terminal of its own. */
-export function startCommand(argv: readonly string[], { env = {}, cwd = '/', terminal = false, stdin = '' }: RunOptions = {}): Running {
+export function startCommand(argv: readonly string[], { env = {}, cwd = '/', terminal = false, columns = 100, stdin = '' }: RunOptions = {}): Running {
   const handlers = new Set<() => void>()
   const out: string[] = []
   const err: string[] = []
@@ -39,7 +41,7 @@ export function startCommand(argv: readonly string[], { env = {}, cwd = '/', ter
       entry.resolve()
     }
   }
-  const sink = (chunks: string[]) => Object.assign(new Writable({ write: (chunk, _encoding, done) => (chunks.push(String(chunk)), check(), done()) }), { isTTY: terminal, columns: 100, rows: 30 })
+  const sink = (chunks: string[]) => Object.assign(new Writable({ write: (chunk, _encoding, done) => (chunks.push(String(chunk)), check(), done()) }), { isTTY: terminal, columns, rows: 30 })
   const keyboard = terminal ? Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => keyboard }) : Readable.from(stdin === '' ? [] : [Buffer.from(stdin)])
   const place: Terminal = {
     stdin: keyboard,

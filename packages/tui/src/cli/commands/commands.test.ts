@@ -88,6 +88,14 @@ describe('root', () => {
     expect((await runCommand([...argv, '--help'], { env: { PILOT_INVOKED_AS: form } })).stdout).toContain(`${expected}\n`)
   })
 
+  test.each([[['--help']], ...commandTable.map(({ name }) => [[...name.split(' '), '--help']]), ...commandFamilies.map((family) => [[family, '--help']])])('%j fits into 60 columns, but for commands that are copied', async (argv) => {
+    const { exit, stdout } = await runCommand(argv, { terminal: true, columns: 60, env: { NO_COLOR: '1' } })
+    expect(exit).toBe(0)
+    const [text, examples = ''] = stdout.split('\nExamples\n')
+    expect(text!.split('\n').filter((line) => line.length > 60 && !line.startsWith('Usage: '))).toEqual([])
+    expect(examples.split('\n').filter((line) => line.length > 60 && !line.startsWith('  pilot ') && !line.includes('| pilot '))).toEqual([])
+  })
+
   test('an unknown command says what was probably meant', async () => {
     expect(await runCommand(['relese'])).toEqual({ exit: 2, stdout: '', stderr: expect.stringContaining('Did you mean `pilot release`?') })
     expect(await runCommand(['env', 'lst'])).toEqual({ exit: 2, stdout: '', stderr: expect.stringContaining('Did you mean `pilot env list`?') })

@@ -26,7 +26,7 @@ export const serverStatus = defineCommand({
     output.result(info === undefined ? `The server ${output.out.warn('does not run')}; any command that needs it starts it.` : `Server ${info.version} ${output.out.ok('runs')}, started ${ago(info.startedAt, Date.now())}; home ${cleanLine(info.home)}; ${info.jobs.running} jobs run, ${info.jobs.queued} wait.`)
     const { table } = await import('../text/table.ts')
     const rows = services.map(({ name, state, pid, since, restarts, memoryBytes, problem }) => [cleanLine(name), problem === undefined ? state : `${state}: ${cleanLine(problem)}`, String(pid ?? ''), since === undefined ? '' : ago(since, Date.now()), restarts === undefined ? '' : String(restarts), memoryBytes === undefined ? '' : bytes(memoryBytes)])
-    output.result(`\n${table(['PROCESS', 'STATE', 'PID', 'SINCE', 'RESTARTS', 'MEMORY'], rows, { heading: output.out.dim })}`)
+    output.result(`\n${table(['PROCESS', 'STATE', 'PID', 'SINCE', 'RESTARTS', 'MEMORY'], rows, { heading: output.out.dim, width: output.out.width })}`)
   },
 })
 

@@ -62,7 +62,7 @@ async function providersText(providers: readonly Provider[], style: Style): Prom
   return table(
     ['PROVIDER', 'WHAT IT IS', 'PACKAGE', 'STATE'],
     providers.map(({ name, title, package: from, version, unusable, findings }) => [cleanLine(name), cleanLine(title), `${cleanLine(from)} ${cleanLine(version)}`, unusable !== undefined ? style.bad(cleanLine(unusable)) : stateText(findings, style)]),
-    { heading: style.dim },
+    { heading: style.dim, width: style.width },
   )
 }
 

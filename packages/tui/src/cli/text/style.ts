@@ -3,6 +3,8 @@ import pc from 'picocolors'
 /** Semantic colours and symbols for one stream. */
 export interface Style {
   readonly color: boolean
+  /** Columns of the terminal; Infinity where there is none, since a program reads that. */
+  readonly width: number
   strong(text: string): string
   dim(text: string): string
   ok(text: string): string
@@ -14,10 +16,11 @@ export interface Style {
 
 type SymbolName = 'ok' | 'bad' | 'warn' | 'info' | 'same' | 'arrow' | 'dot' | 'bar'
 
-export function createStyle({ color, unicode }: { color: boolean; unicode: boolean }): Style {
+export function createStyle({ color, unicode, width = Infinity }: { color: boolean; unicode: boolean; width?: number | undefined }): Style {
   const c = pc.createColors(color)
   return {
     color,
+    width,
     strong: c.bold,
     dim: c.dim,
     ok: c.green,

@@ -67,6 +67,27 @@ test('a table is as wide as its cells and has no trailing blanks', () => {
   expect(table(['APP', 'STATE'], [['api', 'live'], ['日本', '']], { heading: (text) => text })).toBe(['APP   STATE', 'api   live', '日本'].join('\n'))
 })
 
+describe('a table in a narrow terminal', () => {
+  const rows = [['shop/api', 'queued: waits for the deploy of web', 'http://api.shop.localhost:4110'], ['blog/web', 'done', '']]
+  const drawn = (width: number) => table(['APP', 'STATE', 'URL'], rows, { heading: (text) => text, width }).split('\n')
+
+  test('wraps cells between words, below their own column', () => {
+    expect(drawn(60)).toEqual(['APP       STATE               URL', 'shop/api  queued: waits for   http://api.shop.localhost:4110', '          the deploy of web', 'blog/web  done'])
+  })
+
+  test.each([30, 40, 50, 60, 80, 100])('has no line of more than %i columns', (width) => {
+    for (const line of drawn(width)) expect(line.length).toBeLessThanOrEqual(width)
+  })
+
+  test('cuts off what does not fit as a word', () => {
+    expect(drawn(40).join('\n')).toMatch(/http:\S*…/)
+  })
+
+  test('is as it was where there is room', () => {
+    expect(drawn(200)).toEqual(drawn(Infinity))
+  })
+})
+
 test('sentences break between words, and keep their own spaces', () => {
   expect(wrap('one two three', 8)).toEqual(['one two', 'three'])
   expect(wrap('  pilot destroy api', Infinity)).toEqual(['  pilot destroy api'])
