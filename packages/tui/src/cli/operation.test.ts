@@ -52,7 +52,7 @@ describe('an operation for people', () => {
 
   test('failing, shows message, reason, log and what to try in the form of this user, and keeps control characters out', async () => {
     const server = await fake()
-    const error = { code: 'UNHEALTHY', message: 'api did not become healthy within 60 s', reason: 'exit code 1', suggestion: 'See `logs api`.', details: { log: ['\u001b]0;title\u0007first', '\u001b[31mError: no database\u001b[0m'] } } as const
+    const error = { code: 'UNHEALTHY', message: 'api did not become healthy within 60 s', reason: 'exit code 1, see `logs`', suggestion: 'See `logs api`.', details: { log: ['\u001b]0;title\u0007first', '\u001b[31mError: no database\u001b[0m'] } } as const
     server.script([{ type: 'phase.finished', app: 'api', phase: 'deploy', outcome: 'failed', ms: 60_000, error }, { type: 'operation.finished', outcome: 'failed', error }])
     const ran = await runCommand(['release', '-p', 'shop', 'v3'], { env: { PILOT_HOME: server.home, PILOT_INVOKED_AS: 'npm start --' } })
     expect({ exit: ran.exit, stdout: ran.stdout }).toEqual({ exit: 4, stdout: '' })
@@ -61,7 +61,7 @@ describe('an operation for people', () => {
         'project shop · app api · environment production · platform local',
         '✗ api  deploy   failed after 1 min 00 s',
         '✗ api did not become healthy within 60 s',
-        '  Why  exit code 1',
+        '  Why  exit code 1, see `npm start -- logs`',
         '  Log  first',
         '       Error: no database',
         '  Try  See `npm start -- logs api`.',

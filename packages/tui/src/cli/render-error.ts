@@ -17,7 +17,7 @@ export function renderError(error: ErrorBody, { form, style, width = Infinity }:
   const sentences = (text: string) => text.trimEnd().split('\n').flatMap((line) => wrap(line, Math.max(40, width - labelWidth)))
   const log = logLines(error)
   const rows: string[] = [`${style.bad(style.symbol.bad)} ${style.strong(clean(error.message).trimEnd())}`]
-  if (error.reason !== undefined && error.reason !== error.message) rows.push(...labelled('Why', sentences(clean(error.reason)), style))
+  if (error.reason !== undefined && error.reason !== error.message) rows.push(...labelled('Why', sentences(withInvocation(clean(error.reason), form)), style))
   if (log.length > 0) rows.push(...labelled('Log', log, style))
   if (helps(error)) rows.push(...labelled('Try', sentences(withInvocation(clean(error.suggestion), form)), style))
   rows.push(`       ${style.dim(`(${error.code})`)}`)

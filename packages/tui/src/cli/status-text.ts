@@ -25,7 +25,7 @@ export async function statusText({ platforms, apps, jobs }: StatusView, { style,
   const urls = new Map(await Promise.all(apps.map(async (app) => [app, await urlOf(app)] as const)))
   const sections = [...Map.groupBy(apps, placeOf)].map(([place, members]) => {
     const rows = members.map((app) => [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(app), cleanLine(urls.get(app) ?? '')])
-    return `${style.strong(place)}\n${indent(table(['APP', 'STATE', 'VERSION', 'RELEASED', 'MEMORY', 'URL'], rows, { heading: style.dim, width: style.width - 2 }))}`
+    return `${style.strong(place)}\n${indent(table(['APP', 'STATE', 'VERSION', 'RELEASED', 'MEMORY', 'URL'], rows, { heading: style.dim, width: style.width - 2, whole: ['URL'] }))}`
   })
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
   const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)

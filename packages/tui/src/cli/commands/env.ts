@@ -76,7 +76,7 @@ export async function envText({ values, version, released }: Env, style: Style):
   const { table } = await import('../text/table.ts')
   const rows = values.map(({ key, source, value, from }) => [cleanLine(key), source === 'secret' ? style.dim('(secret)') : value === undefined ? style.dim(`(from ${cleanLine(from ?? 'the platform')})`) : cleanLine(value), source])
   const staged = released !== undefined && released < version ? `\n\n${style.warn(style.symbol.warn)} Version ${version} is staged; the running release has version ${released}. The next release takes it.` : ''
-  return `${table(['KEY', 'VALUE', 'SOURCE'], rows, { heading: style.dim, width: style.width })}${staged}`
+  return `${table(['KEY', 'VALUE', 'SOURCE'], rows, { heading: style.dim, width: style.width, whole: ['KEY', 'VALUE'] })}${staged}`
 }
 
 function pairOf(text: string): [string, string] {

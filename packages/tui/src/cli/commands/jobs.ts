@@ -40,7 +40,7 @@ export async function jobsText(jobs: readonly Job[], style: Style, now: number):
   return table(
     ['JOB', 'ACTION', 'APP', 'STATE', 'STARTED', 'TOOK', 'BY'],
     jobs.map((job) => [job.operation, job.action, job.app === undefined ? job.platform : `${job.app.project}/${job.app.app}`, stateText(job, style), ago(job.startedAt ?? job.createdAt, now), took(job, now), cleanLine(job.by)]),
-    { heading: style.dim, width: style.width },
+    { heading: style.dim, width: style.width, whole: ['JOB'], cut: ['BY'] },
   )
 }
 

@@ -50,7 +50,7 @@ async function releasesText({ releases, deployments, current, staged, limit }: R
   })
   const more = staged.map((deployment) => ({ at: deployment.createdAt, cells: ['  -', `v${deployment.number}`, 'not released', ago(deployment.createdAt, now), cleanLine(deployment.by), commitText(deployment.source)] }))
   const all = [...more, ...rows].toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, limit)
-  return table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], all.map(({ cells }) => cells), { heading: style.dim, width: style.width })
+  return table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], all.map(({ cells }) => cells), { heading: style.dim, width: style.width, cut: ['COMMIT'] })
 }
 
 function commitText(source: { readonly commit?: string; readonly message?: string; readonly dirty?: boolean } | undefined): string {

@@ -137,5 +137,5 @@ export async function secretsText({ secrets }: Secrets, style: Style, now: numbe
   if (secrets.length === 0) return 'No secrets. `secret set KEY` sets one.'
   const { table } = await import('../text/table.ts')
   const rows = secrets.map(({ name, version, updatedAt, released }) => [cleanLine(name), String(version), ago(updatedAt, now), released === undefined ? '' : released ? 'yes' : style.warn('with the next release')])
-  return table(['KEY', 'VERSION', 'SET', 'IN USE'], rows, { heading: style.dim, width: style.width })
+  return table(['KEY', 'VERSION', 'SET', 'IN USE'], rows, { heading: style.dim, width: style.width, whole: ['KEY'] })
 }

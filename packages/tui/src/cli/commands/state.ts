@@ -98,12 +98,12 @@ async function scopesText(scopes: readonly Scope[], style: Style, now: number): 
   if (scopes.length === 0) return 'Nothing has a state yet.'
   const { table } = await import('../text/table.ts')
   const rows = scopes.map(({ scope, platform, version, at, resources, heldBy, problem }) => [cleanLine(scope), cleanLine(platform), String(version ?? ''), at === undefined ? '' : ago(at, now), problem === undefined ? String(resources) : style.bad('cannot be read'), cleanLine(heldBy ?? '')])
-  return table(['SCOPE', 'PLATFORM', 'VERSION', 'WRITTEN', 'RESOURCES', 'HELD BY'], rows, { heading: style.dim, width: style.width })
+  return table(['SCOPE', 'PLATFORM', 'VERSION', 'WRITTEN', 'RESOURCES', 'HELD BY'], rows, { heading: style.dim, width: style.width, whole: ['SCOPE'] })
 }
 
 async function historyText({ versions, resources, problem }: StateHistory, { style, form, now }: { style: Style; form: string; now: number }): Promise<string> {
   const { table } = await import('../text/table.ts')
-  const recorded = table(['RESOURCE', 'KIND', 'STATUS', 'ID'], resources.map(({ key, kind, status, id }) => [cleanLine(key), cleanLine(kind), status, cleanLine(id)]), { heading: style.dim, width: style.width })
+  const recorded = table(['RESOURCE', 'KIND', 'STATUS', 'ID'], resources.map(({ key, kind, status, id }) => [cleanLine(key), cleanLine(kind), status, cleanLine(id)]), { heading: style.dim, width: style.width, whole: ['RESOURCE'], cut: ['ID'] })
   const written = table(['VERSION', 'WRITTEN'], versions.map(({ version, at }) => [String(version), ago(at, now)]), { heading: style.dim, width: style.width })
   const unreadable = problem === undefined ? [] : [renderError(problem, { form, style })]
   return [...unreadable, ...(resources.length === 0 ? [] : [recorded]), written].join('\n\n')

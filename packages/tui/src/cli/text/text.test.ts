@@ -83,6 +83,16 @@ describe('a table in a narrow terminal', () => {
     expect(drawn(40).join('\n')).toMatch(/http:\S*…/)
   })
 
+  test('keeps what is copied, and cuts mere explanations first, on one line', () => {
+    const commits = [['v3', 'release', 'http://api.shop.localhost:4110', '0123456 Sell more things to more people']]
+    const options = { heading: (text: string) => text, whole: ['URL'], cut: ['COMMIT'] }
+    expect(table(['VERSION', 'KIND', 'URL', 'COMMIT'], commits, { ...options, width: 64 }).split('\n')).toEqual(['VERSION  KIND     URL                             COMMIT', 'v3       release  http://api.shop.localhost:4110  0123456 Sell…'])
+    const narrow = table(['VERSION', 'KIND', 'URL', 'COMMIT'], commits, { ...options, width: 56 }).split('\n')
+    expect(narrow).toHaveLength(2)
+    expect(narrow[1]).toMatch(/ http:\/\/api\.shop\.localhost:4110  \S+…$/)
+    expect(table(['URL'], [['http://api.shop.localhost:4110']], { ...options, width: 20 }).split('\n')).toEqual(['URL', 'http://api.shop.loca', 'lhost:4110'])
+  })
+
   test('is as it was where there is room', () => {
     expect(drawn(200)).toEqual(drawn(Infinity))
   })
