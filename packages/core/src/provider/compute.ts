@@ -17,7 +17,7 @@ import type { Input } from './value.ts'
  */
 export interface Compute {
   app(spec: AppSpec): Blueprint
-  /** Outputs: `address` (a URL where the staged deployment answers), optional. */
+  /** Outputs: `address` (a URL where the staged deployment answers), optional. No resources where the artifact itself is what is served (a site): then outputs for `traffic`. */
   deployment(spec: DeploymentSpec): Blueprint
   /** Outputs: `url` (what people open), and more addresses under names of their own, such as `fallbackUrl`. */
   traffic(spec: TrafficSpec): Blueprint

@@ -76,7 +76,8 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
         for (const [name, { resources, outputs }] of Object.entries(blueprints)) {
           if (name.startsWith('deployment ')) {
             const prefix = `deployment/${name.slice('deployment '.length)}/`
-            assert.ok(resources.length > 0, `${name} of ${title} makes nothing`)
+            // A site is nothing but its artifact: then the traffic has to say where that is.
+            assert.ok(resources.length > 0 || Object.keys(outputs).length > 0, `${name} of ${title} makes nothing and gives nothing`)
             for (const { key } of resources) assert.ok(key.startsWith(prefix), `${name} of ${title} makes ${key}: the keys of a deployment begin with ${prefix}`)
           }
           if (name.startsWith('traffic')) {
