@@ -33,9 +33,11 @@ export async function runOperation(context: CommandContext, request: OperationRe
 export interface WatchOptions {
   /** The command goes on after it: with `--json` its success is not the last line, so it is left out. */
   readonly partOfMore?: boolean
+  /** The operation is about another project than the folder the user is in: hints about its apps have to name it. */
+  readonly project?: string
 }
 
-export async function watchOperation(context: CommandContext, id: string, { partOfMore = false }: WatchOptions = {}): Promise<OperationResult> {
+export async function watchOperation(context: CommandContext, id: string, { partOfMore = false, project }: WatchOptions = {}): Promise<OperationResult> {
   const { output } = context
   using renderer = createRenderer({ terminal: context.terminal, form: context.form, silent: output.json || output.quiet })
   const leave = Promise.withResolvers<'left'>()
@@ -57,7 +59,7 @@ export async function watchOperation(context: CommandContext, id: string, { part
   if (last === 'left') return left(context, id)
 
   const operation = await (await context.client()).request('operation', { params: { id } })
-  if (last.outcome !== 'done') showErrors(context, { renderer, error: last.error, cancelled: last.outcome === 'cancelled' })
+  if (last.outcome !== 'done') showErrors(context, { renderer, error: last.error, cancelled: last.outcome === 'cancelled', project })
   return { exit: exitOf(last), outcome: last.outcome, operation, progress: renderer.progress, ...(last.url === undefined ? {} : { url: addresses.get(last.url) ?? last.url }) }
 }
 
@@ -127,13 +129,13 @@ function left(context: CommandContext, id: string): OperationResult {
 }
 
 /** Every app's error, the first one last: what stands next to the prompt is read. */
-function showErrors(context: CommandContext, { renderer, error, cancelled }: { renderer: ProgressRenderer; error: ErrorBody | undefined; cancelled: boolean }): void {
+function showErrors(context: CommandContext, { renderer, error, cancelled, project }: { renderer: ProgressRenderer; error: ErrorBody | undefined; cancelled: boolean; project: string | undefined }): void {
   const { output, form } = context
   if (output.json) return
   const others = renderer.progress.errors.filter((other) => other.error.message !== error?.message && other.error.code !== 'CANCELLED').map((other) => other.error)
   const shown = error === undefined ? others : [...others, error]
   if (cancelled && error === undefined) output.error('Cancelled. What was done is kept; the release that had the traffic still has it.')
-  for (const body of shown) output.error(renderError(body, { form, style: output.err, width: context.terminal.stderr.columns }))
+  for (const body of shown) output.error(renderError(project === undefined ? body : { ...body, suggestion: body.suggestion.replaceAll(/`secret set [^`]+(?=`)/g, `$& -p ${project}`) }, { form, style: output.err, width: context.terminal.stderr.columns }))
 }
 
 function exitOf({ outcome, error }: LastEvent): number {

@@ -130,6 +130,16 @@ describe('up', () => {
     expect(operations(server)).toEqual([])
   })
 
+  test('of another folder than the one the user is in, the hint for a missing secret names the project', async () => {
+    const server = await fake()
+    const error = { code: 'SECRETS_MISSING', message: 'shop/api (staging) needs the secret JWT_KEY', suggestion: 'Set it with `secret set api JWT_KEY -e staging`.' } as const
+    server.script([{ type: 'operation.finished', outcome: 'failed', error }])
+    await using folder = await folderOf({ 'shop/pilot.yaml': 'project: shop\napps: { api: { source: ./api, secrets: [JWT_KEY] } }\n', 'shop/api/Dockerfile': 'FROM x\n' })
+    const env = { PILOT_HOME: server.home }
+    expect((await runCommand(['up', 'shop', '-e', 'staging'], { cwd: folder.path, env })).stderr).toContain('`pilot secret set api JWT_KEY -e staging -p shop`')
+    expect((await runCommand(['up', '-e', 'staging'], { cwd: join(folder.path, 'shop/api'), env })).stderr).toContain('`pilot secret set api JWT_KEY -e staging`.')
+  })
+
   test('keys that are not applied are named', async () => {
     const server = await fake()
     server.script([done])

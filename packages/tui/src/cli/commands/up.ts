@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import type { OperationRequest } from '@pilot/server/contract'
 import { printUrl } from '../app-operation.ts'
@@ -7,6 +7,7 @@ import { common, defineCommand, flag, value } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { runOperation } from '../operation.ts'
 import { choosePlatform, createLocalPlatform, type PlatformChoice } from '../platform.ts'
+import { findProjectFolder } from '../project.ts'
 import { announce } from '../target.ts'
 
 export const up = defineCommand({
@@ -62,7 +63,8 @@ export const up = defineCommand({
     const apps = await sendSources(context, await packing)
     const release = options['release'] !== false
     const request: OperationRequest = { action: 'up', platform: platform.name, project: project.name, environment, apps, release, force: flag(options, 'force') }
-    const result = await runOperation(context, request)
+    const isHere = findProjectFolder(context.cwd) === dirname(project.file)
+    const result = await runOperation(context, request, isHere ? {} : { project: project.name })
     if (result.outcome === 'done') {
       if (choice.type === 'missing-local') await (await import('../background.ts')).sayWhatRuns(context)
       if (!release) context.say('Staged without traffic; `release` gives it the traffic.')
