@@ -1,7 +1,10 @@
-import { Agent, request, type AgentOptions, type IncomingMessage } from 'node:http'
+import type { AgentOptions, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { errorFromBody, PilotError } from '@pilot/core/errors'
+
+// Imported by name, Node evaluates all exports of this module, its WebSocket and fetch among them: 20 ms before each command.
+const { Agent, request } = process.getBuiltinModule('node:http')
 
 export type TransportOptions = { readonly socketPath: string } | { readonly url: string; readonly token: string }
 
