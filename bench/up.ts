@@ -27,9 +27,9 @@ const up = (): Promise<number> => timeOf([process.execPath, pilot, 'up', app, '-
 await cp(join(root, 'examples/dockerfile/quotes'), app, { recursive: true })
 try {
   await up()
-  const unchanged = await pairs(5, up, byHand)
+  const unchanged = await pairs(7, up, byHand)
   console.log(`unchanged: pilot up ${shown(unchanged.a)} ms, docker build + run + wait ${shown(unchanged.b)} ms, ratio ${shown(unchanged.ratio, 2)}`)
-  const changed = await pairs(5, () => change().then(up), () => change().then(byHand))
+  const changed = await pairs(9, () => change().then(up), () => change().then(byHand))
   console.log(`changed:   pilot up ${shown(changed.a)} ms, docker build + run + wait ${shown(changed.b)} ms, ratio ${shown(changed.ratio, 2)}`)
 } finally {
   await timeOf([process.execPath, pilot, 'destroy', '--platform', 'local', '--yes', '--delete-data'], { env }).catch(console.error)
