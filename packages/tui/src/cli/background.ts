@@ -11,4 +11,5 @@ export async function sayWhatRuns(context: CommandContext): Promise<void> {
   const { err } = context.output
   context.say(`${err.accent(err.symbol.info)} Now running in the background${total}: ${services.map(({ name, memoryBytes }) => `${cleanLine(name)}${memoryBytes === undefined ? '' : ` ${bytes(memoryBytes)}`}`).join(', ')}.`)
   context.say('  `server stop` stops the server and leaves the apps running; `server stop --all` stops everything; `destroy --platform local` removes it.')
+  if (context.form.startsWith('npm')) context.say('  `install-cli` makes `pilot` a command that you can type in any folder.')
 }

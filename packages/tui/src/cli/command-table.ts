@@ -10,6 +10,7 @@ interface Row {
 export const commandTable = [
   { name: 'doctor', group: 'Start', summary: 'Check this machine, and say how to get what is missing' },
   { name: 'init', group: 'Start', summary: 'Write pilot.yaml for the app in this folder' },
+  { name: 'install-cli', group: 'Start', summary: 'Make `pilot` a command that this user can type anywhere' },
   { name: 'setup', group: 'Start', summary: 'Create a platform, or list the providers' },
 
   { name: 'up', group: 'Ship', summary: 'Build, deploy and release a folder, and print its URL' },

@@ -5,6 +5,7 @@ import type { CommandName } from '../command-table.ts'
 export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefinition>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
+  'install-cli': async () => (await import('./install-cli.ts')).installCli,
   setup: async () => (await import('./setup.ts')).setup,
   up: async () => (await import('./up.ts')).up,
   build: async () => (await import('./build.ts')).build,
