@@ -54,6 +54,7 @@ test('a release that is not healthy ends with exit code 4 and leaves the running
   await writeFile(server, good)
   expect(failed.code).toBe(4)
   expect(failed.stderr).toContain('cannot find the config')
+  expect(failed.stderr).toMatch(/todo\/web \(v\d+\) stopped by itself/)
   expect((await get(url, '/api/todos')).text).toContain('buy milk')
 })
 

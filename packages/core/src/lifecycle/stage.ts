@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { PilotError, toPilotError } from '../errors/pilot-error.ts'
+import { isPilotError, PilotError, toPilotError } from '../errors/pilot-error.ts'
 import type { SecretRef } from '../provider/value.ts'
 import { removeOldArtifacts } from './artifacts.ts'
 import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
@@ -23,9 +23,16 @@ export async function stage(session: AppSession, deployment: DeploymentRecord): 
     await session.engine.apply(mergeGraphs(before, desired.resources), { allowReplace: true })
   } catch (error) {
     await unstage(session, deployment).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))
-    throw error
+    throw inWords(error, deployment)
   }
   return desired
+}
+
+/** Providers know a deployment by its id; people know it by its number. */
+function inWords(error: unknown, { id, number }: DeploymentRecord): unknown {
+  if (!isPilotError(error) || !error.message.includes(`deployment ${id}`)) return error
+  const { code, message, reason, suggestion, details, cause } = error
+  return new PilotError(code, message.replaceAll(`deployment ${id}`, `v${number}`), { suggestion, cause, ...(reason === undefined ? {} : { reason }), ...(details === undefined ? {} : { details }) })
 }
 
 /** Switches all traffic to a staged deployment and writes the release down. */
