@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { forgetPlatform, listPlatforms, platformScope } from '@pilot/core'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -74,6 +75,8 @@ test('a rollback that was interrupted after it switched the traffic does not go 
   const { operation } = await server.client.request('startOperation', { body: { action: 'rollback', app } })
   await server.cloud.held()
   const restarted = server.restart()
+  // What is held is the last step: it ends when the runner has begun to give its job back, which nobody else can see.
+  await setTimeout(1_000)
   await server.cloud.release()
   await restarted
   expect(await finished(server.client, operation.id)).toMatchObject({ state: 'done', jobs: [{ attempt: 2, result: { release: { number: 3, kind: 'rollback' } } }] })
