@@ -49,11 +49,6 @@ export async function openHome(dir: string = pilotHome()): Promise<Home> {
   return { id, dir: absolute, paths }
 }
 
-/** Every path of the home in `dir`, which is opened for it. */
-export async function homePaths(dir: string = pilotHome()): Promise<HomePaths> {
-  return (await openHome(dir)).paths
-}
-
 /** Deletes the home and what lies outside of it. Stop everything first. */
 export async function removeHome(home: Home): Promise<void> {
   // First what makes it a home: a supervisor that somebody asked for a moment ago finds none, and ends.

@@ -22,8 +22,6 @@ export interface HomePaths {
   readonly links: string
   /** Keys of this home, 0600. */
   readonly keys: string
-  readonly platforms: string
-  readonly artifacts: string
   readonly sources: string
   /** Where system users that Pilot made can reach: as root a folder under /var/lib/pilot, else the home itself. */
   readonly reachable: string
@@ -47,8 +45,6 @@ export function pathsOf({ dir, run, reachable }: { readonly dir: string; readonl
     routes: join(dir, 'edge', 'routes'),
     links: join(dir, 'edge', 'links'),
     keys: join(dir, 'keys'),
-    platforms: join(dir, 'platforms'),
-    artifacts: join(dir, 'artifacts'),
     sources: join(dir, 'sources'),
     reachable,
     postgres: join(reachable, 'postgres'),
