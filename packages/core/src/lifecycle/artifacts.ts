@@ -1,5 +1,4 @@
 import { toPilotError } from '../errors/pilot-error.ts'
-import { createGate } from '../graph/schedule.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { Builder } from '../provider/builder.ts'
 import type { LifecycleContext } from './context.ts'
@@ -15,6 +14,7 @@ export const keptReleases = 10
 
 /** So many artifacts one release deletes; what remains waits for the next one. */
 const deletedPerRelease = 20
+const askedAtOnce = 10
 
 /** After a release: deletes the artifacts that no rollback goes back to. Throws nothing, since the release is done. */
 export async function removeOldArtifacts(session: AppSession): Promise<void> {
@@ -56,15 +56,25 @@ export async function removeArtifacts({ context, app }: AppSession, builds: read
   return removed.flat()
 }
 
-/** Records outlive their artifacts, so most of the old ones are gone. One that cannot be asked for counts as there. */
-async function thoseThere({ context }: AppSession, builds: readonly BuildRecord[]): Promise<readonly BuildRecord[]> {
-  const gate = createGate(10)
-  const asked = oncePerLocation(builds).map(async (build) => {
+/**
+ * Records outlive their artifacts, so most of the old ones are gone: those that an earlier release deleted, oldest first. So it
+ * looks from the newest on, and no further than where all are gone. One that cannot be asked for counts as there.
+ */
+async function thoseThere({ context }: AppSession, oldestFirst: readonly BuildRecord[]): Promise<readonly BuildRecord[]> {
+  const builds = oncePerLocation(oldestFirst)
+  const found: BuildRecord[] = []
+  for (let end = builds.length; end > 0; end -= askedAtOnce) {
+    const there = (await Promise.all(builds.slice(Math.max(0, end - askedAtOnce), end).map(ifThere))).flat()
+    if (there.length === 0) break
+    found.unshift(...there)
+  }
+  return found
+
+  async function ifThere(build: BuildRecord): Promise<readonly BuildRecord[]> {
     const builder = builderOf(context, build)
-    const isThere = builder?.remove !== undefined && (await gate.run(() => builder.exists(build.artifact, context.signal)).catch(() => true))
+    const isThere = builder?.remove !== undefined && (await builder.exists(build.artifact, context.signal).catch(() => true))
     return isThere ? [build] : []
-  })
-  return (await Promise.all(asked)).flat()
+  }
 }
 
 /** A location belongs to its platform, project and app. */

@@ -79,8 +79,9 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
   const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) })))
   const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await switchTraffic(session, { deployment, desired, kind }) }))
   announce(session, { deployment, release, changed: true, urls: trafficUrls(await session.state()) })
-  await settleRelease(session, { deployment, desired, previous })
-  await removeOldArtifacts(session)
+  // What is old enough to go is neither the new release's nor the one's that is being stopped.
+  const tidying = removeOldArtifacts(session)
+  await settleRelease(session, { deployment, desired, previous }).finally(() => tidying)
   return release
 }
 

@@ -1,9 +1,9 @@
 import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
-import { readFile, unlink } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
-import { createExclusive, ensureFolder, guarded, listNames, readIfThere, syncFolder } from './durable-file.ts'
+import { createExclusive, ensureFolder, guarded, listNames, readIfThere, removeQuietly, syncFolder } from './durable-file.ts'
 import { corrupt } from './state-format.ts'
 import type { Fence, JournalEntry } from './store.ts'
 
@@ -51,7 +51,7 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
       const next = (all.findLast((segment) => segment.token === fence.token)?.segment ?? 0) + 1
       await createExclusive(join(folder, segmentName(fence.token, next)), '')
       for (const old of all) {
-        if (old.token < fence.token || (old.token === fence.token && old.segment < next)) await unlink(join(folder, old.name)).catch(() => {})
+        if (old.token < fence.token || (old.token === fence.token && old.segment < next)) removeQuietly(join(folder, old.name))
       }
       await check(fence)
     },

@@ -1,8 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { numberedFiles } from './numbered-files.ts'
+
+const disk = vi.hoisted((): { hold: ((go: () => void) => void) | undefined } => ({ hold: undefined }))
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>()
+  const fsync: typeof real.fsync = Object.assign((file: number, done: (error: NodeJS.ErrnoException | null) => void) => (disk.hold ?? ((go: () => void) => go()))(() => real.fsync(file, done)), real.fsync)
+  return { ...real, fsync }
+})
 
 describe('numbered files', () => {
   let folder: string
@@ -21,22 +28,32 @@ describe('numbered files', () => {
   it('let nobody win a number that was pruned while it slept between its look and the act', async () => {
     const files = numberedFiles({ folder, extension: 'json', keep: 3 })
     await files.create(1, '1')
-    // Content that takes its time: while it is written, others move on so far that number 2 is free again.
-    async function* late() {
-      for (let number = 2; number <= 6; number++) await files.create(number, String(number))
-      yield 'late'
-    }
-    expect(await files.create(2, late() as unknown as string)).toBe(false)
+    // While its content is being flushed, others move on so far that number 2 is free again.
+    const late = slowly(() => files.create(2, 'late'))
+    for (let number = 2; number <= 6; number++) await files.create(number, String(number))
+    expect(await late()).toBe(false)
     expect(files.numbers()).toEqual([4, 5, 6])
   })
 
   it('let the first of two win when the other was faster in between', async () => {
     const files = numberedFiles({ folder, extension: 'json', keep: 3 })
-    async function* late() {
-      await files.create(1, 'first')
-      yield 'late'
-    }
-    expect(await files.create(1, late() as unknown as string)).toBe(false)
+    const late = slowly(() => files.create(1, 'late'))
+    await files.create(1, 'first')
+    expect(await late()).toBe(false)
     expect(await files.read(1)).toBe('first')
   })
 })
+
+/** Begins now; what it flushes first is flushed when the returned function is called, which resolves to its result. */
+function slowly<T>(begin: () => Promise<T>): () => Promise<T> {
+  let flush: (() => void) | undefined
+  disk.hold = (go) => {
+    flush = go
+    disk.hold = undefined
+  }
+  const result = begin()
+  return () => {
+    flush!()
+    return result
+  }
+}

@@ -1,6 +1,5 @@
-import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createExclusive, listNames, readIfThere, removeStaleTemporaries } from './durable-file.ts'
+import { createExclusive, listNames, readIfThere, removeQuietly, removeStaleTemporaries } from './durable-file.ts'
 
 /**
  * A folder of `00000001.json`, `00000002.json`, …: a register with compare-and-set across processes. The newest file is
@@ -37,10 +36,10 @@ export function numberedFiles({ folder, extension, keep = Infinity }: { folder: 
       const latest = all.at(-1) ?? number
       // A writer that slept since its look may find its number free again because it was pruned: it did not win.
       if (latest - number >= keep) {
-        await unlink(path(number)).catch(() => {})
+        removeQuietly(path(number))
         return false
       }
-      for (const old of all.filter((each) => latest - each >= keep)) await unlink(path(old)).catch(() => {})
+      for (const old of all.filter((each) => latest - each >= keep)) removeQuietly(path(old))
       if (number % 16 === 0) await removeStaleTemporaries(folder)
       return true
     },

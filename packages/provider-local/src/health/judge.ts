@@ -49,7 +49,7 @@ export function judge(observation: Observation): Verdict {
 }
 
 /** Often at first, since most apps start within a second; then at the interval of the check. */
-const nextLook = ({ elapsedMs, health }: Observation): number => Math.min(health.intervalMs, 20 + Math.round(elapsedMs / 16), Math.max(1, health.graceMs - elapsedMs))
+const nextLook = ({ elapsedMs, health }: Observation): number => Math.min(health.intervalMs, 10 + Math.round(elapsedMs / 30), Math.max(1, health.graceMs - elapsedMs))
 
 function findWrongPort({ title, expectedPort, portIsOurs, listeners, otherPortAnswers }: Observation): { error: PilotError; certain: boolean } | undefined {
   if (!listeners) return undefined

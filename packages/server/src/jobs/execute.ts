@@ -55,7 +55,8 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     using _visit = platforms.visit()
     const payload = job.payload as JobPayload
     const app = appOf(job)
-    const by = (await db.selectFrom('operations').select('by').where('id', '=', job.operation).executeTakeFirstOrThrow()).by
+    const [operation, usual] = await Promise.all([operationOf(db, job), app === undefined ? new Map<string, number>() : usualDurations(db, app)])
+    const { by } = operation
 
     // An earlier attempt may have forgotten the platform and died before it could say so.
     if (payload.action === 'destroy-platform' && (await platformNamed(home.dir, job.platform)) === undefined) return { deleted: [], kept: [], foreign: [] } satisfies DestroyResult
@@ -64,8 +65,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     const platform = prepared?.platform ?? (await platforms.open(job.platform))
     const { redactor, secrets } = await operationRedactor(platform.context({ by, ...ownerOf(serverId) }).secrets, app)
     const reporter = openReporter({ db, job, redactor })
-    const log = openLogWriter({ path: operationLogPath(home.logs, job.operation), prefix: await prefixOf(db, job), redact: redactor.redact })
-    const usual = app === undefined ? new Map<string, number>() : await usualDurations(db, app)
+    const log = openLogWriter({ path: operationLogPath(home.logs, job.operation), prefix: prefixOf(job, operation), redact: redactor.redact })
     const durations: Promise<unknown>[] = []
 
     const opened = platform.context({
@@ -155,10 +155,8 @@ async function act(payload: JobPayload, context: LifecycleContext, { openSource,
 }
 
 /** With several apps in one log, each line says whose it is. */
-async function prefixOf(db: Database, { operation, app }: ClaimedJob): Promise<string> {
-  if (app === null) return ''
-  const { apps } = await db.selectFrom('operations').select('apps').where('id', '=', operation).executeTakeFirstOrThrow()
-  return apps.length > 1 ? `${app} | ` : ''
-}
+const prefixOf = ({ app }: ClaimedJob, { apps }: { readonly apps: readonly string[] }): string => (app !== null && apps.length > 1 ? `${app} | ` : '')
+
+const operationOf = (db: Database, { operation }: ClaimedJob) => db.selectFrom('operations').select(['by', 'apps']).where('id', '=', operation).executeTakeFirstOrThrow()
 
 const appOf = ({ project, environment, app }: ClaimedJob): AppIdentity | undefined => (project !== null && environment !== null && app !== null ? { project, environment, app } : undefined)

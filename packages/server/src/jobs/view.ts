@@ -15,6 +15,11 @@ export async function readOperation(db: Database | Tx, id: string): Promise<Oper
   return operationView(row, await withWhatTheyWaitFor(db, jobs.map((job) => jobView(job, row.by))))
 }
 
+/** Without its jobs: whether it is there, and whether it has ended. */
+export async function readState(db: Database | Tx, id: string): Promise<Operation['state'] | undefined> {
+  return (await db.selectFrom('operations').select('state').where('id', '=', id).executeTakeFirst())?.state
+}
+
 function operationView(row: OperationRow, jobs: readonly Job[]): Operation {
   return {
     id: row.id,

@@ -29,6 +29,8 @@ export interface CommandContext extends AsyncDisposable {
   connection(): Promise<Connection>
   /** The server of the home, only if it runs. */
   runningConnection(): Promise<Connection | undefined>
+  /** Looks for the server while a command is still being loaded; starts nothing. */
+  lookForServer(): void
   /** While the returned object lives, Ctrl-C calls the handler instead of ending the command. */
   onInterrupt(handler: () => void): Disposable
   /** Rejects with CANCELLED when Ctrl-C ends the command. */
@@ -51,6 +53,15 @@ export function createContext({ terminal, globals, output }: { terminal: Termina
   const say = (line: string) => output.progress(withInvocation(line, form))
 
   let connection: Promise<Connection> | undefined
+  let running: Promise<Connection | undefined> | undefined
+  const look = (): Promise<Connection | undefined> => {
+    if (running !== undefined) return running
+    const looking = connectIfRunning(terminal.env, abort.signal)
+    running = looking
+    // What does not answer now may do so later.
+    looking.catch(() => undefined).then((found) => running === looking && found === undefined && (running = undefined))
+    return looking
+  }
   const context: CommandContext = {
     terminal,
     output,
@@ -62,12 +73,11 @@ export function createContext({ terminal, globals, output }: { terminal: Termina
     interrupted,
     say,
     typed: (command) => `${form} ${command}`,
-    connection: () => (connection ??= connect({ env: terminal.env, say, signal: abort.signal })),
+    lookForServer: () => void look(),
+    connection: () => (connection ??= connect({ env: terminal.env, say, signal: abort.signal, running: look() })),
     client: async () => (await context.connection()).client,
     async runningConnection() {
-      const found = await (connection ?? connectIfRunning(terminal.env, abort.signal))
-      if (found !== undefined) connection = Promise.resolve(found)
-      return found
+      return await (connection ?? look())
     },
     onInterrupt(handler) {
       handlers.push(handler)
@@ -75,8 +85,7 @@ export function createContext({ terminal, globals, output }: { terminal: Termina
     },
     async [Symbol.asyncDispose]() {
       stopListening()
-      const open = await connection?.catch(() => undefined)
-      open?.client.close()
+      for (const open of [await connection?.catch(() => undefined), await running?.catch(() => undefined)]) open?.client.close()
     },
   }
   return context

@@ -50,6 +50,7 @@ async function runCommand(definition: CommandDefinition, argv: readonly string[]
     globals = parsed.globals
     output = createOutput(terminal, globals)
     await using context = createContext({ terminal, globals, output })
+    if (definition.needsServer) context.lookForServer()
     return (await Promise.race([definition.run(context, parsed.input), context.interrupted])) ?? 0
   } catch (error) {
     return failed(error, { definition, output, form, debug: Boolean(terminal.env['PILOT_DEBUG']), width: terminal.stderr.columns })

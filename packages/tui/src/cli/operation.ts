@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { catalogue, isPilotError, PilotError, type ErrorBody } from '@pilot/core/errors'
 import type { Operation, OperationRequest, StreamEvent } from '@pilot/server/contract'
 import type { CommandContext } from './context.ts'
-import type { Progress } from './progress/model.ts'
 import { createRenderer, type ProgressRenderer } from './progress/renderer.ts'
 import { renderError } from './render-error.ts'
 import { reachableUrl } from './reachable-url.ts'
@@ -10,9 +9,8 @@ import { reachableUrl } from './reachable-url.ts'
 export interface OperationResult {
   readonly exit: number
   readonly outcome: 'done' | 'failed' | 'cancelled' | 'detached'
-  /** As the server knows it at the end; absent when the user left before. */
-  readonly operation?: Operation
-  readonly progress?: Progress
+  /** As the server knows it at the end, with the results of its jobs. */
+  operation(): Promise<Operation>
   /** Of the main app, in a form that this machine resolves. */
   readonly url?: string
 }
@@ -58,9 +56,8 @@ export async function watchOperation(context: CommandContext, id: string, { part
   renderer[Symbol.dispose]()
   if (last === 'left') return left(context, id)
 
-  const operation = await (await context.client()).request('operation', { params: { id } })
   if (last.outcome !== 'done') showErrors(context, { renderer, error: last.error, cancelled: last.outcome === 'cancelled', project })
-  return { exit: exitOf(last), outcome: last.outcome, operation, progress: renderer.progress, ...(last.url === undefined ? {} : { url: addresses.get(last.url) ?? last.url }) }
+  return { exit: exitOf(last), outcome: last.outcome, operation: () => operationAtEnd(context, id), ...(last.url === undefined ? {} : { url: addresses.get(last.url) ?? last.url }) }
 }
 
 /** From the address of an app to the form of it that this machine resolves. */
@@ -122,10 +119,12 @@ async function requestCancel(context: CommandContext, id: string, renderer: Prog
   }
 }
 
+const operationAtEnd = async (context: CommandContext, id: string): Promise<Operation> => (await context.client()).request('operation', { params: { id } })
+
 function left(context: CommandContext, id: string): OperationResult {
   context.output.error(`Left. The server ends it by itself; \`${context.typed('jobs')}\` shows how it goes.`)
   context.output.event({ v: 1, at: new Date().toISOString(), type: 'client.left', operation: id })
-  return { exit: 130, outcome: 'detached' }
+  return { exit: 130, outcome: 'detached', operation: () => operationAtEnd(context, id) }
 }
 
 /** Every app's error, the first one last: what stands next to the prompt is read. */

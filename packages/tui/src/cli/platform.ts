@@ -29,7 +29,7 @@ export async function createLocalPlatform(context: CommandContext): Promise<{ na
   printFindings(findings.filter(({ explains, status }) => explains !== undefined && status !== 'ok'), { style: output.err, form: context.form, print: output.progress })
   const result = await runOperation(context, { action: 'setup', provider: 'local', settings: {} }, { partOfMore: true })
   if (result.outcome !== 'done') return { exit: result.exit }
-  return { name: result.operation?.platform ?? 'local' }
+  return { name: (await result.operation()).platform }
 }
 
 function noSuchPlatform(named: string, platforms: readonly Platform[]): PilotError {

@@ -42,11 +42,14 @@ export async function packApps(context: CommandContext, project: Project, defini
   )
 }
 
+/** Sent without a question, bytes: asking takes as long. */
+const smallSource = 256 * 1024
+
 /** Sends the sources that the server does not have yet. */
 export async function sendSources(context: CommandContext, apps: readonly PreparedApp[]): Promise<AppWithSource[]> {
   const client = await context.client()
   for (const [digest, [first]] of Map.groupBy(apps, ({ source }) => source.digest)) {
-    if (await client.hasSource(digest)) continue
+    if (first!.source.bytes > smallSource && (await client.hasSource(digest))) continue
     if (first!.source.bytes > 10 * 1024 ** 2) context.say(`Sending the source of ${first!.definition.app.app}, ${bytes(first!.source.bytes)}`)
     await client.putSource(digest, first!.source.openTarGz(), { signal: context.signal })
   }

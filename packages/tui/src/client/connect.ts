@@ -27,8 +27,8 @@ export async function connectIfRunning(env: Environment, signal?: AbortSignal): 
 }
 
 /** The server of the home, started when it does not run, and restarted when it is older than what is installed. Apps are not touched. */
-export async function connect({ env, say, signal }: { env: Environment; say: (line: string) => void; signal?: AbortSignal }): Promise<Connection> {
-  const running = await connectIfRunning(env, signal)
+export async function connect({ env, say, signal, running: looking = connectIfRunning(env, signal) }: { env: Environment; say: (line: string) => void; signal?: AbortSignal; /** A look that is under way. */ running?: Promise<Connection | undefined> }): Promise<Connection> {
+  const running = await looking
   if (running !== undefined && !isOutdated(running.info)) return running
   const { startServer } = await import('./start-server.ts')
   if (running !== undefined) {

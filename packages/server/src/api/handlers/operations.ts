@@ -1,5 +1,5 @@
 import { appScope, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, type AppIdentity } from '@pilot/core'
-import type { OperationInput } from '../../contract/operations.ts'
+import type { Operation, OperationInput } from '../../contract/operations.ts'
 import { activityStream, lastEvent } from '../../events/streams.ts'
 import { followEvents } from '../../events/follow.ts'
 import { operationLogPath, readLogFile } from '../../events/log-files.ts'
@@ -7,7 +7,7 @@ import { withWhatTheyWaitFor } from '../../jobs/ahead.ts'
 import { cancelOperation } from '../../jobs/cancel.ts'
 import { createOperation } from '../../jobs/create.ts'
 import { planJobs, type PlannedJob } from '../../jobs/plan.ts'
-import { jobView, readOperation, type JobRow } from '../../jobs/view.ts'
+import { jobView, readOperation, readState, type JobRow } from '../../jobs/view.ts'
 import { hasSource } from '../../sources/upload.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -29,13 +29,13 @@ export function operationHandlers(services: Services) {
     },
 
     async operationEvents({ params: { id }, query: { after }, raw, signal }) {
-      existing(await readOperation(db, id), id)
+      const begun = existing(await readState(db, id), id)
       const from = after ?? resumeAfter(raw) ?? 0
       return streamAnswer({
         headers: eventHeaders,
         signal,
         make: async function* (open) {
-          if (await hasEnded(id, from)) return yield ': end\n\n'
+          if (isEnded(begun) && from >= (await lastEvent(db, id))) return yield ': end\n\n'
           for await (const event of followEvents({ db, notifications, stream: id, after: from, signal: open })) {
             if (event === undefined) {
               yield ': still here\n\n'
@@ -49,7 +49,7 @@ export function operationHandlers(services: Services) {
     },
 
     async operationLog({ params: { id }, query: { offset = 0, follow = false }, signal }) {
-      existing(await readOperation(db, id), id)
+      existing(await readState(db, id), id)
       const path = operationLogPath(home.logs, id)
       return streamAnswer({
         headers: { 'content-type': 'text/plain; charset=utf-8', 'pilot-offset': String(offset) },
@@ -129,11 +129,6 @@ export function operationHandlers(services: Services) {
     })
   }
 
-  async function hasEnded(id: string, after: number): Promise<boolean> {
-    const { state } = existing(await readOperation(db, id), id)
-    return state !== 'queued' && state !== 'running' && after >= (await lastEvent(db, id))
-  }
-
   /** Asks the database only when the operation has reported something, and now and then. */
   async function* followLog({ id, path, offset, signal }: { id: string; path: string; offset: number; signal: AbortSignal }): AsyncGenerator<Buffer> {
     let asked = 0
@@ -143,8 +138,8 @@ export function operationHandlers(services: Services) {
     const isFinished = async (): Promise<boolean> => {
       if (performance.now() - asked < 5000 && asked > 0) return false
       asked = performance.now()
-      const row = await db.selectFrom('operations').select('state').where('id', '=', id).executeTakeFirst()
-      return row === undefined || (row.state !== 'queued' && row.state !== 'running')
+      const state = await readState(db, id)
+      return state === undefined || isEnded(state)
     }
     try {
       yield* readLogFile({ path, offset, isFinished, signal })
@@ -153,6 +148,8 @@ export function operationHandlers(services: Services) {
     }
   }
 }
+
+const isEnded = (state: Operation['state']): boolean => state !== 'queued' && state !== 'running'
 
 async function operationOfRequest({ db }: Services, requestId: string) {
   const row = await db.selectFrom('operations').select('id').where('request_id', '=', requestId).executeTakeFirst()

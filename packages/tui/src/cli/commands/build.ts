@@ -33,14 +33,14 @@ export const build = defineCommand({
     await announce(context, { project: project.name, environment, platform: platform.name, ...(app === undefined ? {} : { app }) })
     const apps = await sendSources(context, await packing)
     const request: OperationRequest = { action: 'build', platform: platform.name, project: project.name, environment, apps, force: flag(options, 'force') }
-    const { exit, operation } = await runOperation(context, request)
-    for (const id of buildIds(operation)) context.output.result(id)
+    const { exit, outcome, operation } = await runOperation(context, request)
+    if (outcome !== 'detached') for (const id of buildIds(await operation())) context.output.result(id)
     return exit
   },
 })
 
-const buildIds = (operation: Operation | undefined): string[] =>
-  (operation?.jobs ?? []).flatMap(({ result }) => {
+const buildIds = (operation: Operation): string[] =>
+  operation.jobs.flatMap(({ result }) => {
     const build = result?.['build'] ?? result
     const id = (build as { id?: unknown } | undefined)?.id
     return typeof id === 'string' ? [id] : []

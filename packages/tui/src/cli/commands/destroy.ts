@@ -36,7 +36,7 @@ export const destroy = defineCommand({
     showWhatGoes(context, what, deleteData)
     const data = await agree(context, what, { yes: flag(input.options, 'yes'), deleteData })
     const result = await runOperation(context, { ...what.request, deleteData: data } as OperationRequest)
-    if (result.outcome === 'done') showKept(context, { results: result.operation?.jobs.map((job) => job.result) ?? [], ...(data ? {} : { again: what.again }) })
+    if (result.outcome === 'done') showKept(context, { results: (await result.operation()).jobs.map((job) => job.result), ...(data ? {} : { again: what.again }) })
     return result.exit
   },
 })
