@@ -7,7 +7,7 @@ const fromSource = import.meta.url.endsWith('.ts')
 /** How the server starts: from its sources while developing, else the bundle that its package ships. Found by path, never imported. */
 export function serverProgram(): { command: string; args: string[] } {
   const conditions = fromSource ? ['--conditions=@pilot/source'] : []
-  return { command: process.execPath, args: [...conditions, '--max-semi-space-size=2', '--disable-warning=ExperimentalWarning', serverFile()] }
+  return { command: process.execPath, args: [...conditions, serverFile()] }
 }
 
 /** Tells one build of a version from the next: where the program lies, and since when. */

@@ -21,7 +21,7 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
   const revision = await host.putService(home, {
     name: serverService,
     command,
-    args: [...args, home.dir],
+    args: [...host.waitingProgram, ...args, home.dir],
     cwd: home.dir,
     env: { PILOT_BUILD: serverBuild() },
     secretEnv: serverEnvironment(env),
