@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import path from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { calledLater, external, programs, type Program } from './programs.ts'
@@ -50,6 +51,20 @@ function callLater(): Plugin {
   }
 }
 
+/**
+ * Reads Node's own modules as properties. An ESM import of one evaluates all of its exports, also those that Node loads when they
+ * are first used: with node:http come WebSocket and fetch, 11 MiB in each process.
+ */
+function nodeModulesAsProperties(): Plugin {
+  return {
+    name: 'node-modules-as-properties',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /.*/ }, ({ path: name }) => (isBuiltin(name) ? { path: name.replace(/^node:/, ''), namespace: 'node' } : undefined))
+      onLoad({ filter: /.*/, namespace: 'node' }, ({ path: name }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(name)})`, loader: 'js' }))
+    },
+  }
+}
+
 async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
   const source = path.join(root, folder, 'src', entry)
   const outdir = path.join(root, folder, 'dist', path.dirname(entry))
@@ -64,7 +79,7 @@ async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
     target: 'node22.19',
     conditions: ['@pilot/source', 'module'],
     external: [...external, ...calledLater.map(({ real }) => real)],
-    plugins: [callLater()],
+    plugins: [callLater(), ...(lazy === true ? [] : [nodeModulesAsProperties()])],
     // Names stay readable in stack traces.
     minifyWhitespace: true,
     minifySyntax: true,

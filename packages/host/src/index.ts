@@ -16,7 +16,7 @@ export {
   waitForService,
   type WaitOptions,
 } from './supervisor/client.ts'
-export { waitingProgram } from './programs.ts'
+export { smallNode } from './programs.ts'
 export { watchSupervisor } from './supervisor/start.ts'
 export type { RestartPolicy, ServiceSpec } from './supervisor/spec.ts'
 export type { ServiceExit, ServiceStatus } from './supervisor/status.ts'

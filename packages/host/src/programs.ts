@@ -5,19 +5,23 @@ import { fileURLToPath } from 'node:url'
 export type HostProgram = 'supervisor' | 'edge'
 
 /** How to start one: from the sources while developing, else the bundle that the package ships. */
-export function hostProgram(name: HostProgram): { readonly command: string; readonly args: readonly string[] } {
+export function hostProgram(name: HostProgram): { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
   const fromSource = import.meta.url.endsWith('/src/programs.ts')
   const main = fromSource ? fileURLToPath(new URL(`./${name}/main.ts`, import.meta.url)) : createRequire(import.meta.url).resolve(`@pilot/host/${name}/main`)
-  return { command: process.execPath, args: [...(fromSource ? ['--conditions=@pilot/source'] : []), ...flags[name], main] }
+  return { command: process.execPath, args: [...(fromSource ? ['--conditions=@pilot/source'] : []), ...smallNode[name].args, main], env: smallNode[name].env }
 }
 
-/** These programs live for months beside everything else, so they trade a little speed of the garbage collector for memory. */
-const small = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
+/** The garbage collector goes over new objects sooner, and threads share one arena, since glibc gives what each of several has freed to nobody else. */
+const small = { args: ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'], env: { MALLOC_ARENA_MAX: '1' } }
+const withoutOptimizers = [...small.args, '--no-opt', '--no-maglev']
 
 /**
- * For those that wait for others nearly all the time: without V8's compilers, whose code and counters are a fifth of such a
- * process (a server of 75 instead of 91 MiB; an `up` takes as long). Regular expressions and WebAssembly are compiled as ever.
+ * What Node is started with, since these programs live for months beside everything else. All but the edge wait nearly all the time
+ * and do without V8's optimizing compilers; the supervisor does so little that it is interpreted. A server takes 75 instead of
+ * 90 MiB, and an `up` as long as before.
  */
-export const waitingProgram: readonly string[] = [...small, '--no-opt', '--no-maglev', '--no-sparkplug', '--optimize-for-size']
-
-const flags: Readonly<Record<HostProgram, readonly string[]>> = { supervisor: waitingProgram, edge: small }
+export const smallNode = {
+  supervisor: { ...small, args: [...withoutOptimizers, '--no-sparkplug', '--optimize-for-size'] },
+  edge: small,
+  server: { ...small, args: withoutOptimizers },
+} as const satisfies Record<string, { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }>

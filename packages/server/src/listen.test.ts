@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -13,7 +14,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }))
 
-const answering = (text: string): { fetch(): Response } => ({ fetch: () => new Response(text) })
+const answering = (text: string): RequestListener => (_request, response) => void response.end(text)
 
 test('a server that closes leaves the socket of one that took its place', async () => {
   // The home of the first one was deleted under it, and another made there.

@@ -21,11 +21,12 @@ export const edgeService = 'edge'
 /** Makes sure that the edge of the home runs and answers. Returns the shared port. */
 export async function ensureEdge(home: Home, { timeoutMs = 20_000 }: { timeoutMs?: number } = {}): Promise<{ readonly port: number }> {
   const port = await reservePort(home, 'edge')
-  const { command, args } = hostProgram('edge')
+  const { command, args, env } = hostProgram('edge')
   const revision = await putService(home, {
     name: edgeService,
     command,
     args: [...args, home.dir, String(port)],
+    env,
     logFile: join(home.paths.logs, 'edge.log'),
     holdsSockets: true,
     overlap: true,

@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { PilotError, type BuildCall } from '@pilot/core'
 import { canReach, type Home } from '@pilot/host'
-import { execa, type ExecaError } from 'execa'
+import type { ExecaError } from 'execa'
 import { findProgram, nodeFolder } from '../process/programs.ts'
 import { createBuildOutput } from './build-output.ts'
 import type { Step } from './process-plan.ts'
@@ -37,6 +37,7 @@ export async function runStep({ step, call, title, place, home }: { step: Step; 
   if (!file) throw new PilotError('BUILD_FAILED', `The build of ${title} needs ${program}, which is not on this machine`, { reason: `The command was: ${shown}`, suggestion: `Install ${step.needs}.` })
   const { user } = place
   const [started = file, ...words] = [...(user ? await withoutNewRights() : []), file, ...args]
+  const { execa } = await import('execa')
   const child = execa(started, words, {
     cwd: place.source,
     env,
@@ -55,6 +56,7 @@ export async function runStep({ step, call, title, place, home }: { step: Step; 
   let stopping: Promise<void> | undefined
   const stop = (): void => void (stopping = killGroup(child.pid))
   call.signal.addEventListener('abort', stop, { once: true })
+  if (call.signal.aborted) stop()
   const result = await child.finally(() => call.signal.removeEventListener('abort', stop))
   // The command is gone; what it started may take a moment longer.
   await Promise.all([stopping, ending])

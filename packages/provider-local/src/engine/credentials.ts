@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { execa } from 'execa'
 
 export type RegistryCredentials = Record<string, { username: string; password: string }>
 
@@ -32,6 +31,7 @@ export async function registryCredentials(folder: string = process.env['DOCKER_C
 async function askHelper(helper: string, registry: string): Promise<{ username: string; password: string } | undefined> {
   if (!/^[\w.-]+$/.test(helper)) return undefined
   try {
+    const { execa } = await import('execa')
     const { stdout } = await execa(`docker-credential-${helper}`, ['get'], { input: registry, timeout: 5_000 })
     const { Username, Secret } = JSON.parse(stdout) as { Username: string; Secret: string }
     return { username: Username, password: Secret }

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core'
 import { secretFile } from '../secret-file.ts'
@@ -19,13 +20,13 @@ export interface BrowserAccess {
 }
 
 /** Throws UNAUTHORIZED with the reason. */
-export function checkBrowserAccess(request: Request, { port, token }: BrowserAccess): void {
+export function checkBrowserAccess(headers: IncomingHttpHeaders, { port, token }: BrowserAccess): void {
   const hosts = [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]
-  const host = request.headers.get('host')?.toLowerCase()
+  const host = headers.host?.toLowerCase()
   if (host === undefined || !hosts.includes(host)) throw refused(`The Host header ${JSON.stringify(host ?? '')} is not one of ${hosts.join(', ')}.`)
-  const origin = request.headers.get('origin')
-  if (origin !== null && !hosts.some((allowed) => origin === `http://${allowed}`)) throw refused(`Requests from the origin ${JSON.stringify(origin)} are not accepted.`)
-  const [, given] = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+  const { origin } = headers
+  if (origin !== undefined && !hosts.some((allowed) => origin === `http://${allowed}`)) throw refused(`Requests from the origin ${JSON.stringify(origin)} are not accepted.`)
+  const [, given] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? []
   if (given === undefined) throw refused('There is no `Authorization: Bearer` header.')
   if (!timingSafeEqual(digest(given), digest(token))) throw refused('The token is not the one of this home.')
 }

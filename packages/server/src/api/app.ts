@@ -1,51 +1,75 @@
-import { Hono, type Context } from 'hono'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import createRouter from 'find-my-way'
 import type * as z from 'zod'
 import { catalogue, errorBody, PilotError, toPilotError } from '@pilot/core'
 import { routeSchemas } from '../contract/route-schemas.ts'
 import { routes, type Route, type RouteName } from '../contract/routes.ts'
 import type { Log } from '../log.ts'
 import { checkBrowserAccess, type BrowserAccess } from './access.ts'
-import type { ApiRequest, Handlers } from './handler.ts'
+import { RawAnswer, type ApiRequest, type Handlers } from './handler.ts'
 
 const maxJsonBytes = 8 * 1024 ** 2
 
-/** The API as a function from request to answer. With `browser`, for the TCP port; without, for the unix socket. */
-export function createApi({ handlers, log, closing, browser }: { handlers: Handlers; log: Log; /** Ends streams when the server stops. */ closing: AbortSignal; browser?: BrowserAccess }): { fetch(request: Request): Response | Promise<Response> } {
-  const app = new Hono()
-  if (browser !== undefined) {
-    app.use(async (context, next) => {
-      checkBrowserAccess(context.req.raw, browser)
-      await next()
-    })
-  }
-  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
-    // Hono answers HEAD from the GET route of the same path.
-    const method = route.method === 'HEAD' ? 'GET' : route.method
-    app.on([method], [route.path.replace(/\{(\w+)\}/g, ':$1')], async (context) => answer(context, { name, route, handlers, closing }))
-  }
-  app.get('/v1/openapi.json', async (context) => context.json((await import('./openapi.ts')).openApiDocument()))
-  app.notFound((context) => failure(context, new PilotError('NOT_FOUND', `There is no ${context.req.method} ${context.req.path}`, { suggestion: 'GET /v1/openapi.json lists what there is.' })))
-  app.onError((error, context) => {
-    const problem = toPilotError(error)
-    if (problem.code === 'INTERNAL') log.error('a request failed', { method: context.req.method, path: context.req.path, reason: problem.message, stack: error.stack })
-    return failure(context, problem)
-  })
-  return app
+/** What a route makes of a request: a document for an answer with `status`, or the whole answer. */
+interface Endpoint {
+  readonly status: number
+  answer(arrived: Arrived): Promise<unknown>
 }
 
-async function answer(context: Context, { name, route, handlers, closing }: { name: RouteName; route: Route; handlers: Handlers; closing: AbortSignal }): Promise<Response> {
-  const schemas = routeSchemas[name] as unknown as { readonly params?: z.ZodType; readonly query?: z.ZodType; readonly body?: z.ZodType }
-  const raw = context.req.raw
-  const request: ApiRequest<RouteName> = {
-    params: parsed(schemas.params, context.req.param(), 'the path') as never,
-    query: parsed(schemas.query, context.req.query(), 'the query') as never,
-    body: schemas.body === undefined ? (undefined as never) : (parsed(schemas.body, await jsonOf(raw), 'the body') as never),
-    by: whoAsks(raw),
-    signal: AbortSignal.any([raw.signal, closing]),
-    raw,
+interface Arrived {
+  readonly request: IncomingMessage
+  readonly params: Readonly<Record<string, string | undefined>>
+  readonly query: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+/** The API for Node's HTTP server. With `browser`, for the TCP port; without, for the unix socket. */
+export function createApi({ handlers, log, closing, browser }: { handlers: Handlers; log: Log; /** Ends streams when the server stops. */ closing: AbortSignal; browser?: BrowserAccess }): RequestListener {
+  const router = createRouter()
+  const add = (method: Route['method'], path: string, endpoint: Endpoint): void => router.on(method, path.replace(/\{(\w+)\}/g, ':$1'), () => {}, endpoint)
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) add(route.method, route.path, { status: route.status, answer: (arrived) => answer(arrived, name, handlers) })
+  add('GET', '/v1/openapi.json', { status: 200, answer: async () => (await import('./openapi.ts')).openApiDocument() })
+
+  return (request, response) => {
+    const left = new AbortController()
+    response.once('close', () => response.writableFinished || left.abort())
+    serve(request, response, AbortSignal.any([left.signal, closing])).catch((error: unknown) => {
+      const problem = toPilotError(error)
+      if (problem.code === 'INTERNAL') log.error('a request failed', { method: request.method, path: request.url, reason: problem.message, stack: problem.stack })
+      if (response.headersSent) response.destroy()
+      else writeJson(response, catalogue[problem.code].http, errorBody(problem))
+    })
   }
-  const result = await (handlers[name] as (request: ApiRequest<RouteName>) => Promise<unknown>)(request)
-  return result instanceof Response ? result : context.json(result as object, route.status as 200, { 'cache-control': 'no-store' })
+
+  async function serve(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    if (browser !== undefined) checkBrowserAccess(request.headers, browser)
+    const { method = '', url = '' } = request
+    const [, path = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? []
+    const found = router.find(method as Route['method'], path)
+    if (found === null) throw new PilotError('NOT_FOUND', `There is no ${method} ${path}`, { suggestion: 'GET /v1/openapi.json lists what there is.' })
+    const { status, answer } = found.store as Endpoint
+    const result = await answer({ request, params: found.params, query: Object.fromEntries(new URLSearchParams(query)), signal })
+    if (result instanceof RawAnswer) await result.write(response, signal)
+    else writeJson(response, status, result)
+  }
+}
+
+async function answer({ request, params, query, signal }: Arrived, name: RouteName, handlers: Handlers): Promise<unknown> {
+  const schemas = routeSchemas[name] as unknown as { readonly params?: z.ZodType; readonly query?: z.ZodType; readonly body?: z.ZodType }
+  const checked: ApiRequest<RouteName> = {
+    params: parsed(schemas.params, params, 'the path') as never,
+    query: parsed(schemas.query, query, 'the query') as never,
+    body: schemas.body === undefined ? (undefined as never) : (parsed(schemas.body, await jsonOf(request), 'the body') as never),
+    by: whoAsks(request),
+    signal,
+    raw: request,
+  }
+  return (handlers[name] as (request: ApiRequest<RouteName>) => Promise<unknown>)(checked)
+}
+
+function writeJson(response: ServerResponse, status: number, document: unknown): void {
+  const text = JSON.stringify(document)
+  response.writeHead(status, { 'cache-control': 'no-store', 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text)
 }
 
 function parsed(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
@@ -57,10 +81,10 @@ function parsed(schema: z.ZodType | undefined, value: unknown, where: string): u
 }
 
 /** The content type is asked for, since pages of other origins can send plain text without asking first. */
-async function jsonOf(request: Request): Promise<unknown> {
+async function jsonOf(request: IncomingMessage): Promise<unknown> {
   const text = await textOf(request)
   if (text === '') return {}
-  if (!request.headers.get('content-type')?.toLowerCase().startsWith('application/json')) throw new PilotError('USAGE', 'The body must be JSON with `content-type: application/json`')
+  if (!request.headers['content-type']?.toLowerCase().startsWith('application/json')) throw new PilotError('USAGE', 'The body must be JSON with `content-type: application/json`')
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -68,25 +92,21 @@ async function jsonOf(request: Request): Promise<unknown> {
   }
 }
 
-function whoAsks(request: Request): string {
-  const header = request.headers.get('pilot-by')
-  if (header === null) return 'unknown'
+function whoAsks({ headers }: IncomingMessage): string {
   try {
-    return decodeURIComponent(header).replace(/[\p{C}]/gu, '').slice(0, 200) || 'unknown'
+    return decodeURIComponent(String(headers['pilot-by'] ?? '')).replace(/[\p{C}]/gu, '').slice(0, 200) || 'unknown'
   } catch {
     return 'unknown'
   }
 }
 
-async function textOf({ body }: Request): Promise<string> {
-  const chunks: Uint8Array[] = []
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of body ?? []) {
+  for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength
     if (bytes > maxJsonBytes) throw new PilotError('USAGE', `The body is larger than ${maxJsonBytes / 1024 ** 2} MB`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
 }
-
-const failure = (context: Context, error: PilotError): Response => context.json(errorBody(error), catalogue[error.code].http as 500, { 'cache-control': 'no-store' })

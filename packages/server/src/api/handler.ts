@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Checked } from '../contract/route-schemas.ts'
 import type { Response as Answer, RouteName, Routes } from '../contract/routes.ts'
 
@@ -8,12 +9,21 @@ export interface ApiRequest<N extends RouteName> {
   readonly body: Checked<N, 'body'>
   /** Who asks: for records and the activity. */
   readonly by: string
-  /** Fires when the client goes away. */
+  /** Fires when the client goes away, and when the server stops. */
   readonly signal: AbortSignal
-  readonly raw: Request
+  /** Its headers, and its body where that is no JSON. */
+  readonly raw: IncomingMessage
 }
 
-/** Routes that answer with JSON return the document; the others return the whole answer. */
+/** An answer that is no JSON document: writes all of itself. */
+export class RawAnswer {
+  readonly write: (response: ServerResponse, signal: AbortSignal) => void | Promise<void>
+  constructor(write: RawAnswer['write']) {
+    this.write = write
+  }
+}
+
+/** Routes that answer with JSON return the document. */
 export type Handlers = {
-  readonly [N in RouteName]: (request: ApiRequest<N>) => Promise<Routes[N]['answer'] extends 'json' ? Answer<N> : globalThis.Response>
+  readonly [N in RouteName]: (request: ApiRequest<N>) => Promise<Routes[N]['answer'] extends 'json' ? Answer<N> : RawAnswer>
 }

@@ -1,39 +1,40 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { errorBody, toPilotError } from '@pilot/core'
+import { RawAnswer } from './handler.ts'
 
-const encoder = new TextEncoder()
+interface Stream {
+  readonly headers: Readonly<Record<string, string>>
+  /** The signal fires when the client goes away, and when the server stops. */
+  make(signal: AbortSignal): AsyncIterable<string | Uint8Array>
+  /** What an error in the middle ends it with; without, it breaks the connection. */
+  onError?(error: unknown): string
+  /** However it ends. */
+  onEnd?(): void
+}
 
-/**
- * An answer that is written while it is made. Stops making when the client goes away. An error in the middle ends it with
- * what `onError` says, or breaks the connection. `onEnd` is called however it ends, maybe twice.
- */
-export function streamAnswer({ headers, make, signal, onError, onEnd = () => {} }: { headers: Readonly<Record<string, string>>; make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>; signal: AbortSignal; onError?: (error: unknown) => string; onEnd?: () => void }): Response {
-  const gone = new AbortController()
-  const both = AbortSignal.any([signal, gone.signal])
-  const iterator = make(both)[Symbol.asyncIterator]()
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await iterator.next()
-        if (done !== true) return controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value)
-        onEnd()
-        controller.close()
-      } catch (error) {
-        onEnd()
-        if (onError === undefined || both.aborted) return controller.error(error)
-        controller.enqueue(encoder.encode(onError(error)))
-        controller.close()
-      }
-    },
-    async cancel() {
-      gone.abort()
-      try {
-        await iterator.return?.()
-      } finally {
-        onEnd()
-      }
-    },
+/** An answer that is written while it is made, no faster than it is read. Headers leave at once. */
+export function streamAnswer({ headers, make, onError, onEnd }: Stream): RawAnswer {
+  return new RawAnswer(async (response, signal) => {
+    response.writeHead(200, { 'cache-control': 'no-store', 'x-accel-buffering': 'no', ...headers }).flushHeaders()
+    try {
+      await pipeline(Readable.from(toItsEnd(signal)), response)
+    } catch (error) {
+      // Nobody is there any more who could be told.
+      if (!signal.aborted) throw error
+    } finally {
+      onEnd?.()
+    }
   })
-  return new Response(body, { headers: { 'cache-control': 'no-store', 'x-accel-buffering': 'no', ...headers } })
+
+  async function* toItsEnd(signal: AbortSignal): AsyncGenerator<string | Uint8Array> {
+    try {
+      yield* make(signal)
+    } catch (error) {
+      if (onError === undefined || signal.aborted) throw error
+      yield onError(error)
+    }
+  }
 }
 
 export const eventHeaders = { 'content-type': 'text/event-stream; charset=utf-8' }

@@ -19,24 +19,25 @@ export interface StoredEvent {
 }
 
 /**
- * Appends to a stream inside a transaction. The stream's row stays locked until the commit, so numbers become visible in
- * their order and a reader that resumes after number n misses nothing. Lock order: operation, its stream, the activity.
+ * Appends to a stream, in one statement. The stream's row stays locked until the commit, so numbers become visible in their
+ * order and a reader that resumes after number n misses nothing. Lock order: operation, its stream, the activity.
+ * `by`: only while this attempt has its job; nothing is written for one that lost it.
  */
-export async function appendEvents(tx: Tx, stream: string, events: readonly NewEvent[]): Promise<void> {
+export async function appendEvents(db: Database | Tx, stream: string, events: readonly NewEvent[], { by }: { readonly by?: { readonly job: string; readonly attempt: number } } = {}): Promise<void> {
   if (events.length === 0) return
-  const { last } = await tx
-    .insertInto('streams')
-    .values({ name: stream, last: events.length })
-    .onConflict((on) => on.column('name').doUpdateSet({ last: sql`streams.last + ${events.length}` }))
-    .returning('last')
-    .executeTakeFirstOrThrow()
-  const first = last - events.length + 1
   const now = new Date().toISOString()
-  await tx
-    .insertInto('events')
-    .values(events.map(({ at = now, operation, body }, index) => ({ stream, seq: first + index, at, operation: operation ?? null, body: JSON.stringify(body) })))
-    .execute()
-  await sql`select pg_notify(${channels.events}, ${stream})`.execute(tx)
+  const writer = by === undefined ? sql`select 1` : sql`select 1 from jobs where id = ${by.job} and attempt = ${by.attempt} and state = 'running' for share`
+  await sql`
+    with writer as (${writer}),
+    numbered as (
+      insert into streams (name, last) select ${stream}, ${events.length}::bigint from writer
+      on conflict (name) do update set last = streams.last + excluded.last
+      returning last),
+    added as (
+      insert into events (stream, seq, at, operation, body)
+      select ${stream}, numbered.last - ${events.length} + new.n, new.at, new.operation, new.body::json
+      from numbered, unnest(${events.map(({ at = now }) => at)}::timestamptz[], ${events.map(({ operation }) => operation ?? null)}::text[], ${events.map(({ body }) => JSON.stringify(body))}::text[]) with ordinality as new (at, operation, body, n))
+    select pg_notify(${channels.events}, ${stream}) from numbered`.execute(db)
 }
 
 export function readEvents(db: Database, { stream, after, limit = 500 }: { readonly stream: string; readonly after: number; readonly limit?: number }): Promise<readonly StoredEvent[]> {

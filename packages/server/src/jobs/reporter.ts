@@ -1,12 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import { sql } from 'kysely'
 import { redactValue, type EventBody, type Redactor } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import { appendEvents, type NewEvent } from '../events/streams.ts'
 import type { JobRow } from './view.ts'
 
-/** Between two writes: what happens in the meantime goes together, since each write costs a transaction. */
-const pauseMs = 20
+/** Between two writes: what happens in the meantime goes together. Nobody sees a step 30 ms later. */
+const pauseMs = 30
 
 /** Takes events from the lifecycle, which does not wait, and writes them in their order, several at a time. */
 export interface Reporter {
@@ -25,17 +24,10 @@ export function openReporter({ db, job, redactor }: { readonly db: Database; rea
       const batch = waiting
       waiting = []
       // The database may be away for a moment: the job goes on, its events of that moment are lost.
-      await append(batch).catch(() => {})
+      await appendEvents(db, job.operation, batch, { by: { job: job.id, attempt: job.attempt } }).catch(() => {})
       await Promise.race([setTimeout(pauseMs), hurry.promise])
     }
     writing = undefined
-  }
-
-  async function append(batch: readonly NewEvent[]): Promise<void> {
-    await db.transaction().execute(async (tx) => {
-      const owner = await sql`select 1 from jobs where id = ${job.id} and attempt = ${job.attempt} and state = 'running' for share`.execute(tx)
-      if (owner.rows.length > 0) await appendEvents(tx, job.operation, batch)
-    })
   }
 
   return {

@@ -21,9 +21,9 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
   const revision = await host.putService(home, {
     name: serverService,
     command,
-    args: [...host.waitingProgram, ...args, home.dir],
+    args: [...host.smallNode.server.args, ...args, home.dir],
     cwd: home.dir,
-    env: { PILOT_BUILD: serverBuild() },
+    env: { ...host.smallNode.server.env, PILOT_BUILD: serverBuild() },
     secretEnv: serverEnvironment(env),
     logFile: join(home.paths.logs, `${serverService}.log`),
     restart: { when: 'always' },

@@ -18,7 +18,6 @@ export function appLogHandlers(services: Services) {
       const visit = services.platforms.visit()
       return streamAnswer({
         headers: lineHeaders,
-        signal,
         onError: errorLine,
         onEnd: () => visit[Symbol.dispose](),
         make: async function* (open) {

@@ -34,6 +34,6 @@ export function configurationHandlers(services: Services) {
   } satisfies Partial<Handlers>
 
   async function report({ app: { project, environment, app }, ...activity }: { what: string; by: string; platform: string; app: AppIdentity; text: string }): Promise<void> {
-    await services.db.transaction().execute((tx) => appendEvents(tx, activityStream, [{ body: { ...activity, project, environment, apps: [app] } }]))
+    await appendEvents(services.db, activityStream, [{ body: { ...activity, project, environment, apps: [app] } }])
   }
 }

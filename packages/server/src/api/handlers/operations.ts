@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { appScope, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, type AppIdentity } from '@pilot/core'
 import type { Operation, OperationInput } from '../../contract/operations.ts'
 import { activityStream, lastEvent } from '../../events/streams.ts'
@@ -28,12 +29,11 @@ export function operationHandlers(services: Services) {
       return existing(await readOperation(db, id), id)
     },
 
-    async operationEvents({ params: { id }, query: { after }, raw, signal }) {
+    async operationEvents({ params: { id }, query: { after }, raw }) {
       const begun = existing(await readState(db, id), id)
       const from = after ?? resumeAfter(raw) ?? 0
       return streamAnswer({
         headers: eventHeaders,
-        signal,
         make: async function* (open) {
           if (isEnded(begun) && from >= (await lastEvent(db, id))) return yield ': end\n\n'
           for await (const event of followEvents({ db, notifications, stream: id, after: from, signal: open })) {
@@ -48,12 +48,11 @@ export function operationHandlers(services: Services) {
       })
     },
 
-    async operationLog({ params: { id }, query: { offset = 0, follow = false }, signal }) {
+    async operationLog({ params: { id }, query: { offset = 0, follow = false } }) {
       existing(await readState(db, id), id)
       const path = operationLogPath(home.logs, id)
       return streamAnswer({
         headers: { 'content-type': 'text/plain; charset=utf-8', 'pilot-offset': String(offset) },
-        signal,
         make: (open) => (follow ? followLog({ id, path, offset, signal: open }) : readLogFile({ path, offset, signal: open })),
       })
     },
@@ -71,11 +70,10 @@ export function operationHandlers(services: Services) {
       return { jobs: await withWhatTheyWaitFor(db, (await query.execute()).map(({ by, ...row }) => jobView(row as JobRow, by))) }
     },
 
-    async events({ query: { after }, raw, signal }) {
+    async events({ query: { after }, raw }) {
       const from = after ?? resumeAfter(raw) ?? (await lastEvent(db, activityStream))
       return streamAnswer({
         headers: eventHeaders,
-        signal,
         make: async function* (open) {
           yield `: at ${from}\n\n`
           for await (const event of followEvents({ db, notifications, stream: activityStream, after: from, signal: open })) {
@@ -178,8 +176,8 @@ function addressOf(input: OperationInput): { project?: string; environment?: str
 }
 
 /** Browsers that reconnect by themselves send it. */
-function resumeAfter(request: Request): number | undefined {
-  const id = Number(request.headers.get('last-event-id') ?? Number.NaN)
+function resumeAfter({ headers }: IncomingMessage): number | undefined {
+  const id = Number(headers['last-event-id'] ?? Number.NaN)
   return Number.isInteger(id) && id >= 0 ? id : undefined
 }
 

@@ -55,7 +55,7 @@ export function stateHandlers({ db, home, platforms }: Services) {
   }
 
   async function reported({ scope, version }: StateChange, activity: { what: string; by: string; text: string }): Promise<{ scope: string; version: number }> {
-    await db.transaction().execute((tx) => appendEvents(tx, activityStream, [{ body: activity }]))
+    await appendEvents(db, activityStream, [{ body: activity }])
     return { scope, version }
   }
 }
