@@ -10,6 +10,8 @@ import { preparePlan } from './prepare.ts'
 import { isFatal } from './retry.ts'
 
 export interface ApplyOptions {
+  /** What this engine has made or looked at so shortly ago is not looked at again, milliseconds; default 0. */
+  readonly lookedWithinMs?: number
   /** Apply exactly this plan, or throw PLAN_STALE. */
   readonly approved?: Plan
   /** Whether replacements are fine that nobody approved; default true. Protected resources always need `confirmProtected`. */
@@ -29,11 +31,13 @@ export interface ApplyResult {
 /** A replacement that only shows while applying is planned anew; each round makes progress, so this is only a backstop. */
 const maxRounds = 10
 
-export async function applyGraph(context: EngineContext, desired: Graph, { approved, allowReplace = true, confirmProtected = [] }: ApplyOptions): Promise<ApplyResult> {
+export async function applyGraph(context: EngineContext, desired: Graph, { approved, allowReplace = true, confirmProtected = [], lookedWithinMs = 0 }: ApplyOptions): Promise<ApplyResult> {
   const done: PlanStep[] = []
   for (let round = 1; ; round++) {
     throwIfStopped(context.signal)
-    const { plan, graph, live, secretHash } = await preparePlan(context, { desired, refresh: true })
+    const since = context.looked.at === undefined ? Infinity : context.clock.monotonicMs() - context.looked.at
+    const { plan, graph, live, secretHash } = await preparePlan(context, { desired, refresh: round > 1 || since > lookedWithinMs, adopt: true })
+    context.looked.at = undefined
     if (round === 1 && approved !== undefined) refuseOther(approved, plan)
     if (round === 1 || approved === undefined) refuseUnapproved(plan, { isApproved: approved !== undefined, allowReplace, confirmProtected })
     const result = await execute({ ...context, graph, live, secretHash }, plan)
@@ -45,6 +49,7 @@ export async function applyGraph(context: EngineContext, desired: Graph, { appro
     if (round === maxRounds) throw new PilotError('INTERNAL', `${result.surprise.key} needs a replacement again and again`, { reason: result.surprise.reason })
   }
   const { recorded } = context
+  context.looked.at = context.clock.monotonicMs()
   return { outputs: readyOutputs(recorded), state: recordedState(context), steps: lastPerKey(done) }
 }
 

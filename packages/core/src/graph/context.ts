@@ -7,6 +7,8 @@ import type { FindContext } from './unknown.ts'
 export interface EngineContext extends FindContext {
   readonly emit: Emit
   readonly width: number
+  /** When the last apply ended well: everything recorded was as it should be. */
+  readonly looked: { at: number | undefined }
 }
 
 /** Outputs of everything that is ready, by key. */

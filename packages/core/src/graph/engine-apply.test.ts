@@ -43,6 +43,26 @@ describe('apply compares with what really exists', () => {
     expect(await account.violations()).toEqual([])
   })
 
+  test('what the same engine has just made is not looked at again where that is asked for, and only then', async () => {
+    const { account, engine } = await openBench(cloud)
+    const session = engine()
+    const size = async () => (await account.resources())[1]!.properties['size']
+    const wanted = [network(), server('server', { size: 2 })]
+    await session.apply(wanted)
+    await account.change((await account.resources())[1]!.id, { size: 7 })
+    expect(actions(await session.apply(wanted, { lookedWithinMs: 60_000 }))).toEqual(['keep network', 'keep server'])
+    expect(await size()).toBe(7)
+    await session.apply(wanted)
+    expect(await size()).toBe(2)
+    // After a failure nothing is sure any more.
+    await account.configure({ faults: [{ action: 'fail', moment: 'before', operation: 'update', type: 'server' }] })
+    await failure(session.apply([network(), server('server', { size: 3 })]))
+    await account.configure({ faults: [] })
+    await account.change((await account.resources())[1]!.id, { size: 7 })
+    await session.apply(wanted, { lookedWithinMs: 60_000 })
+    expect(await size()).toBe(2)
+  })
+
   test('access denied is an error and never "absent"', async () => {
     const { account, engine, keys } = await openBench(cloud)
     await engine().apply(web)

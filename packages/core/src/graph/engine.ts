@@ -85,6 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
   const checkpoint = shared(() => lease.checkpoint())
   const identity = identityCache({ platformId, scope: scope.name })
   const quietSince = clock.monotonicMs()
+  const looked: EngineContext['looked'] = { at: undefined }
   let loaded: Promise<{ recorded: Recorded; journal: Journal }> | undefined
   return withSignal(options.signal ?? new AbortController().signal)
 
@@ -95,7 +96,7 @@ export function createEngine(options: EngineOptions): Engine {
         throw error
       })
       const policy = { ...defaultRetryPolicy, ...retry }
-      return { ...(await loaded), kinds, platformId, scope: scope.name, secrets, emit, log, width, clock, policy, gate, signal, lateArrivalMs, cancelGraceMs, quietSince, checkpoint, identity }
+      return { ...(await loaded), kinds, looked, platformId, scope: scope.name, secrets, emit, log, width, clock, policy, gate, signal, lateArrivalMs, cancelGraceMs, quietSince, checkpoint, identity }
     }
     return {
       async recover() {

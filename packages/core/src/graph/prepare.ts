@@ -17,12 +17,12 @@ export interface Prepared {
 }
 
 /** Everything that planning needs to know, and the plan. */
-export async function preparePlan(context: EngineContext, { desired, refresh }: { desired: Graph; refresh: boolean }): Promise<Prepared> {
+export async function preparePlan(context: EngineContext, { desired, refresh, adopt = refresh }: { desired: Graph; /** Look at what is recorded. */ refresh: boolean; /** Look for what is there and not recorded. */ adopt?: boolean }): Promise<Prepared> {
   const { recorded, kinds } = context
   const graph = orderGraph(desired, kinds)
   const secretHash = await hashSecrets(context.secrets, desired)
   await settleUnknown(context, { wanted: graph.resources, projection: outputContext(recorded, secretHash) })
-  if (refresh) await Promise.all([adoptExisting(context, { wanted: graph.resources }), settleDuplicates(context)])
+  if (adopt) await Promise.all([adoptExisting(context, { wanted: graph.resources }), settleDuplicates(context)])
   const live = refresh ? await readLive(context, recorded, kinds) : new Map<string, Live | 'absent'>()
   const plan = planGraph({ desired: graph, recorded, live, kinds, secretHash })
   return { plan, graph, live, secretHash }

@@ -39,7 +39,7 @@ function inWords(error: unknown, { id, number }: DeploymentRecord): unknown {
 export async function switchTraffic(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
   const { context, app, write, ledger, state, engine } = session
   const traffic = trafficTo(context.provider, deployment, desired)
-  await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, traffic.resources), { allowReplace: true })
+  await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
   const { releases } = await ledger()
   const previous = releases.at(-1)?.deployment
   const { url } = trafficUrls(await state())
@@ -67,7 +67,7 @@ export async function settleRelease(session: AppSession, { deployment, desired, 
   }
   await runPhase(context, { app, phase: 'drain' }, async () => {
     const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainTimeoutMs, signal: context.signal })
-    await engine.apply(exact, { allowReplace: true })
+    await engine.apply(exact, { allowReplace: true, lookedWithinMs: justNow })
     return { result: undefined, ...(drained?.open ? { detail: `${drained.open} requests were still open after ${drainTimeoutMs / 1000} s` } : {}) }
   })
 }
@@ -111,6 +111,9 @@ export function announce({ context, app }: AppSession, { deployment, release, ch
     changed,
   })
 }
+
+/** The steps of one release follow each other so soon that the next one need not look again at what the last one made. */
+const justNow = 1_000
 
 /** How long open requests of the old deployment may take. Kamal's proxy and the load balancers of the clouds wait 30 s too. */
 export const drainTimeoutMs = 30_000

@@ -53,7 +53,7 @@ const stopSeconds = 10
 const processLimit = 512
 const portAttempts = 5
 
-/** One instance of a deployment. It is made to stay down if it ends while staged; once healthy it is restarted until it is deleted. */
+/** One instance of a deployment. The engine restarts it whenever it ends; one that ends while it is staged has failed all the same. */
 export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): AnyKind {
   return defineKind({
     kind: 'local/docker-container',
@@ -118,7 +118,6 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
         const error = new PilotError(verdict.error.code, verdict.error.message, { ...verdict.error, details: { ...verdict.error.details, log } })
         return { status: 'failed', reason: [error.message, error.reason].filter(Boolean).join(': '), error }
       }
-      await client.docker.getContainer(id).update({ RestartPolicy: { Name: 'unless-stopped' } })
       return { status: 'ready', outputs: outputsOf(found) }
     },
 
@@ -178,7 +177,7 @@ function options({ inputs, hostPort, cpus, hasInit }: { inputs: Inputs; hostPort
       NetworkMode: inputs.network,
       PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }] },
       ExtraHosts: inputs.extraHosts,
-      RestartPolicy: { Name: 'no' },
+      RestartPolicy: { Name: 'unless-stopped' },
       Init: hasInit,
       CapDrop: ['ALL'],
       CapAdd: keptCapabilities,
@@ -216,9 +215,11 @@ async function inspect({ docker }: Engine, id: string): Promise<ContainerInspect
   }
 }
 
-function exitOf({ State }: ContainerInspectInfo): Exit | undefined {
+function exitOf({ State, RestartCount }: ContainerInspectInfo): Exit | undefined {
+  // It runs again: how it ended the first time is no longer told.
+  if (RestartCount > 0 && !State.Restarting) return {}
   if (State.Status === 'created') return { code: State.ExitCode, error: State.Error || 'Docker did not start it' }
-  if (State.Running || State.Status === 'running') return undefined
+  if (State.Running && !State.Restarting) return undefined
   return { code: State.ExitCode, ...(State.OOMKilled ? { outOfMemory: true } : {}), ...(State.Error ? { error: State.Error } : {}) }
 }
 
