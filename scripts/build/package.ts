@@ -5,7 +5,7 @@ import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
-import { calledLater, external, programs, type Program } from './programs.ts'
+import { calledLater, external, programs } from './programs.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const folder = process.argv[2]
@@ -65,21 +65,30 @@ function nodeModulesAsProperties(): Plugin {
   }
 }
 
-async function bundle(folder: string, { entry, lazy }: Program): Promise<void> {
+/** A program that another one of the package loads stays a file of its own. */
+function otherPrograms(folder: string, entry: string): Plugin {
+  const files = (programs[folder] ?? []).filter((other) => other !== entry).map((other) => path.join(root, folder, 'src', other))
+  return {
+    name: 'other-programs',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path: specifier, resolveDir }) => (files.includes(path.join(resolveDir, specifier)) ? { path: specifier.replace(/\.ts$/, '.js'), external: true } : undefined))
+    },
+  }
+}
+
+async function bundle(folder: string, entry: string): Promise<void> {
   const source = path.join(root, folder, 'src', entry)
   const outdir = path.join(root, folder, 'dist', path.dirname(entry))
   const options: BuildOptions = {
     entryPoints: [source],
     outdir,
     bundle: true,
-    splitting: lazy === true,
-    chunkNames: 'chunks/[name]-[hash]',
     format: 'esm',
     platform: 'node',
     target: 'node22.19',
     conditions: ['@pilot/source', 'module'],
     external: [...external, ...calledLater.map(({ real }) => real)],
-    plugins: [callLater(), ...(lazy === true ? [] : [nodeModulesAsProperties()])],
+    plugins: [callLater(), nodeModulesAsProperties(), otherPrograms(folder, entry)],
     // Names stay readable in stack traces.
     minifyWhitespace: true,
     minifySyntax: true,

@@ -1,20 +1,13 @@
 /**
- * What runs as a program of its own: bundled to one file, so that it starts fast and needs little memory.
+ * What runs as a program of its own: bundled to one file, so that it starts fast, needs little memory and
+ * looks for no file of its own after the next build has replaced it. What it imports when it is reached is evaluated then.
  * The key is the package's folder, the path is relative to its `src`; the bundle replaces tsc's output under the same name.
  */
-export const programs: Readonly<Record<string, readonly Program[]>> = {
-  'packages/tui': [{ entry: 'bin/pilot.ts', lazy: true }],
-  'packages/host': [{ entry: 'supervisor/main.ts' }, { entry: 'edge/main.ts' }],
-  'packages/server': [{ entry: 'main.ts' }, { entry: 'runner-main.ts' }],
-}
-
-export interface Program {
-  readonly entry: string
-  /**
-   * `import()` becomes a file of its own that is read when it is reached. Only for commands: what runs for long must not
-   * look for its own files after the next build has replaced them.
-   */
-  readonly lazy?: boolean
+export const programs: Readonly<Record<string, readonly string[]>> = {
+  // Two, so that Node's compile cache can be switched on before the second is read.
+  'packages/tui': ['bin/pilot.ts', 'cli/run-process.ts'],
+  'packages/host': ['supervisor/main.ts', 'edge/main.ts'],
+  'packages/server': ['main.ts', 'runner-main.ts'],
 }
 
 /**

@@ -59,7 +59,7 @@ export function createContext({ terminal, globals, output }: { terminal: Termina
     const looking = connectIfRunning(terminal.env, abort.signal)
     running = looking
     // What does not answer now may do so later.
-    looking.catch(() => undefined).then((found) => running === looking && found === undefined && (running = undefined))
+    void looking.catch(() => undefined).then((found) => running === looking && found === undefined && (running = undefined))
     return looking
   }
   const context: CommandContext = {
