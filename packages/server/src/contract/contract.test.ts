@@ -31,7 +31,7 @@ test('parameters are encoded', () => {
   expect(pathOf('stateHistory', { scope: 'app/shop/api/production' })).toBe('/v1/scopes/app%2Fshop%2Fapi%2Fproduction/history')
 })
 
-test('the client loads neither zod nor Hono nor the engine', async () => {
+test('the client loads neither zod nor the server nor the engine', async () => {
   const script = `
     import { registerHooks } from 'node:module'
     const loaded = []

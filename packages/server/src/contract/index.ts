@@ -1,5 +1,5 @@
 /**
- * The contract between the server and its clients: schemas, types and the table of routes. No Hono, no server.
+ * The contract between the server and its clients: schemas, types and the table of routes. No server.
  * A client that cares for its start imports types from here (`import type`) and the routes from `@pilot/server/client`.
  */
 export { apiVersion } from './version.ts'
