@@ -44,6 +44,8 @@ export interface LedgerWriter {
   configuration(record: ConfigurationRecord): Promise<ConfigurationRecord>
   deployment(record: DeploymentRecord): Promise<DeploymentRecord>
   release(record: ReleaseRecord): Promise<ReleaseRecord>
+  /** Forgets these records, which nothing that stays refers to. */
+  forget(records: Ledger): Promise<void>
 }
 
 export function openLedger(scope: ScopeStore, fence: Fence): OpenLedger {
@@ -54,6 +56,23 @@ export function openLedger(scope: ScopeStore, fence: Fence): OpenLedger {
     ledger = ledger?.then((before) => (before[list].some((written) => isDeepStrictEqual(written, record)) ? before : inOrder({ ...before, [list]: [...before[list], record] })))
     return record
   }
+  // What refers goes before what it refers to.
+  async function forget({ builds, configurations, deployments, releases }: Ledger): Promise<void> {
+    const ids: readonly (readonly [RecordType, string])[] = [
+      ...releases.map(({ number }) => ['release', counted(number)] as const),
+      ...deployments.map(({ id }) => ['deployment', id] as const),
+      ...configurations.map(({ version }) => ['configuration', counted(version)] as const),
+      ...builds.map(({ id }) => ['build', id] as const),
+    ]
+    for (const [type, id] of ids) await scope.deleteRecord(type, id, fence)
+    const before = await ledger
+    ledger = before && Promise.resolve({
+      builds: before.builds.filter((record) => !builds.includes(record)),
+      configurations: before.configurations.filter((record) => !configurations.includes(record)),
+      deployments: before.deployments.filter((record) => !deployments.includes(record)),
+      releases: before.releases.filter((record) => !releases.includes(record)),
+    })
+  }
   return {
     read,
     write: {
@@ -61,6 +80,7 @@ export function openLedger(scope: ScopeStore, fence: Fence): OpenLedger {
       configuration: (record) => write({ type: 'configuration', id: counted(record.version), list: 'configurations', record }),
       deployment: (record) => write({ type: 'deployment', id: record.id, list: 'deployments', record }),
       release: (record) => write({ type: 'release', id: counted(record.number), list: 'releases', record }),
+      forget,
     },
   }
 }

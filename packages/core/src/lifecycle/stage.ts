@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { isPilotError, PilotError, toPilotError } from '../errors/pilot-error.ts'
 import type { SecretRef } from '../provider/value.ts'
 import { removeOldArtifacts } from './artifacts.ts'
+import { forgetOldRecords } from './history.ts'
 import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
@@ -80,7 +81,7 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
   const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await switchTraffic(session, { deployment, desired, kind }) }))
   announce(session, { deployment, release, changed: true, urls: trafficUrls(await session.state()) })
   // What is old enough to go is neither the new release's nor the one's that is being stopped.
-  const tidying = removeOldArtifacts(session)
+  const tidying = removeOldArtifacts(session).then(() => forgetOldRecords(session))
   await settleRelease(session, { deployment, desired, previous }).finally(() => tidying)
   return release
 }

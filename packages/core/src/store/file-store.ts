@@ -82,6 +82,10 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
       await check(fence)
       await records.put(type, id, record)
     },
+    async deleteRecord(type, id, fence) {
+      await check(fence)
+      records.delete(type, id)
+    },
     getRecord: (type, id) => records.get(type, id),
     listRecords: (type) => records.list(type),
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
-import { createExclusive, listNames, readIfThere } from './durable-file.ts'
+import { createExclusive, listNames, readIfThere, removeQuietly } from './durable-file.ts'
 import { checkRecordId, compareIds } from './scope-name.ts'
 import { corrupt } from './state-format.ts'
 import type { RecordType } from './store.ts'
@@ -9,6 +9,7 @@ import type { RecordType } from './store.ts'
 /** Immutable records as `<type>/<id>.json`. */
 export interface RecordFiles {
   put(type: RecordType, id: string, record: object): Promise<void>
+  delete(type: RecordType, id: string): void
   get<T>(type: RecordType, id: string): Promise<T | undefined>
   list<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
 }
@@ -30,6 +31,7 @@ export function recordFiles({ folder }: { folder: string }): RecordFiles {
       if (isDeepStrictEqual(await get(type, id), JSON.parse(text))) return
       throw new PilotError('NAME_TAKEN', `The ${type} ${id} exists already with other content`, { suggestion: 'Records are never changed: write a new one under another id.', details: { type, id } })
     },
+    delete: (type, id) => removeQuietly(path(type, id)),
     async list<T>(type: RecordType) {
       const ids = listNames(join(folder, type)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length))
       const found: { id: string; record: T }[] = []

@@ -40,6 +40,8 @@ export interface ScopeStore {
 
   /** Immutable records (deployments, releases, configuration versions, approved plans): written once. Throws NAME_TAKEN when the id exists with other content. */
   putRecord(type: RecordType, id: string, record: object, fence: Fence): Promise<void>
+  /** Absent is success. */
+  deleteRecord(type: RecordType, id: string, fence: Fence): Promise<void>
   getRecord<T>(type: RecordType, id: string): Promise<T | undefined>
   /** In the order of their ids: those made of digits first, by number, then the others by character code. */
   listRecords<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>

@@ -193,11 +193,20 @@ export function storeContract({ create }: StoreContractOptions): readonly Check[
       await rejects('NAME_TAKEN', () => scope.putRecord('release', '1', { a: 2, b: [1, 2] }, fence))
       assert.deepEqual(await scope.getRecord('release', '1'), { a: 1, b: [1, 2] })
     }),
+    check('records', 'go when they are deleted, once or twice, and may come again as others', async ({ scope, other }) => {
+      const fence = await take(scope)
+      for (const id of ['1', '2']) await scope.putRecord('release', id, { id }, fence)
+      for (let n = 0; n < 2; n++) await scope.deleteRecord('release', '1', fence)
+      assert.deepEqual((await (await other()).listRecords('release')).map(({ id }) => id), ['2'])
+      await scope.putRecord('release', '1', { id: 'another' }, fence)
+      assert.deepEqual(await scope.getRecord('release', '1'), { id: 'another' })
+    }),
     check('records', 'refuse ids that could lead elsewhere', async ({ scope }) => {
       const fence = await take(scope)
       for (const id of ['', '.', '..', '../x', 'a/b', '.hidden', 'a\0b', 'x'.repeat(300)]) {
         await rejects('USAGE', () => scope.putRecord('release', id, {}, fence))
         await rejects('USAGE', () => scope.getRecord('release', id))
+        await rejects('USAGE', () => scope.deleteRecord('release', id, fence))
       }
     }),
 
@@ -268,6 +277,7 @@ async function refusesEverything(scope: ScopeStore, fence: Fence): Promise<void>
   await rejects('LEASE_LOST', () => scope.appendJournal(entryOf(99), fence))
   await rejects('LEASE_LOST', () => scope.truncateJournal(fence))
   await rejects('LEASE_LOST', () => scope.putRecord('release', '99', {}, fence))
+  await rejects('LEASE_LOST', () => scope.deleteRecord('release', '1', fence))
   await rejects('LEASE_LOST', () => scope.remove(fence))
   assert.equal(await scope.getRecord('release', '99'), undefined)
 }
