@@ -49,12 +49,20 @@ describe('up', () => {
     expect(api!.source.digest).not.toBe(web!.source.digest)
   })
 
-  test('does not send what the server has', async () => {
+  test('does not send what the server has, and sends what is small without asking', async () => {
     const server = await fake({ sourceHeld: () => undefined as never })
     server.script([done])
-    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n', 'photo.raw': 'x'.repeat(300 * 1024) })
     expect((await runCommand(['up', '--no-release', '--force', '-e', 'preview'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).exit).toBe(0)
+    expect(server.seen.map(({ name }) => name)).toContain('sourceHeld')
     expect(server.seen.map(({ name }) => name)).not.toContain('putSource')
+
+    await using small = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    const before = server.seen.length
+    await runCommand(['up', '--no-release', '--force', '-e', 'preview'], { cwd: small.path, env: { PILOT_HOME: server.home } })
+    const asked = server.seen.slice(before).map(({ name }) => name)
+    expect(asked).toContain('putSource')
+    expect(asked).not.toContain('sourceHeld')
     expect(operations(server)[0]).toMatchObject({ release: false, force: true, environment: 'preview' })
   })
 
