@@ -75,13 +75,13 @@ export async function writeDeployment(
 }
 
 /** The newest configuration of the same descent if it has the same layers, else the next version. */
-export async function writeConfiguration(session: AppSession, layers: ConfigurationLayers, { derivedFrom }: { derivedFrom?: number } = {}): Promise<ConfigurationRecord> {
+export async function writeConfiguration(session: AppSession, layers: ConfigurationLayers, { derivedFrom, restoredFrom }: Pick<ConfigurationRecord, 'derivedFrom' | 'restoredFrom'> = {}): Promise<ConfigurationRecord> {
   const { configurations, deployments } = await session.ledger()
   const newest = configurations.findLast((configuration) => configuration.derivedFrom === derivedFrom)
   if (newest && sameLayers(newest, layers)) return newest
   // Above what deployments name too: a version whose record was lost is not used for other values.
   const version = Math.max(configurations.at(-1)?.version ?? 0, ...deployments.map(({ configuration }) => configuration)) + 1
-  return session.write.configuration({ version, at: new Date().toISOString(), by: session.context.by, ...layers, ...(derivedFrom === undefined ? {} : { derivedFrom }) })
+  return session.write.configuration({ version, at: new Date().toISOString(), by: session.context.by, ...layers, ...(derivedFrom === undefined ? {} : { derivedFrom }), ...(restoredFrom === undefined ? {} : { restoredFrom }) })
 }
 
 async function layersFromManifest({ context, ledger }: AppSession, app: AppDefinition): Promise<ConfigurationLayers> {
@@ -102,13 +102,15 @@ export async function refuseMissingSecrets({ secrets }: LifecycleContext, { app,
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, database, uses, domains, spa }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, database, uses, domains, spa }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
   memoryBytes,
   cpu,
   instances,
+  ...(processes && Object.keys(processes).length > 0 ? { processes } : {}),
+  ...(release ? { release } : {}),
   ...(database ? { database } : {}),
   uses,
   domains,

@@ -5,7 +5,8 @@ import { definition } from '../testing/definition.ts'
 import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import type { LifecycleContext } from './context.ts'
 import { setSecret } from './app-secrets.ts'
-import { configure, listConfiguration } from './configure.ts'
+import { listConfiguration } from './configuration-listing.ts'
+import { configure } from './configure.ts'
 import { destroyApp } from './destroy.ts'
 import { failure, openWorkplace, ship, shop, sourceOf, types, withoutReleases } from './lifecycle.fixture.ts'
 import { release, rollback } from './release.ts'
@@ -155,7 +156,7 @@ describe('configuration', () => {
     expect(released).toMatchObject({ number: 2, kind: 'configuration' })
     const { deployment } = await appStatus(place.context, { app: shop })
     expect(deployment).toMatchObject({ artifact: first.deployment.artifact, configuration: 2 })
-    expect(await listConfiguration(place.context, { app: shop })).toEqual({ version: 2, released: 2, lines: [{ name: 'LOG_LEVEL', source: 'env set', hides: ['manifest'], value: 'debug' }] })
+    expect(await listConfiguration(place.context, { app: shop })).toEqual({ version: 2, released: 2, lines: [{ name: 'LOG_LEVEL', source: 'env set', hides: ['manifest'], value: 'debug' }, { name: 'PORT', source: 'platform', hides: [], from: 'port' }] })
   })
 
   it('waits for the next up when staged', async () => {
@@ -170,7 +171,7 @@ describe('configuration', () => {
     await ship(place, 'one', { env: { LOG_LEVEL: 'info' } })
     await configure(place.context, { app: shop, set: { LOG_LEVEL: 'debug' }, unset: [] })
     await configure(place.context, { app: shop, set: {}, unset: ['LOG_LEVEL'] })
-    expect(await listConfiguration(place.context, { app: shop })).toMatchObject({ lines: [{ name: 'LOG_LEVEL', source: 'manifest', value: 'info' }] })
+    expect(await listConfiguration(place.context, { app: shop })).toMatchObject({ lines: [{ name: 'LOG_LEVEL', source: 'manifest', value: 'info' }, { name: 'PORT' }] })
     expect(await failure(configure(place.context, { app: shop, set: {}, unset: ['LOG_LEVEL'] }))).toMatchObject({ code: 'NOT_FOUND' })
   })
 

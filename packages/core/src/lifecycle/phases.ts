@@ -60,6 +60,8 @@ export interface ConfigureInput {
   readonly app: AppIdentity
   readonly set: Readonly<Record<string, string>>
   readonly unset: readonly string[]
+  /** Begins with the values of this version instead of the newest. */
+  readonly restore?: number
   /** Do not release: wait for the next `up`. */
   readonly stage?: boolean
 }

@@ -48,6 +48,8 @@ export interface ConfigurationRecord {
   readonly secrets: Readonly<Record<string, SecretRef>>
   /** Made by a rollback from this older version with the secrets of today; never what `env set` and `up` go on from. */
   readonly derivedFrom?: number
+  /** Made by `env restore` from the values of this older version. */
+  readonly restoredFrom?: number
 }
 
 /** Where the value of a variable comes from, for `env list`. */
@@ -80,7 +82,12 @@ export interface RunSpec {
   readonly memoryBytes: number
   /** In cores. */
   readonly cpu: number
+  /** Of the app itself; 0: it consists of its processes. */
   readonly instances: number
+  /** What runs beside the app, by name; over what the artifact declares. */
+  readonly processes?: Readonly<Record<string, readonly string[]>>
+  /** Runs once before traffic moves; in place of what the artifact declares. */
+  readonly release?: readonly string[]
   /** A database of its own, or that of another app of the project and environment. */
   readonly database?: { readonly own: true } | { readonly from: string }
   /** Other apps of the project. */

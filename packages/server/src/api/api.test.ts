@@ -104,12 +104,28 @@ describe('configuration', () => {
     const env = await client.request('env', { params: app })
     expect(env.values).toEqual([
       { key: 'LOG_LEVEL', source: 'env set', value: 'trace', hides: ['manifest'] },
+      { key: 'PORT', source: 'platform', from: 'port' },
       { key: 'REGION', source: 'manifest', value: 'eu' },
     ])
     expect(env.released).toBe(env.version)
     await server.run({ action: 'configure', app, unset: ['LOG_LEVEL'], stage: true })
-    const staged = await client.request('env', { params: app })
-    expect(staged.released).toBeLessThan(staged.version)
+    expect(await client.request('env', { params: app })).toMatchObject({ released: env.version, version: env.version + 1, pending: { why: 'staged', names: ['LOG_LEVEL'] } })
+  })
+
+  test('versions: history, difference, and a way back', async () => {
+    const { client } = server
+    await server.run(await upRequest(client, [definition('api', { env: { REGION: 'eu' } })]))
+    await server.run({ action: 'configure', app, set: { LOG_LEVEL: 'one' } })
+    const { version } = await client.request('env', { params: app })
+    await server.run({ action: 'configure', app, set: { LOG_LEVEL: 'two' } })
+    const change = { name: 'LOG_LEVEL', before: { source: 'env set', value: 'one' }, after: { source: 'env set', value: 'two' } }
+    expect((await client.request('envHistory', { params: app })).versions[0]).toMatchObject({ version: version + 1, released: true, changes: [change] })
+    expect(await client.request('envDiff', { params: app, query: { from: version, to: 'next' } })).toEqual({ from: version, to: 'next', changes: [change] })
+    expect(await client.request('envDiff', { params: app })).toMatchObject({ changes: [] })
+    await server.run({ action: 'configure', app, restore: version })
+    expect(await client.request('env', { params: app })).toMatchObject({ version: version + 2, released: version + 2, values: expect.arrayContaining([{ key: 'LOG_LEVEL', source: 'env set', value: 'one' }]) })
+    expect(await server.run({ action: 'configure', app, restore: 99 })).toMatchObject({ state: 'failed', error: { code: 'NOT_FOUND' } })
+    await expect(client.request('envDiff', { params: app, query: { from: 99 } })).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('99') })
   })
 
   test('secrets show names and versions only, and take effect with the operation', async () => {

@@ -73,19 +73,55 @@ export type Deployments = z.infer<typeof deploymentsSchema>
 export const envSchema = z
   .object({
     version: z.number().int().describe('Of the newest configuration; 0: none yet.'),
-    released: z.number().int().optional().describe('Version that the running release has; lower than `version` when something is staged.'),
+    released: z.number().int().optional().describe('Version that the running release has.'),
+    pending: z
+      .object({ why: z.enum(['staged', 'rollback']).describe('`staged`: never released yet; `rollback`: it was, and a rollback went back from it.'), names: z.array(z.string()) })
+      .optional()
+      .describe('What the running release has otherwise than this list.'),
     values: z.array(
       z.object({
         key: z.string(),
         source: z.enum(['manifest', 'env set', 'secret', 'platform']),
         value: z.string().optional().describe('Never for secrets.'),
-        from: z.string().optional().describe('Of platform values: `database`, or the app whose address it is.'),
+        from: z.string().optional().describe('Of platform values: `database`, `port`, or the app whose address it is.'),
         hides: z.array(z.string()).optional().describe('Sources that hold a value of the same name underneath.'),
       }),
     ),
   })
   .meta({ id: 'Env' })
 export type Env = z.infer<typeof envSchema>
+
+const sideSchema = z.object({
+  source: z.enum(['manifest', 'env set', 'secret', 'platform']),
+  value: z.string().optional().describe('Never for secrets.'),
+  version: z.number().int().optional().describe('Of a secret.'),
+})
+const changeSchema = z.object({ name: z.string(), before: sideSchema.optional().describe('Absent: it was not there.'), after: sideSchema.optional().describe('Absent: it is no longer there.') })
+
+export const envHistorySchema = z
+  .object({
+    versions: z
+      .array(
+        z.object({
+          version: z.number().int(),
+          at: timeSchema,
+          by: z.string(),
+          released: z.boolean().describe('What runs has it.'),
+          derivedFrom: z.number().int().optional().describe('Made by a rollback to this version, with the secrets of then.'),
+          restoredFrom: z.number().int().optional().describe('Made by `env restore` of this version.'),
+          changes: z.array(changeSchema).describe('Against the version that it was made from.'),
+        }),
+      )
+      .describe('Newest first.'),
+  })
+  .meta({ id: 'EnvHistory' })
+export type EnvHistory = z.infer<typeof envHistorySchema>
+
+const choice = z.union([z.literal('next'), z.coerce.number().int().min(1)])
+export const envChoiceSchema = choice.describe('A version, or `next`: what the app gets with its next release, apart from changes of the manifest.')
+const answeredChoice = z.union([z.literal('next'), z.number().int()])
+export const envDiffSchema = z.object({ from: answeredChoice, to: answeredChoice, changes: z.array(changeSchema) }).meta({ id: 'EnvDiff' })
+export type EnvDiff = z.infer<typeof envDiffSchema>
 
 export const secretsSchema = z
   .object({

@@ -12,6 +12,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
   z.object({
     app: appIdentitySchema,
     target: targetSchema.optional(),
+    image: z.string().optional(),
     build: z.string().optional(),
     static: z.object({ output: z.string().optional(), command: z.string().optional() }).optional(),
     buildArgs: z.record(z.string(), z.string()),
@@ -21,6 +22,8 @@ export const appDefinitionSchema = as<AppDefinition>()(
     memoryBytes: z.number().int().positive(),
     cpu: z.number().positive(),
     instances: z.number().int().min(0),
+    processes: z.record(nameSchema, z.array(z.string()).min(1)).optional(),
+    release: z.array(z.string()).min(1).optional(),
     database: z.union([z.object({ own: z.literal(true) }), z.object({ from: nameSchema })]).optional(),
     uses: z.array(nameSchema),
     env: z.record(z.string(), z.string()),

@@ -32,7 +32,7 @@ export const operationRequestSchema = z
     z.object({ action: z.literal('restart'), ...common, ...onApp }),
     z.object({ action: z.literal('stop'), ...common, ...onApp }),
     z.object({ action: z.literal('start'), ...common, ...onApp }),
-    z.object({ action: z.literal('configure'), ...common, ...onApp, set: z.record(z.string(), z.string()).default({}), unset: z.array(z.string()).default([]), stage: z.boolean().default(false) }),
+    z.object({ action: z.literal('configure'), ...common, ...onApp, set: z.record(z.string(), z.string()).default({}), unset: z.array(z.string()).default([]), restore: z.number().int().optional().describe('Begin with the values of this version instead of the newest; secrets stay as they are today.'), stage: z.boolean().default(false) }),
     z.object({ action: z.literal('secret'), ...common, ...onApp, stage: z.boolean().default(false) }).describe('Releases again with the newest versions of the secrets; values are stored before with PUT secrets.'),
     z.object({ action: z.literal('destroy-app'), ...common, ...onApp, deleteData: z.boolean().default(false) }),
     z.object({ action: z.literal('destroy-project'), ...common, project: nameSchema, environment: nameSchema.optional().describe('Default: all environments.'), deleteData: z.boolean().default(false) }),

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { appViewSchema, deploymentsSchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
+import { appViewSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
 import { jobSchema, jobStateSchema, operationAcceptedSchema, operationRequestSchema, operationSchema } from './operations.ts'
@@ -44,6 +44,8 @@ export const routeSchemas = {
   releases: { params: appIdentitySchema, query: z.object({ ...onPlatform, limit: count.optional() }), response: releasesSchema },
   deployments: { params: appIdentitySchema, query: z.object({ ...onPlatform, limit: count.optional() }), response: deploymentsSchema },
   env: { params: appIdentitySchema, query: z.object(onPlatform), response: envSchema },
+  envHistory: { params: appIdentitySchema, query: z.object(onPlatform), response: envHistorySchema },
+  envDiff: { params: appIdentitySchema, query: z.object({ ...onPlatform, from: envChoiceSchema.optional(), to: envChoiceSchema.optional() }), response: envDiffSchema },
   secrets: { params: appIdentitySchema, query: z.object(onPlatform), response: secretsSchema },
   putSecrets: { params: appIdentitySchema, query: z.object(onPlatform), body: putSecretsSchema, response: secretsPutSchema },
   removeSecret: { params: appIdentitySchema.extend({ name: secretNameSchema }), query: z.object(onPlatform), response: doneSchema },

@@ -1,6 +1,6 @@
 import type { AppIdentity, LogLine } from '@pilot/core'
 import type { Activity, StreamEvent } from './events.ts'
-import type { AppView, Deployments, Env, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
+import type { AppView, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
 import type { Job, JobState, Operation, OperationAccepted, OperationRequest } from './operations.ts'
 import type { Platform, PlatformPlan } from './platforms.ts'
 import type { Doctor, Info, Provider } from './server.ts'
@@ -77,6 +77,8 @@ export const routes = {
   releases: route<{ params: AppIdentity; query: OnPlatform & { limit?: number }; response: Releases }>('GET', `${app}/releases`, 'Releases, newest first'),
   deployments: route<{ params: AppIdentity; query: OnPlatform & { limit?: number }; response: Deployments }>('GET', `${app}/deployments`, 'Deployments, newest first'),
   env: route<{ params: AppIdentity; query: OnPlatform; response: Env }>('GET', `${app}/env`, 'Environment variables with their sources; of secrets only the names'),
+  envHistory: route<{ params: AppIdentity; query: OnPlatform; response: EnvHistory }>('GET', `${app}/env/history`, 'Versions of the configuration: when, by whom, and what changed'),
+  envDiff: route<{ params: AppIdentity; query: OnPlatform & { from?: number | 'next'; to?: number | 'next' }; response: EnvDiff }>('GET', `${app}/env/diff`, 'What differs between two versions; by default from what runs to what the next release gets'),
   secrets: route<{ params: AppIdentity; query: OnPlatform; response: Secrets }>('GET', `${app}/secrets`, 'Names and versions of secrets, never a value'),
   putSecrets: route<{ params: AppIdentity; query: OnPlatform; body: { values: Record<string, string> }; response: SecretsPut }>('PUT', `${app}/secrets`, 'Store secrets; they take effect with the operation `secret` or the next `up`'),
   removeSecret: route<{ params: AppIdentity & { name: string }; query: OnPlatform; response: Done }>('DELETE', `${app}/secrets/{name}`, 'Remove a secret; deployments that refer to it keep it'),

@@ -143,7 +143,7 @@ async function act(payload: JobPayload, context: LifecycleContext, { openSource,
     case 'stop':
       return { ...(await stop(context, { app: payload.app })) }
     case 'configure':
-      return { ...(await configure(context, { app: payload.app, set: payload.set, unset: payload.unset, stage: payload.stage })) }
+      return { ...(await configure(context, { app: payload.app, set: payload.set, unset: payload.unset, ...(payload.restore === undefined ? {} : { restore: payload.restore }), stage: payload.stage })) }
     // The values are in the secret store already: the next configuration refers to their newest versions.
     case 'secret':
       return { ...(await configure(context, { app: payload.app, set: {}, unset: [], stage: payload.stage })) }

@@ -1,4 +1,4 @@
-import { appTitle, listConfiguration, listSecrets, removeSecret, storeSecrets, type AppIdentity } from '@pilot/core'
+import { appTitle, configurationHistory, diffConfigurations, listConfiguration, listSecrets, removeSecret, storeSecrets, type AppIdentity } from '@pilot/core'
 import { activityStream, appendEvents } from '../../events/streams.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -9,8 +9,19 @@ export function configurationHandlers(services: Services) {
   return {
     async env({ params: app, query: { platform }, signal }) {
       const { context } = await placeOf(services, app, { platform, signal, mayBeNew: true })
-      const { lines, ...versions } = await listConfiguration(context, { app })
-      return { ...versions, values: lines.map(({ name, hides, ...line }) => ({ key: name, ...line, ...(hides.length > 0 ? { hides: [...hides] } : {}) })) }
+      const { lines, pending, ...versions } = await listConfiguration(context, { app })
+      return { ...versions, ...(pending ? { pending: { ...pending, names: [...pending.names] } } : {}), values: lines.map(({ name, hides, ...line }) => ({ key: name, ...line, ...(hides.length > 0 ? { hides: [...hides] } : {}) })) }
+    },
+
+    async envHistory({ params: app, query: { platform }, signal }) {
+      const { context } = await placeOf(services, app, { platform, signal, mayBeNew: true })
+      return { versions: (await configurationHistory(context, { app })).map((version) => ({ ...version, changes: [...version.changes] })) }
+    },
+
+    async envDiff({ params: app, query: { platform, from, to }, signal }) {
+      const { context } = await placeOf(services, app, { platform, signal, mayBeNew: true })
+      const diff = await diffConfigurations(context, { app, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) })
+      return { ...diff, changes: [...diff.changes] }
     },
 
     async secrets({ params: app, query: { platform }, signal }) {
