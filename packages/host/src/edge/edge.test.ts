@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Agent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
-import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer as createTcpServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { Home } from '../home/home.ts'
-import { isPortFree, reservePort } from '../home/ports.ts'
+import { reservePort } from '../home/ports.ts'
 import { endHome, routeTo, startApp, temporaryHome, until, type TestApp } from '../testing/fixtures.ts'
-import { edgeMetrics, edgeState, ensureEdge, openRequests, putLink, putRoute, readRoute, removeLink, removeRoute } from './client.ts'
+import { edgeMetrics, edgeState, ensureEdge, openRequests, putRoute, readRoute, removeRoute } from './client.ts'
 
 let home: Home
 let port: number
@@ -376,39 +376,6 @@ test('100-continue, chunks with extensions and pipelined requests work', async (
   expect(await raw(`POST /1 HTTP/1.1\r\n${host}expect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi`)).toMatch(/^HTTP\/1.1 100 Continue[\s\S]*\[\/1 hi\]$/)
   expect(await raw(`POST /2 HTTP/1.1\r\n${host}transfer-encoding: chunked\r\nconnection: close\r\n\r\n2;a=b\r\nhi\r\n0\r\n\r\n`)).toContain('[/2 hi]')
   expect((await raw(`GET /3 HTTP/1.1\r\n${host}\r\nGET /4 HTTP/1.1\r\n${host}connection: close\r\n\r\n`)).match(/\[\/\d \]/g)).toEqual(['[/3 ]', '[/4 ]'])
-})
-
-test('a link opens a listener to another app, for those who may', async () => {
-  const it = await app((_, response) => response.end('linked'))
-  await putRoute(home, routeTo('mailer', it.port))
-  const [open, shut] = [await reservePort(home, 'test/link-open'), await reservePort(home, 'test/link-shut')]
-  await putLink(home, { id: 'link-open', listen: { host: '127.0.0.1', port: open }, allowFrom: ['127.0.0.0/8'], to: { route: 'mailer' } })
-  await putLink(home, { id: 'link-shut', listen: { host: '127.0.0.1', port: shut }, allowFrom: ['172.18.0.0/16', 'fd00::/8'], to: { route: 'mailer' } })
-  expect((await get('any', { port: open })).text).toBe('linked')
-  expect((await get('any', { port: shut })).status).toBe(403)
-  await removeLink(home, 'link-open')
-  await removeLink(home, 'link-shut')
-  await until(async () => await isPortFree(open))
-})
-
-test('a link to an address carries bytes, and refuses strangers before a byte', async () => {
-  const seen: string[] = []
-  const database = createTcpServer((socket: Socket) => socket.on('data', (data) => (seen.push(String(data)), socket.write(`got ${data}`))).on('error', () => {}))
-  await new Promise<void>((resolve) => database.listen(0, '127.0.0.1', resolve))
-  const listen = { host: '127.0.0.1', port: await reservePort(home, 'test/database') }
-  const to = { tcp: { host: '127.0.0.1', port: (database.address() as AddressInfo).port } }
-  const talk = async (): Promise<string> =>
-    await new Promise((resolve) => {
-      const socket = connect(listen.port, listen.host, () => socket.write('hello'))
-      socket.once('data', (data) => (resolve(String(data)), socket.destroy())).once('close', () => resolve('closed')).on('error', () => {})
-    })
-  await putLink(home, { id: 'database', listen, to })
-  expect(await talk()).toBe('got hello')
-  await putLink(home, { id: 'database', listen, to, allowFrom: ['10.0.0.0/8'] })
-  expect(await talk()).toBe('closed')
-  expect(seen).toEqual(['hello'])
-  await removeLink(home, 'database')
-  await new Promise((resolve) => database.close(resolve))
 })
 
 test('a port that somebody else holds is named, and opened when it becomes free', async () => {

@@ -15,11 +15,12 @@ let port: number
 let folder: string
 const script = `console.log(${JSON.stringify('all work and no play '.repeat(400))})`
 const photo = randomBytes(100_000)
+const film = randomBytes(400_000)
 
 beforeAll(async () => {
   home = await temporaryHome('site')
   port = (await ensureEdge(home)).port
-  folder = await siteOf({ 'index.html': '<h1>home</h1>', 'about.html': '<h1>about</h1>', 'docs/index.html': 'docs', '404.html': 'lost', 'assets/app-3f9a1c2b.js': script, 'photo.jpg': photo, '.well-known/x': 'y', '.secret': 'never' })
+  folder = await siteOf({ 'index.html': '<h1>home</h1>', 'about.html': '<h1>about</h1>', 'docs/index.html': 'docs', '404.html': 'lost', 'assets/app-3f9a1c2b.js': script, 'photo.jpg': photo, 'film.mp4': film, '.well-known/x': 'y', '.secret': 'never' })
   await putRoute(home, route('web', folder))
 })
 
@@ -66,6 +67,13 @@ test('pages, folders and what is not there', async () => {
   expect((await get('/', { method: 'POST' })).status).toBe(405)
   const head = await get('/photo.jpg', { method: 'HEAD' })
   expect([head.status, head.headers['content-length'], head.body.length]).toEqual([200, '100000', 0])
+})
+
+test('small, middling and large files come whole, the first time and again', async () => {
+  for (let n = 0; n < 2; n++) {
+    const bodies = await Promise.all(['/', '/photo.jpg', '/film.mp4'].map(async (path) => (await get(path)).body))
+    expect(bodies.map((body, index) => body.equals([Buffer.from('<h1>home</h1>'), photo, film][index]!))).toEqual([true, true, true])
+  }
 })
 
 test('hashed files are kept for ever, in the form that the client takes', async () => {
