@@ -1,6 +1,7 @@
 import { ref, type AnyKind, type Capabilities, type ConnectContext } from '@pilot/core'
 import { openHome, reservePort } from '@pilot/host'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
+import { imageBuilder } from './builders/image.ts'
 import { processBuilder } from './builders/process.ts'
 import { siteBuilder } from './builders/site.ts'
 import { containerCompute } from './compute/container.ts'
@@ -48,7 +49,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     }),
     compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }), static: staticCompute({ home, platformId }) },
     database: databaseCapability(platformId),
-    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
+    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
     async close() {},
   }
 }

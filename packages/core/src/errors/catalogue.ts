@@ -51,11 +51,16 @@ export const catalogue = {
   SERVER_UNREACHABLE: entry('The Pilot server of this home does not answer.', 'See `server logs`; `server stop` and any command start it again.'),
   TRUST_NEEDED: entry('This code would run on this machine without isolation.', 'Add `--trust` if you trust it, or set up with Docker.', { exit: 2, http: 409 }),
 
+  IMAGE_UNAVAILABLE: entry('The image is not on this machine and cannot be pulled.', 'Check its name, and that this machine reaches the registry; `docker login` if it is private.', { http: 502 }),
+  WRONG_ARCHITECTURE: entry('The image is made for another kind of machine than the one it would run on.', 'Use an image for this architecture, or a tag or digest that has several.', { exit: 2, http: 409 }),
+  NEEDS_CONTAINERS: entry('The app needs containers, and this platform runs processes.', 'Set the platform up for containers while no app is deployed on it: `setup local --runtime docker`. It needs a Docker engine.', { exit: 2, http: 409 }),
+
   // Lifecycle
   SECRETS_MISSING: entry('Secrets that the manifest names have no value.', 'Set each with `secret set KEY`.', { exit: 2, http: 409 }),
   SECRET_IN_BUILD_ARGUMENT: entry('A build argument carries the value of a secret.', 'Build arguments stay readable in the image; use a secret mount (`RUN --mount=type=secret`).', { exit: 2, http: 400 }),
   BUILD_FAILED: entry('The build failed.', 'The last lines of the build say why.', { pointsBack: true }),
   UNHEALTHY: entry('The new deployment did not become healthy; the running release was not touched.', 'The message carries status, exit code and last log lines.', { exit: 4, pointsBack: true }),
+  RELEASE_COMMAND_FAILED: entry('The release command failed; the running release was not touched.', 'Its last lines say why. Mend it and run `up` again; `release:` in pilot.yaml or a Procfile names it.'),
   WRONG_PORT: entry('The app listens on another port than expected; the running release was not touched.', 'Write the port that was found into pilot.yaml, or listen on $PORT.', { exit: 4 }),
   ARTIFACT_GONE: entry('The artifact of that deployment no longer exists.', 'Deploy again from source with `up`.'),
   CANCELLED: entry('The operation was cancelled.', 'Run the command again to start over; what was done is kept.', { exit: 130, http: 409 }),

@@ -10,6 +10,8 @@ export interface AppDefinition extends RunSpec {
   readonly app: AppIdentity
   /** From the manifest or detection; undefined: the builder that fits decides. */
   readonly target?: Target
+  /** A finished image in place of a source: `redis:7`, `ghcr.io/acme/auth@sha256:…`. */
+  readonly image?: string
   /** A Dockerfile's path relative to the source, or `buildpack`; undefined: detected. */
   readonly build?: string
   /** Set: it is a site, built and served as files. */

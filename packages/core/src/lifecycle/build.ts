@@ -1,5 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { Builder } from '../provider/builder.ts'
+import type { ArtifactReference } from '../provider/compute.ts'
 import type { Capabilities } from '../provider/provider.ts'
 import type { AppDefinition } from './app-definition.ts'
 import type { LifecycleContext } from './context.ts'
@@ -17,17 +18,17 @@ export const build = (context: LifecycleContext, input: BuildInput): Promise<Bui
 export function buildIn(session: AppSession, { app, source, force = false }: BuildInput): Promise<BuildRecord> {
   const { context } = session
   return runPhase(context, { app: app.app, phase: 'build' }, async () => {
-    const facts = { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }), ...(app.static === undefined ? {} : { static: app.static }) }
+    const facts = app.image !== undefined ? { files: [], text: () => undefined, image: app.image } : { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }), ...(app.static === undefined ? {} : { static: app.static }) }
     const { builder, reason } = chooseBuilder(context.provider, app, facts)
     refuseUntrusted(app, builder)
     if (builder.target === 'process') context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
     // What a site knows of its environment it learns when it is built.
     const args = builder.target === 'static' ? { ...app.env, ...app.buildArgs } : app.buildArgs
     await refuseSecretsAsArguments(context, { app: app.app, args })
-    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.static === undefined ? {} : { static: app.static }) }, 20)
+    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.static === undefined ? {} : { static: app.static }), ...(app.image === undefined ? {} : { image: app.image }) }, 20)
     const sameInput = (await session.ledger()).builds.filter((build) => build.source.digest === source.record.digest && build.optionsDigest === optionsDigest)
     const earlier = sameInput.at(-1)
-    if (earlier && !force && (await builder.exists(earlier.artifact, context.signal))) {
+    if (earlier && !force && !builder.moves?.(facts) && (await builder.exists(earlier.artifact, context.signal))) {
       return { result: earlier, outcome: 'unchanged', detail: 'the source has not changed' }
     }
     const startedAt = new Date().toISOString()
@@ -42,8 +43,9 @@ export function buildIn(session: AppSession, { app, source, force = false }: Bui
       log: context.log,
     })
     const ms = Math.round(performance.now() - started)
+    if (builder.moves?.(facts)) tellWhatWasFound(context, app, artifact)
     const same = sameInput.find((build) => build.artifact.digest === artifact.digest)
-    if (same) return { result: same, detail: reason }
+    if (same) return { result: same, detail: reason, ...(builder.moves?.(facts) ? { outcome: 'unchanged' as const } : {}) }
     const id = contentId({ source: source.record.digest, optionsDigest, artifact: artifact.digest }, 20)
     const record: BuildRecord = { id, app: app.app, source: source.record, builder: builder.name, target: builder.target, optionsDigest, artifact, startedAt, ms }
     return { result: await session.write.build(record), detail: reason }
@@ -56,9 +58,16 @@ export function chooseBuilder(provider: Capabilities, { app, target }: AppDefini
     const fit = builder.fits(facts)
     if (fit) return { builder, reason: fit.reason }
   }
+  if (facts.image !== undefined) throw new PilotError('NEEDS_CONTAINERS', `${appTitle(app)} is the image ${facts.image}, and this platform runs no containers`, { reason: `It builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.` })
   throw new PilotError('NOTHING_DETECTED', `Pilot did not recognise how to run ${appTitle(app)}`, {
     reason: `The source holds ${summary(facts.files)}; this platform builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`,
   })
+}
+
+/** What is deployed is what was found now: the name may mean another image tomorrow. */
+function tellWhatWasFound({ emit }: LifecycleContext, { app: { app }, image }: AppDefinition, { origin, digest }: ArtifactReference): void {
+  const text = origin === undefined ? `${image} is an image of this machine, and that name may move. What runs is the image ${digest.slice(0, 19)}.` : `${image} is a tag, which may move. What runs is what it means now; to stay with it write \`image: ${origin}\`.`
+  emit({ type: 'notice', app, level: 'info', text })
 }
 
 function refuseUntrusted(app: AppDefinition, builder: Builder): void {

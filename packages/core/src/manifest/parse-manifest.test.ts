@@ -57,6 +57,8 @@ describe('a manifest', () => {
     { title: 'memory without a unit', text: app('memory: 512'), says: ['pilot.yaml:4:13: `apps.web.memory` is 512 bytes: write at least 16Mi, such as 512Mi'] },
     { title: 'fewer instances at most than at least', text: app('scale: { min: 3, max: 2 }'), says: ['pilot.yaml:4:27: `apps.web.scale.max` is 2, less than min (3)'] },
     { title: 'source and image', text: app('source: .', 'image: redis:7'), says: ['pilot.yaml:5:5: `apps.web` has both `source` and `image`: write one of them'] },
+    { title: 'what is built, for an image', text: app('image: redis:7', 'build: Dockerfile', 'target: process'), says: ['pilot.yaml:5:5: `apps.web.build` is for a source, and `apps.web` is a finished image: remove one of them', 'pilot.yaml:6:13: `apps.web.target` is "process": an image runs as a container'] },
+    { title: 'what is no image', text: app('image: https://ghcr.io/acme/auth'), says: ['pilot.yaml:4:12: `apps.web.image` is "https://ghcr.io/acme/auth": write an image such as redis:7 or ghcr.io/acme/auth@sha256:… (64 hexadecimal digits)'] },
     { title: 'a variable that Pilot sets', text: app('database: postgres', 'env: { PORT: 80, DATABASE_URL: x }', 'secrets: [DATABASE_URL]'), says: ['pilot.yaml:5:12: `apps.web.env.PORT` is set by Pilot because of `port`: remove one of them', 'pilot.yaml:5:22: `apps.web.env.DATABASE_URL` is set by Pilot because of `database`: remove one of them', 'pilot.yaml:6:15: `apps.web.secrets[0]` is DATABASE_URL, which Pilot sets because of `database`: remove one of them'] },
     { title: 'a secret with a value', text: app('env: { KEY: abc }', 'secrets: [KEY]'), says: ['pilot.yaml:5:15: `apps.web.secrets[0]` is KEY, which also stands in `env`: a value that stands here is no secret'] },
     {
@@ -174,5 +176,5 @@ apps:
     scale: 2
     command: [node, server.js]
   cache:
-    image: redis@sha256:0123
+    image: redis@sha256:${'0'.repeat(64)}
 `

@@ -56,6 +56,14 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
     add([...path, 'memory'], `${show([...path, 'memory'])} is ${JSON.stringify(app.memory)}${number ? ' bytes' : ''}: write at least 16Mi${number ? `, such as ${app.memory}Mi` : ''}`)
   }
   const merged = { ...base, ...app }
+  if (app.processes && Object.hasOwn(app.processes, 'web')) add([...path, 'processes', 'web'], `${show([...path, 'processes', 'web'])} is the app itself: write it as \`command\``, 'key')
+  for (const key of ['processes', 'release'] as const) {
+    if (app[key] !== undefined && merged.static !== undefined) add([...path, key], `${show([...path, key])} is of no use to a site, of which nothing runs: remove it or \`static\``, 'key')
+  }
+  if ('image' in merged && merged.image !== undefined) {
+    for (const key of ['build', 'static'] as const) if (app[key] !== undefined) add([...path, key], `${show([...path, key])} is for a source, and ${show(['apps', name])} is a finished image: remove one of them`, 'key')
+    if (app.target !== undefined && app.target !== 'container') add([...path, 'target'], `${show([...path, 'target'])} is "${app.target}": an image runs as a container`)
+  }
   if (typeof merged.scale === 'object' && merged.scale.max !== undefined && merged.scale.max < (merged.scale.min ?? 1) && app.scale !== undefined) {
     add([...path, 'scale', 'max'], `${show([...path, 'scale', 'max'])} is ${merged.scale.max}, less than min (${merged.scale.min ?? 1})`)
   }

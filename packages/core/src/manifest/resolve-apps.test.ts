@@ -110,6 +110,11 @@ describe('an environment', () => {
     expect(environmentSettings(named, 'production')).toEqual({})
   })
 
+  it('gives processes and the release command as words, merged by name in an environment', () => {
+    const app = resolveApps({ project: project('apps:\n  web:\n    processes: { worker: npm run worker, mail: "sleep 1; ./mail" }\n    release: npm run migrate\n    environments: { preview: { processes: { mail: ./mail --slow } } }'), environment: 'preview' })[0]
+    expect(app).toMatchObject({ processes: { worker: ['npm', 'run', 'worker'], mail: ['./mail', '--slow'] }, release: ['npm', 'run', 'migrate'] })
+  })
+
   it('with an app that is not there says which there are', () => {
     const two = project('apps: { web: {}, api: {} }')
     expect(() => resolveApps({ project: two, environment: 'production', only: ['wbe'] })).toThrow(expect.objectContaining({ code: 'NOT_FOUND', message: 'Project shop has no app "wbe"', suggestion: 'Did you mean web?' }))
@@ -119,12 +124,12 @@ describe('an environment', () => {
 
 describe('keys that no platform applies yet', () => {
   it('are listed with their place, in the environment that is asked for', () => {
-    const later = project('apps:\n  web:\n    release: npm run migrate\n    scale: { max: 3 }\n    volumes: { data: /data }\n    environments: { preview: { route: / } }\n  api: { image: redis:7 }')
+    const later = project('apps:\n  web:\n    cron: { report: { schedule: "@daily", run: report } }\n    scale: { max: 3 }\n    volumes: { data: /data }\n    environments: { preview: { route: / } }\n  api: { source: { git: https://x } }')
     expect(unappliedKeys({ project: later, environment: 'production' })).toEqual([
       { app: 'web', key: 'scale.max', line: 5, column: 14 },
-      { app: 'web', key: 'release', line: 4, column: 5 },
+      { app: 'web', key: 'cron', line: 4, column: 5 },
       { app: 'web', key: 'volumes', line: 6, column: 5 },
-      { app: 'api', key: 'image', line: 8, column: 10 },
+      { app: 'api', key: 'source.git', line: 8, column: 20 },
     ])
     expect(unappliedKeys({ project: later, environment: 'preview', only: ['web'], keys: ['route'] })).toEqual([{ app: 'web', key: 'route', line: 7, column: 32 }])
   })

@@ -61,6 +61,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
   return {
     app: { project: project.name, app: name, environment },
     ...targetOf(app),
+    ...(app.image === undefined ? {} : { image: app.image }),
     ...(build?.dockerfile === undefined ? {} : { build: build.dockerfile.replace(/^(?:\.\/)+/, '') }),
     buildArgs: asWritten({ project, name, environment, key: ['build', 'args'], values: build?.args }),
     ...(app.command === undefined ? {} : { command: typeof app.command === 'string' ? commandWords(app.command) : app.command }),
@@ -69,6 +70,8 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     memoryBytes: parseSize(app.memory ?? defaults.memory),
     cpu: app.cpu ?? defaults.cpu,
     instances: (typeof app.scale === 'number' ? app.scale : app.scale?.min) ?? 1,
+    ...(app.processes === undefined ? {} : { processes: Object.fromEntries(Object.entries(app.processes).map(([process, command]) => [process, commandWords(command)])) }),
+    ...(app.release === undefined ? {} : { release: commandWords(app.release) }),
     ...(app.database === undefined ? {} : { database: typeof app.database === 'object' ? { from: app.database.from } : { own: true as const } }),
     uses: app.uses ?? [],
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),

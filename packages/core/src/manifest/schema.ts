@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { imageRule } from './image-reference.ts'
 
 /**
  * The manifest, key by key. `describe` texts stand in the published JSON Schema and in editors; `error` texts complete the
@@ -99,8 +100,8 @@ const shape = {
     .describe('Memory limit of one instance: a number of bytes or with Ki, Mi, Gi. Default: 512Mi. At least 16Mi.'),
   cpu: z.number(write('a number of cores such as 0.25 or 2')).min(0.01, write('a number of cores from 0.01 to 64')).max(64, write('a number of cores from 0.01 to 64')).optional().describe('Cores of one instance. Default: 1.'),
   scale: scale.optional(),
-  release: shell.optional().describe('Runs once per release before traffic moves, with the environment of the app: migrations.'),
-  processes: z.record(name, shell, write('commands by name, such as { worker: npm run worker }')).optional().describe('More commands that run beside the app, with its source and environment and without traffic.'),
+  release: shell.optional().describe('Runs once before a release moves the traffic, with the new version and the environment of the app: migrations. When it fails, the old version stays.'),
+  processes: z.record(name, shell, write('commands by name, such as { worker: npm run worker }')).optional().describe('More commands that run beside the app, by name: same build, environment and limits, no port and no traffic. `scale: 0` for an app that consists of these alone.'),
   cron: z
     .record(
       name,
@@ -166,7 +167,10 @@ const app = z.strictObject(
       ], write('a folder such as ./auth, or { git, ref, path }'))
       .optional()
       .describe('Where the source is: a folder relative to the manifest, or a Git repository. Default: the folder of the manifest.'),
-    image: text('an image such as ghcr.io/acme/auth@sha256:…').regex(/^[^\s]+$/, write('an image such as ghcr.io/acme/auth@sha256:…')).optional().describe('A finished image instead of a source.'),
+    image: text('an image such as ghcr.io/acme/auth@sha256:…')
+      .regex(imageRule, write('an image such as redis:7 or ghcr.io/acme/auth@sha256:… (64 hexadecimal digits)'))
+      .optional()
+      .describe('A finished image instead of a source: a name with a digest, or with a tag, which may move. One of that name on this machine is used, else it is pulled.'),
     ...shape,
     environments: z.record(name, override, write('keys by environment, such as { preview: { scale: 1 } }')).optional().describe('What differs in an environment. Maps (env, processes, …) merge by key, all else replaces.'),
   },

@@ -3,13 +3,15 @@ import type { AppIdentity, Target } from './app-identity.ts'
 
 /** Turns a source into an artifact for one target. Content-addressed: the same source and options may return an existing artifact. */
 export interface Builder {
-  /** `dockerfile`, `process`, `static`, `buildpack`. */
+  /** `dockerfile`, `process`, `static`, `image`. */
   readonly name: string
   readonly target: Target
   /** Its builds run code of the source on this machine without isolation: code from elsewhere needs `--trust`. */
   readonly runsHere?: true
   /** Raised when the same source would now give another artifact: what was built before is then built anew. Default 0. */
   readonly recipe?: number
+  /** The same source may give another artifact today (a tag that moves): it is asked each time, and what it finds is compared. Default: never. */
+  moves?(facts: SourceFacts): boolean
   /** Whether this builder takes the source, with one line for people that says why; pure over the listed files. */
   fits(source: SourceFacts): { readonly reason: string } | undefined
   /**
@@ -31,6 +33,8 @@ export interface SourceFacts {
   text(path: string): string | undefined
   /** `build:` of the manifest: a Dockerfile's path, `buildpack`, or undefined. */
   readonly build?: string
+  /** `image:` of the manifest: a finished image, and no files. */
+  readonly image?: string
   /** `static:` of the manifest: it is a site, and where its finished files are. */
   readonly static?: StaticBuild
 }

@@ -21,6 +21,17 @@ export interface Compute {
   deployment(spec: DeploymentSpec): Blueprint
   /** Outputs: `url` (what people open), and more addresses under names of their own, such as `fallbackUrl`. */
   traffic(spec: TrafficSpec): Blueprint
+  /**
+   * One process beside the app: no port, no traffic, ready when it still runs after a short moment. Its keys begin with
+   * `deployment/<id>/worker/<process>/`: the lifecycle makes them right before traffic moves and deletes the old version's right after.
+   * Absent: this target runs none.
+   */
+  worker?(spec: WorkerSpec): Blueprint
+  /**
+   * One command that runs once to its end, as one resource with the key `deployment/<id>/task/<name>`: ready when it ended with 0, failed
+   * otherwise, with the last lines in details.log; each line of its output goes to `call.log`. Deleting it ends it.
+   */
+  task?(spec: TaskSpec): Blueprint
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
   link?(spec: LinkSpec): Blueprint
   /** Waits until deployments without traffic have no open requests, at most `timeoutMs`; returns what was still open. */
@@ -55,6 +66,32 @@ export interface DeploymentSpec {
   readonly spa?: boolean
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+/** A command of a deployment that listens nowhere. */
+export interface CommandSpec {
+  readonly app: AppIdentity
+  readonly deployment: string
+  readonly artifact: ArtifactReference
+  readonly command: readonly string[]
+  /** As the app's own, without PORT. */
+  readonly env: Readonly<Record<string, Input<string>>>
+  readonly memoryBytes: number
+  /** In cores. */
+  readonly cpu: number
+  /** Outputs of the app's own blueprint. */
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+export interface WorkerSpec extends CommandSpec {
+  /** Its name, [a-z0-9-]. */
+  readonly process: string
+  readonly instances: number
+}
+
+export interface TaskSpec extends CommandSpec {
+  /** Unique in the deployment, [a-z0-9-]: `release`. */
+  readonly task: string
 }
 
 export interface HealthCheck {
@@ -92,15 +129,23 @@ export interface ArtifactReference {
   readonly type: 'image' | 'directory'
   /** Where it is: an image reference, a folder, an URL. */
   readonly location: string
+  /** Of an image that was not built here: where it is from, with its digest there, `ghcr.io/acme/auth@sha256:…`. */
+  readonly origin?: string
   /** Ports that the artifact declares (EXPOSE). */
   readonly ports?: readonly number[]
   /** How it starts when the manifest does not say. */
   readonly command?: readonly string[]
+  /** What runs beside the app when the manifest does not say (a Procfile). With these and without `command` nothing of it listens. */
+  readonly processes?: Readonly<Record<string, readonly string[]>>
+  /** What runs once before a release when the manifest does not say. */
+  readonly release?: readonly string[]
 }
 
 export interface InstanceStatus {
   readonly deployment: string
   readonly instance: string
+  /** Of a worker: the name of its process. Absent: the app itself. */
+  readonly process?: string
   readonly state: 'starting' | 'running' | 'unhealthy' | 'exited' | 'stopped'
   readonly exitCode?: number
   readonly restarts?: number
@@ -122,6 +167,8 @@ export interface LogCall {
 export interface LogLine {
   readonly deployment: string
   readonly instance: string
+  /** Of a worker: the name of its process. Absent: the app itself. */
+  readonly process?: string
   readonly stream: 'stdout' | 'stderr' | 'pilot'
   /** ISO 8601, where the source knows it. */
   readonly at?: string

@@ -28,6 +28,19 @@ export async function registryCredentials(folder: string = process.env['DOCKER_C
   return found
 }
 
+export type RegistryLogin = { readonly username: string; readonly password: string; readonly serveraddress: string } | { readonly identitytoken: string; readonly serveraddress: string }
+
+/** The login for one registry, as the engine's API takes it; `undefined` is Docker Hub, which is known by an address of its own. */
+export async function loginFor(registry: string | undefined, folder?: string): Promise<RegistryLogin | undefined> {
+  const all = await registryCredentials(folder)
+  const names = registry === undefined || registry === 'docker.io' ? ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io'] : [registry, `https://${registry}`, `http://${registry}`, `https://${registry}/v1/`, `https://${registry}/v2/`]
+  const serveraddress = names.find((name) => all[name] !== undefined)
+  if (serveraddress === undefined) return undefined
+  const { username, password } = all[serveraddress]!
+  // A helper that has a token in place of a password says so this way.
+  return username === '<token>' ? { identitytoken: password, serveraddress } : { username, password, serveraddress }
+}
+
 async function askHelper(helper: string, registry: string): Promise<{ username: string; password: string } | undefined> {
   if (!/^[\w.-]+$/.test(helper)) return undefined
   try {

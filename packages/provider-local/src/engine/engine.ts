@@ -11,6 +11,8 @@ export interface Engine {
   /** `20.10.24+dfsg1`, or whatever it calls itself. */
   readonly version: string
   readonly apiVersion: string
+  /** As images write it: `amd64`, `arm64`. */
+  readonly architecture: string
   readonly cpus: number
   readonly memoryBytes: number
   /** Whether `docker-init` is there, which passes signals on and reaps children for programs that do not. */
@@ -50,6 +52,7 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
       address,
       version: version.Version,
       apiVersion: version.ApiVersion,
+      architecture: version.Arch,
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
       hasInit: Boolean(info.InitBinary) && info.InitCommit?.ID !== 'N/A',

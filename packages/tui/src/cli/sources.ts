@@ -1,4 +1,4 @@
-import { environmentSettings, packSource, PilotError, resolveApps, unappliedKeys, type AppDefinition, type LocalSource, type Project } from '@pilot/core'
+import { environmentSettings, imageSource, packSource, PilotError, resolveApps, unappliedKeys, type AppDefinition, type LocalSource, type Project } from '@pilot/core'
 import type { AppWithSource } from '@pilot/server/contract'
 import type { CommandContext } from './context.ts'
 import { cleanLine } from './text/clean.ts'
@@ -30,7 +30,8 @@ export async function packApps(context: CommandContext, project: Project, defini
     definitions.map(async (definition) => {
       const { app } = definition.app
       const from = project.apps.find(({ name }) => name === app)?.source
-      if (from?.type !== 'directory') throw new PilotError('SOURCE_UNREADABLE', `The source of ${app} is ${from?.type === 'git' ? 'a Git repository' : 'an image'}, which this version cannot build from.`, { suggestion: `Clone it and write \`source: ./FOLDER\` in ${project.file}.` })
+      if (from?.type === 'image') return { definition, source: await imageSource(from.image) }
+      if (from?.type !== 'directory') throw new PilotError('SOURCE_UNREADABLE', `The source of ${app} is a Git repository, which this version cannot build from.`, { suggestion: `Clone it and write \`source: ./FOLDER\` in ${project.file}.` })
       const { build } = definition
       const key = JSON.stringify([from.dir, build])
       const packing = packed.get(key) ?? packSource({ dir: from.dir, build })

@@ -15,6 +15,7 @@ export interface PlannedApp {
   readonly deployed?: number
   readonly missingSecrets: readonly string[]
   readonly database: boolean
+  readonly image?: string
 }
 
 /** `up --plan`: what would be done, from what is known before anything is built. Changes nothing. */
@@ -26,10 +27,10 @@ export async function showUpPlan(context: CommandContext, { project, environment
   const { ok, warn, dim, strong, symbol } = output.out
   output.result(`project ${strong(project)} ${symbol.dot} environment ${strong(environment)} ${symbol.dot} platform ${strong(platform ?? 'local')}${platform === undefined ? ' (would be created on this machine)' : ''}`)
   const elsewhere = environment === 'production' ? '' : ` -e ${environment}`
-  for (const { app, source, deployed, files, bytes: size, missingSecrets, database } of planned) {
+  for (const { app, source, deployed, files, bytes: size, missingSecrets, database, image } of planned) {
     const what = { first: `${ok('+')} ${strong(app)}  first deployment: build, deploy, release`, changed: `${warn('~')} ${strong(app)}  source differs from v${deployed}: build, deploy, release`, unchanged: `${dim(symbol.same)} ${strong(app)}  same source as v${deployed}: released again only if its configuration changed` }[source]
     output.result(`  ${what}`)
-    output.result(dim(`      ${files} files, ${bytes(size)}${database ? ', with a database' : ''}`))
+    output.result(dim(`      ${image === undefined ? `${files} files, ${bytes(size)}` : `the image ${image}`}${database ? ', with a database' : ''}`))
     if (missingSecrets.length > 0) output.result(`      ${warn(symbol.warn)} secrets without a value: ${missingSecrets.map(cleanLine).join(', ')}; \`${context.typed(`secret set ${app} KEY${elsewhere}`)}\` sets one`)
   }
   return 0
@@ -48,6 +49,7 @@ async function planApp(context: CommandContext, { definition, source }: Prepared
     ...(newest === undefined ? {} : { deployed: newest.number }),
     missingSecrets: definition.secrets.filter((name) => !held.has(name)),
     database: definition.database !== undefined,
+    ...(definition.image === undefined ? {} : { image: definition.image }),
   }
 }
 
