@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { appView, at, emptyStatus, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
 import { folderOf } from '../../testing/folder.ts'
+import { createStyle } from '../text/style.ts'
 import { runCommand, startCommand, type RunOptions } from '../../testing/run-command.ts'
 
 let server: FakeServer
@@ -15,6 +16,7 @@ beforeEach(async () => {
     env: () => ({
       version: 4,
       released: 3,
+      pending: { why: 'staged', names: ['LOG_LEVEL'] },
       values: [
         { key: 'LOG_LEVEL', source: 'env set', value: 'debug', hides: ['manifest'] },
         { key: 'NOTE', source: 'manifest', value: 'two\nlines\u001b[2J' },
@@ -36,15 +38,22 @@ describe('env', () => {
     expect((await run(['env', 'list', 'api'])).stdout).toBe(
       [
         'KEY           VALUE            SOURCE',
-        'LOG_LEVEL     debug            env set',
+        'LOG_LEVEL     debug            env set, over manifest',
         'NOTE          two lines        manifest',
         'JWT_KEY       (secret)         secret',
-        'DATABASE_URL  (from database)  platform',
+        'DATABASE_URL  (from database)  Pilot',
         '',
-        '! Version 4 is staged; the running release has version 3. The next release takes it.',
+        '! Staged: LOG_LEVEL. This list is version 4, the running release has version 3; the next release takes it. `env diff` shows the difference.',
         '',
       ].join('\n'),
     )
+  })
+
+  test('list says what a rollback went back from', async () => {
+    const { envText } = await import('./env.ts')
+    const text = await envText({ version: 4, released: 2, pending: { why: 'rollback', names: ['A', 'B'] }, values: [{ key: 'A', source: 'manifest', value: '1' }] }, createStyle({ color: false, unicode: true }))
+    expect(text).toContain('A rollback went back to version 2: there A, B are otherwise.')
+    expect(text).not.toContain('taged')
   })
 
   test('set takes values with any character, for a named app', async () => {

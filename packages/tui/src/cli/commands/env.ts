@@ -10,7 +10,7 @@ import type { Style } from '../text/style.ts'
 export const envList = defineCommand({
   name: 'env list',
   summary: 'List an app\'s environment variables and where each comes from',
-  description: ['`env set` wins over the manifest. Of secrets only the names are shown.'],
+  description: ['Later ones win: what Pilot gives (database, addresses of other apps), the manifest, `env set`, secrets. PORT is always Pilot\'s. Of secrets only the names are shown.'],
   arguments: [appArgument],
   examples: [
     { run: 'env list', summary: 'with the source of each value' },
@@ -71,12 +71,25 @@ async function configure(context: CommandContext, { app, set, unset, input }: { 
   return result.exit
 }
 
-export async function envText({ values, version, released }: Env, style: Style): Promise<string> {
+export async function envText({ values, version, released, pending }: Env, style: Style): Promise<string> {
   if (values.length === 0) return 'No variables. `env set KEY=VALUE` sets one.'
   const { table } = await import('../text/table.ts')
-  const rows = values.map(({ key, source, value, from }) => [cleanLine(key), source === 'secret' ? style.dim('(secret)') : value === undefined ? style.dim(`(from ${cleanLine(from ?? 'the platform')})`) : cleanLine(value), source])
-  const staged = released !== undefined && released < version ? `\n\n${style.warn(style.symbol.warn)} Version ${version} is staged; the running release has version ${released}. The next release takes it.` : ''
-  return `${table(['KEY', 'VALUE', 'SOURCE'], rows, { heading: style.dim, width: style.width, whole: ['KEY', 'VALUE'] })}${staged}`
+  const rows = values.map(({ key, source, value, from, hides = [] }) => [
+    cleanLine(key),
+    source === 'secret' ? style.dim('(secret)') : value === undefined ? style.dim(`(from ${cleanLine(from ?? 'the platform')})`) : cleanLine(value),
+    `${sourceTitle(source)}${hides.length > 0 ? style.dim(`, over ${hides.toReversed().map(sourceTitle).join(', ')}`) : ''}`,
+  ])
+  const list = table(['KEY', 'VALUE', 'SOURCE'], rows, { heading: style.dim, width: style.width, whole: ['KEY', 'VALUE'] })
+  return pending === undefined ? list : `${list}\n\n${style.warn(style.symbol.warn)} ${pendingText({ pending, version, released })}`
+}
+
+/** As people call where a value comes from. */
+export const sourceTitle = (source: string): string => (source === 'platform' ? 'Pilot' : source)
+
+function pendingText({ pending: { why, names }, version, released }: { pending: NonNullable<Env['pending']>; version: number; released: number | undefined }): string {
+  const what = names.map(cleanLine).join(', ')
+  if (why === 'staged') return `Staged: ${what}. This list is version ${version}, the running release has version ${released}; the next release takes it. \`env diff\` shows the difference.`
+  return `A rollback went back to version ${released}: there ${what} ${names.length === 1 ? 'is' : 'are'} otherwise. The next \`up\` or \`env set\` goes on from this list; \`env diff\` shows the difference, \`env restore ${released}\` keeps the older values.`
 }
 
 function pairOf(text: string): [string, string] {
