@@ -47,7 +47,7 @@ const stored = () => server.seen.findLast(({ name }) => name === 'putSecrets')
 describe('versions', () => {
   test('history names who changed what', async () => {
     expect((await run(['env', 'history'])).stdout.replaceAll(/\d+ days ago/g, 'then')).toMatch(
-      /^VERSION +WHEN +BY +CHANGED +NOTE\n\* 3 +then +ada@laptop +~KEY +rollback to 1, secrets of then\n {2}2 +then +bob@laptop +\+A -B +restored from 1\n {2}1 +then +ada@laptop +\(nothing that the app sees\)\n$/,
+      /^VERSION +WHEN +BY +CHANGED +NOTE\n\* 3 +then +ada@laptop +~KEY +rollback to 1, secrets of that day\n {2}2 +then +bob@laptop +\+A -B +restored from 1\n {2}1 +then +ada@laptop +\(nothing that the app sees\)\n$/,
     )
   })
 

@@ -76,7 +76,7 @@ export async function envText({ values, version, released, pending }: Env, style
   const { table } = await import('../text/table.ts')
   const rows = values.map(({ key, source, value, from, hides = [] }) => [
     cleanLine(key),
-    source === 'secret' ? style.dim('(secret)') : value === undefined ? style.dim(`(from ${cleanLine(from ?? 'the platform')})`) : cleanLine(value),
+    source === 'secret' ? style.dim('(secret)') : value === undefined ? style.dim(from === 'port' ? '(given at start)' : `(from ${cleanLine(from ?? 'the platform')})`) : cleanLine(value),
     `${sourceTitle(source)}${hides.length > 0 ? style.dim(`, over ${hides.toReversed().map(sourceTitle).join(', ')}`) : ''}`,
   ])
   const list = table(['KEY', 'VALUE', 'SOURCE'], rows, { heading: style.dim, width: style.width, whole: ['KEY', 'VALUE'] })
