@@ -18,7 +18,11 @@ main().catch((error) => {
 async function main() {
   const args = process.argv.slice(2)
   warnOfBanner(args)
-  if (!isPrepared()) await prepare()
+  if (!isPrepared()) {
+    // A shell that completes a command waits for no build.
+    if (args[0] === '__complete') return
+    await prepare()
+  }
 
   const env = environmentForPilot(process.env)
   const node = chooseNode()

@@ -11,6 +11,8 @@ export const commandTable = [
   { name: 'doctor', group: 'Start', summary: 'Check this machine, and say how to get what is missing' },
   { name: 'init', group: 'Start', summary: 'Write pilot.yaml for the app in this folder' },
   { name: 'install-cli', group: 'Start', summary: 'Make `pilot` a command that this user can type anywhere' },
+  { name: 'completion', group: 'Start', summary: 'Print what completes commands in bash, zsh or fish' },
+  { name: 'help', group: 'Start', summary: 'Show the help of a command, or print the manual page' },
   { name: 'setup', group: 'Start', summary: 'Create a platform, or list the providers' },
 
   { name: 'up', group: 'Ship', summary: 'Build, deploy and release a folder, and print its URL' },
@@ -24,6 +26,7 @@ export const commandTable = [
 
   { name: 'status', group: 'Run', summary: 'Show what runs where' },
   { name: 'logs', group: 'Run', summary: 'Print the log of an app' },
+  { name: 'metrics', group: 'Run', summary: 'Show requests, errors, latency, processor and memory of apps' },
   { name: 'open', group: 'Run', summary: 'Open an app in the browser' },
   { name: 'restart', group: 'Run', summary: 'Start the released deployment afresh, without an interruption' },
   { name: 'stop', group: 'Run', summary: 'Stop an app and keep its data' },

@@ -17,7 +17,7 @@ export function locate(argv: readonly string[]): Located {
   if (first === undefined) return argv.some((token) => token === '--version' || token === '-V') ? { type: 'version' } : { type: 'root', help, rest: argv }
 
   const word = argv[first]!
-  if (word === 'help') return locate([...argv.slice(first + 1), '--help'])
+  if (word === 'help' && second !== undefined) return locate([...argv.slice(first + 1), '--help'])
   const single = commandTable.find(({ name }) => name === word)
   if (single !== undefined) return { type: 'command', row: single, rest: without(argv, first) }
   if (!commandFamilies.includes(word)) return { type: 'unknown', word, ...near(word, firstWords()) }
@@ -42,7 +42,7 @@ function wordPositions(argv: readonly string[]): number[] {
 
 const without = (argv: readonly string[], ...positions: number[]): string[] => argv.filter((_, index) => !positions.includes(index))
 
-const firstWords = (): string[] => [...new Set(commandTable.map(({ name }) => name.split(' ')[0]!)), 'help']
+const firstWords = (): string[] => [...new Set(commandTable.map(({ name }) => name.split(' ')[0]!))]
 
 function near(word: string, names: readonly string[]): { near?: string } {
   const found = closest(word, names)

@@ -14,6 +14,10 @@ import { canAsk, styleOf, type Terminal } from './terminal.ts'
 
 /** One command from typed words to exit code: 0 done, 1 failed, 2 usage or an answer is needed, 3 held, 4 unhealthy, 130 interrupted. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  if (argv[0] === '__complete') {
+    await (await import('./completion/complete.ts')).printCandidates(argv.slice(1), terminal)
+    return 0
+  }
   const form = invokedAs(terminal.env)
   const style = styleOf(terminal, 'stdout')
   const print = (text: string) => void terminal.stdout.write(text)

@@ -29,7 +29,7 @@ describe.each(definitions)('pilot $row.name', ({ row, definition }) => {
   test('has examples that its own parser understands', async () => {
     const { parseCommand } = await import('../parse.ts')
     for (const example of definition.examples) {
-      const words = (example.run.includes('pilot ') ? example.run.split('pilot ')[1]! : example.run).replace(/[")]+$/, '').split(' | ')[0]!.split(' ')
+      const words = (example.run.includes('pilot ') ? example.run.split('pilot ')[1]! : example.run).replace(/[")]+$/, '').split(/ [|>] /)[0]!.split(' ')
       expect(words.slice(0, row.name.split(' ').length).join(' ')).toBe(row.name)
       expect(() => parseCommand(definition, words.slice(row.name.split(' ').length))).not.toThrow()
     }
@@ -53,7 +53,7 @@ test('what errors suggest to run can be run', () => {
 describe('root', () => {
   test('help lists every command under its group', async () => {
     const { stdout } = await runCommand(['--help'])
-    for (const { name, summary } of commandTable) expect(stdout).toContain(`${name.padEnd(15)}${summary}`)
+    for (const { name, summary } of commandTable) expect(stdout).toContain(`${name.padEnd(Math.max(...commandTable.map((row) => row.name.length)) + 2)}${summary}`)
     for (const group of ['Start', 'Ship', 'Run', 'Configure', 'Platform']) expect(stdout).toContain(`\n${group}\n`)
   })
 
