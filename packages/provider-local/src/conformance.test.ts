@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, it } from 'vitest'
-import { ref, type Resource } from '@pilot/core'
+import { ref, type Resource, type SecretRef } from '@pilot/core'
 import { defineProviderConformance, type ConformanceEnvironment } from '@pilot/core/testing'
 import Docker from 'dockerode'
 import { openHome, removeHome, stopSupervisor } from '@pilot/host'
@@ -53,6 +53,10 @@ const network: Resource = { key: 'network', kind: 'local/docker-network', inputs
 const user: Resource = { key: 'user', kind: 'local/app-user', inputs: { system: hasOwnUsers() } }
 const account = { folder: ref('user').output('folder'), uid: ref('user').output('uid'), gid: ref('user').output('gid') }
 const run = { health: { ...defaultHealth, intervalMs: 100 }, memoryBytes: 128 * 1024 ** 2, running: true }
+const commandKey = { worker: 'deployment/d1/worker/mail/0', task: 'deployment/d1/task/release' }
+const commands = { worker: ['node', '-e', 'setInterval(() => {}, 1000)'], task: ['node', '-e', 'console.log(1)'] }
+const particular = { worker: { process: 'mail', running: true }, task: { task: 'release' } }
+const failing = ['node', '-e', 'console.log("no queue"); process.exit(3)']
 const upstream = { host: '127.0.0.1', port: 9 }
 
 /** The suite makes containers too: without an engine all of it is skipped, with that reason. */
@@ -74,7 +78,22 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
       ],
       change: () => ({ running: true }),
     },
+    ...(['worker', 'task'] as const).map((what) => ({
+      kind: `local/docker-${what}`,
+      graph: ({ environment, secret }: { environment: Environment; secret: SecretRef }): Resource[] => [
+        network,
+        { key: commandKey[what], kind: `local/docker-${what}`, inputs: { app, deployment: 'd1', image: environment.image, command: commands[what], env: { WORD: secret }, network: ref('network').output('name'), cpu: 0.5, memoryBytes: run.memoryBytes, ...particular[what] } },
+      ],
+      ...(what === 'worker' ? { change: () => ({ running: true }) } : {}),
+      fails: () => ({ command: failing }),
+    })),
     { kind: 'local/app-user', graph: () => [user] },
+    ...(['worker', 'task'] as const).map((what) => ({
+      kind: `local/process-${what}`,
+      graph: ({ environment, secret }: { environment: Environment; secret: SecretRef }): Resource[] => [user, { key: commandKey[what], kind: `local/process-${what}`, inputs: { app, deployment: 'd1', folder: environment.folder, command: commands[what], env: { WORD: secret }, account, memoryBytes: run.memoryBytes, ...particular[what] } }],
+      ...(what === 'worker' ? { change: () => ({ running: true }) } : {}),
+      fails: () => ({ command: failing }),
+    })),
     {
       kind: 'local/process',
       graph: ({ environment, secret }) => [user, { key: 'deployment/d1/process-0', kind: 'local/process', inputs: { app, deployment: 'd1', folder: environment.folder, command: ['node', 'server.js'], env: { WORD: secret }, account, ...run } }],

@@ -13,11 +13,13 @@ import { databaseCapability } from './database.ts'
 import { databaseUserKind } from './kinds/database-user.ts'
 import { databaseKind } from './kinds/database.ts'
 import { appUserKind } from './kinds/app-user.ts'
+import { dockerTaskKind, dockerWorkerKind } from './kinds/docker-command.ts'
 import { dockerContainerKind } from './kinds/docker-container.ts'
 import { dockerNetworkKind } from './kinds/docker-network.ts'
 import { edgeKind } from './kinds/edge.ts'
 import { linkKind } from './kinds/link.ts'
 import { postgresClusterKind } from './kinds/postgres-cluster.ts'
+import { processTaskKind, processWorkerKind } from './kinds/process-command.ts'
 import { processKind } from './kinds/process.ts'
 import { routeKind } from './kinds/route.ts'
 import { postgresMajor } from './postgres/apps-cluster.ts'
@@ -32,9 +34,11 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     kinds: [
       edgeKind(home),
       postgresClusterKind(home),
-      ...[dockerNetworkKind(engine), dockerContainerKind(engine, home)].map((kind) => (hasContainers ? kind : neverMade(kind))),
+      ...[dockerNetworkKind(engine), dockerContainerKind(engine, home), dockerWorkerKind(engine), dockerTaskKind(engine)].map((kind) => (hasContainers ? kind : neverMade(kind))),
       appUserKind(home),
       processKind(home),
+      processWorkerKind(home),
+      processTaskKind(home),
       routeKind(home),
       linkKind(home, () => reservePort(home, 'postgres-apps')),
       databaseKind(home),

@@ -15,6 +15,10 @@ export const labels = {
   key: 'pilot.key',
   generation: 'pilot.generation',
   deployment: 'pilot.deployment',
+  /** Of a worker: the name of its process. */
+  process: 'pilot.process',
+  /** Of a one-off command: the process that looks after it, as JSON. */
+  oneOff: 'pilot.one-off',
   project: 'pilot.project',
   app: 'pilot.app',
   environment: 'pilot.environment',

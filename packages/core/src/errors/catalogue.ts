@@ -81,6 +81,7 @@ export const catalogue = {
   STATE_NEWER: entry('The state was written by a newer Pilot.', 'Upgrade this Pilot; nothing was changed.', { http: 409 }),
   STATE_CORRUPT: entry('The recorded state cannot be read.', 'See `state history` and `state restore`.'),
   SECRET_UNREADABLE: entry('A secret cannot be decrypted.', 'Key file and secrets belong together: restore both from one backup of the home, or set the secret again with `secret set`.'),
+  BACKUP_DAMAGED: entry('A backup cannot be read, or is not what was written.', 'Restore another one: `db backups` lists them.'),
   KIND_UNKNOWN: entry('A recorded resource belongs to a provider that is not installed.', 'Install its package into the folder `providers` of the home; the message names package and version.'),
   INTERNAL: entry('Something went wrong inside Pilot.', 'Please report it with the details that `--json` prints.'),
 } as const satisfies Record<string, ErrorEntry>

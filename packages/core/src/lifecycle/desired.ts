@@ -1,4 +1,4 @@
-import type { Compute } from '../provider/compute.ts'
+import type { CommandSpec, Compute } from '../provider/compute.ts'
 import type { Blueprint, Graph, Resource } from '../provider/graph.ts'
 import type { AnyKind } from '../provider/kind.ts'
 import type { Input, SecretRef } from '../provider/value.ts'
@@ -8,8 +8,9 @@ import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { Capabilities } from '../provider/provider.ts'
 import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
+import { formationOf, type Formation } from './formation.ts'
 import type { ConfigurationRecord, DeploymentRecord } from './records.ts'
-import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable } from './scope.ts'
+import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, taskKey, workersKeyPrefix } from './scope.ts'
 
 /**
  * From records to graphs, purely: what a deployment needs to exist, and what points traffic at it.
@@ -17,8 +18,12 @@ import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVar
  * deployment that runs.
  */
 export interface DesiredDeployment {
-  /** App, database, links and the deployment itself; without traffic. */
+  /** App, database, links and the deployment itself; without traffic, workers and the release command. */
   readonly resources: Graph
+  /** They run from right before the release until right after the next one. */
+  readonly workers: Graph
+  /** The release command, or nothing. */
+  readonly releaseTask: Graph
   readonly deploymentOutputs: Readonly<Record<string, Input<unknown>>>
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
   /** Values that the platform gives: DATABASE_URL and other apps' URLs. */
@@ -47,27 +52,56 @@ export function desiredDeployment({
     ...(database ? { DATABASE_URL: database.outputs['url'] as Input<string> } : {}),
     ...Object.fromEntries(links.map(({ to, blueprint }) => [linkVariable(to.app), blueprint.outputs['url'] as Input<string>])),
   }
+  const env = environmentOf(effectiveConfiguration(configuration, platformValues))
+  const formation = formationOf(deployment)
   const staged = compute.deployment({
     app,
     deployment: deployment.id,
     artifact: deployment.artifact,
     ...(run.command ? { command: run.command } : {}),
-    env: environmentOf(effectiveConfiguration(configuration, platformValues)),
+    env,
     ...(run.port === undefined ? {} : { port: run.port }),
     health: run.health,
     memoryBytes: run.memoryBytes,
     cpu: run.cpu,
-    instances: run.instances,
+    instances: formation.instances,
     ...(run.spa ? { spa: run.spa } : {}),
     appOutputs,
   })
   assertDeploymentKeys(staged, deployment)
+  const commands = { app, deployment: deployment.id, artifact: deployment.artifact, env, memoryBytes: run.memoryBytes, cpu: run.cpu, appOutputs }
   return {
     resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), staged.resources),
+    workers: workerGraph({ compute, deployment, formation, commands }),
+    releaseTask: releaseGraph({ compute, deployment, formation, commands }),
     deploymentOutputs: staged.outputs,
     appOutputs,
     platformValues,
   }
+}
+
+interface Commands {
+  readonly compute: Compute
+  readonly deployment: DeploymentRecord
+  readonly formation: Formation
+  readonly commands: Omit<CommandSpec, 'command'>
+}
+
+function workerGraph({ compute, deployment, formation, commands }: Commands): Graph {
+  return formation.workers.flatMap(({ process, command, instances }) => {
+    if (!compute.worker) throw new PilotError('USAGE', `${appTitle(deployment.app)} has the process ${process}, and as ${deployment.target} it runs no processes beside the app`, { suggestion: 'Remove `processes:` from it, or let another app run them.' })
+    const { resources } = compute.worker({ ...commands, process, command, instances })
+    assertKeys({ resources, prefix: `${workersKeyPrefix(deployment.id)}${process}/`, what: 'worker blueprint' })
+    return resources
+  })
+}
+
+function releaseGraph({ compute, deployment, formation: { release }, commands }: Commands): Graph {
+  if (release === undefined) return []
+  if (!compute.task) throw new PilotError('USAGE', `${appTitle(deployment.app)} has a release command, and as ${deployment.target} it runs no commands`, { suggestion: 'Remove `release:` from it.' })
+  const { resources } = compute.task({ ...commands, task: 'release', command: release })
+  assertKeys({ resources, prefix: taskKey(deployment.id, 'release'), what: 'task blueprint' })
+  return resources
 }
 
 /** The one resource that releases: all traffic to one deployment, or to none. */
@@ -131,7 +165,9 @@ function linkBlueprint({ compute, from, to, appOutputs }: { compute: Compute; fr
   return { to, blueprint: compute.link({ from, to, toHostLabel: hostLabel(to), appOutputs }) }
 }
 
-function assertDeploymentKeys({ resources }: Blueprint, { id }: DeploymentRecord): void {
-  const stray = resources.find(({ key }) => !key.startsWith(deploymentKeyPrefix(id)))
-  if (stray) throw new PilotError('INTERNAL', `The provider's deployment blueprint made ${stray.key}`, { reason: `Keys of a deployment begin with ${deploymentKeyPrefix(id)}.` })
+const assertDeploymentKeys = ({ resources }: Blueprint, { id }: DeploymentRecord): void => assertKeys({ resources, prefix: deploymentKeyPrefix(id), what: 'deployment blueprint' })
+
+function assertKeys({ resources, prefix, what }: { resources: Graph; prefix: string; what: string }): void {
+  const stray = resources.find(({ key }) => !key.startsWith(prefix))
+  if (stray) throw new PilotError('INTERNAL', `The provider's ${what} made ${stray.key}`, { reason: `Its keys begin with ${prefix}.` })
 }

@@ -1,4 +1,5 @@
 import type { State } from '../store/store.ts'
+import { hasAddress } from './formation.ts'
 import type { DeploymentRecord } from './records.ts'
 import type { Ledger } from './ledger.ts'
 
@@ -30,6 +31,9 @@ export function trafficUrls(state: State | undefined): { url?: string; fallbackU
   const text = (name: string): Record<string, string> => (typeof outputs[name] === 'string' ? { [name]: outputs[name] } : {})
   return { ...text('url'), ...text('fallbackUrl') }
 }
+
+/** Where people open a deployment that has the traffic: nowhere when it consists of workers. */
+export const urlsOf = (state: State | undefined, deployment: DeploymentRecord): ReturnType<typeof trafficUrls> => (hasAddress(deployment) ? trafficUrls(state) : {})
 
 /** Whether the app has its place in the traffic, be it stopped: after a destroy that kept data it has none. */
 export const hasTraffic = (state: State | undefined): boolean => trafficOf(state) !== undefined

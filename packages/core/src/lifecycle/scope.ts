@@ -31,5 +31,11 @@ export const linkVariable = (app: string): string => `${app.toUpperCase().replac
 /** The keys of every deployment's resources begin with this. */
 export const deploymentsKeyPrefix = 'deployment/'
 
+/** The keys of a deployment's workers begin with this: they start and stop apart from what has traffic. */
+export const workersKeyPrefix = (deployment: string): string => `${deploymentKeyPrefix(deployment)}worker/`
+
+/** The key of a command that runs once for a deployment. */
+export const taskKey = (deployment: string, task: string): string => `${deploymentKeyPrefix(deployment)}task/${task}`
+
 /** The keys of one deployment's resources begin with this; every compute keeps to it. */
 export const deploymentKeyPrefix = (deployment: string): string => `${deploymentsKeyPrefix}${deployment}/`

@@ -4,8 +4,9 @@ import type { SecretRef } from '../provider/value.ts'
 import { removeOldArtifacts } from './artifacts.ts'
 import { forgetOldRecords } from './history.ts'
 import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
-import { liveDeployments, trafficUrls } from './live.ts'
+import { liveDeployments, urlsOf, type trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
+import { runReleaseCommand, startWorkers, stopWorkers } from './processes.ts'
 import { nextNumber } from './ledger.ts'
 import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle, generatedSecretPrefix } from './scope.ts'
@@ -23,7 +24,7 @@ export async function stage(session: AppSession, deployment: DeploymentRecord): 
   try {
     await session.engine.apply(mergeGraphs(before, desired.resources), { allowReplace: true })
   } catch (error) {
-    await unstage(session, deployment).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))
+    await unstageFailed(session, deployment)
     throw inWords(error, deployment)
   }
   return desired
@@ -40,10 +41,10 @@ function inWords(error: unknown, { id, number }: DeploymentRecord): unknown {
 export async function switchTraffic(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
   const { context, app, write, ledger, state, engine } = session
   const traffic = trafficTo(context.provider, deployment, desired)
-  await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
+  await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, desired.workers, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
   const { releases } = await ledger()
   const previous = releases.at(-1)?.deployment
-  const { url } = trafficUrls(await state())
+  const { url } = urlsOf(await state(), deployment)
   return write.release({
     number: nextNumber(releases),
     app,
@@ -61,12 +62,13 @@ export async function settleRelease(session: AppSession, { deployment, desired, 
   const { context, app, engine } = session
   const old = previous.filter((id) => id !== deployment.id)
   const data = recordedData(await session.state(), context.provider.kinds)
-  const exact = mergeGraphs(data, desired.resources, trafficTo(context.provider, deployment, desired).resources)
+  const exact = mergeGraphs(data, desired.resources, desired.workers, trafficTo(context.provider, deployment, desired).resources)
   if (old.length === 0) {
     await engine.apply(exact, { allowReplace: true })
     return
   }
   await runPhase(context, { app, phase: 'drain' }, async () => {
+    await stopWorkers(session, old)
     const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainTimeoutMs, signal: context.signal })
     await engine.apply(exact, { allowReplace: true, lookedWithinMs: justNow })
     return { result: undefined, ...(drained?.open ? { detail: `${drained.open} requests were still open after ${drainTimeoutMs / 1000} s` } : {}) }
@@ -78,19 +80,32 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
   const { context, app } = session
   const previous = liveDeployments(await session.state())
   const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) })))
-  const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await switchTraffic(session, { deployment, desired, kind }) }))
-  announce(session, { deployment, release, changed: true, urls: trafficUrls(await session.state()) })
+  const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind }) }))
+  announce(session, { deployment, release, changed: true, urls: urlsOf(await session.state(), deployment) })
   // What is old enough to go is neither the new release's nor the one's that is being stopped.
   const tidying = removeOldArtifacts(session).then(() => forgetOldRecords(session))
   await settleRelease(session, { deployment, desired, previous }).finally(() => tidying)
   return release
 }
 
+/** When the release command, a worker or the switch fails before traffic has moved, what was staged goes: its workers would share the work with the old ones. */
+async function releaseStaged(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
+  try {
+    await runReleaseCommand(session, { desired, kind })
+    await startWorkers(session, { desired })
+    return await switchTraffic(session, { deployment, desired, kind })
+  } catch (error) {
+    const isPlain = desired.workers.length === 0 && desired.releaseTask.length === 0
+    if (!isPlain && !liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
+    throw inWords(error, deployment)
+  }
+}
+
 /** What is live already stays so, without a new release: what drifted is mended, and what the release does not need goes. */
 export async function keepLive(session: AppSession, { deployment, desired }: { deployment: DeploymentRecord; desired: DesiredDeployment }): Promise<ReleaseRecord | undefined> {
   await settleRelease(session, { deployment, desired, previous: [deployment.id] })
   const release = (await session.ledger()).releases.at(-1)
-  if (release) announce(session, { deployment, release, changed: false, urls: trafficUrls(await session.state()) })
+  if (release) announce(session, { deployment, release, changed: false, urls: urlsOf(await session.state(), deployment) })
   return release
 }
 
@@ -118,6 +133,10 @@ const justNow = 1_000
 
 /** How long open requests of the old deployment may take. Kamal's proxy and the load balancers of the clouds wait 30 s too. */
 export const drainTimeoutMs = 30_000
+
+async function unstageFailed(session: AppSession, deployment: DeploymentRecord): Promise<void> {
+  await unstage(session, deployment).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))
+}
 
 /** Cleaning up goes on although the operation was cancelled: the engine made for it ends by its own deadlines. */
 async function unstage(session: AppSession, { id }: DeploymentRecord): Promise<void> {

@@ -3,7 +3,8 @@ import type { AppIdentity } from '../provider/app-identity.ts'
 import type { State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger, type Ledger } from './ledger.ts'
-import { hasTraffic, liveDeployment, trafficUrls } from './live.ts'
+import { formationOf } from './formation.ts'
+import { hasTraffic, liveDeployment, urlsOf } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appOfScope, appScope, secretPrefix } from './scope.ts'
 
@@ -35,7 +36,7 @@ export async function appStatus({ store, provider, signal }: Pick<LifecycleConte
     app,
     state: stateOf({ state, deployment, release, deployments: ledger.deployments, instances }),
     ...(release ? { release } : {}),
-    ...(deployment ? { deployment, ...trafficUrls(state) } : {}),
+    ...(deployment ? { deployment, ...urlsOf(state, deployment) } : {}),
     instances,
   }
 }
@@ -60,5 +61,7 @@ export function recordedAppState(state: State | undefined, ledger: Ledger): AppS
 
 function stateOf({ state, deployment, release, deployments, instances }: { state: State | undefined; deployment: DeploymentRecord | undefined; release: ReleaseRecord | undefined; deployments: readonly DeploymentRecord[]; instances: readonly InstanceStatus[] }): AppState {
   if (!deployment) return release ? (hasTraffic(state) ? 'stopped' : 'destroyed') : deployments.length > 0 ? 'staged' : 'absent'
-  return instances.some((instance) => instance.state === 'running' || instance.state === 'starting') ? 'live' : 'unhealthy'
+  // A worker that is down does not keep the app from answering; each shows its own state.
+  const own = formationOf(deployment).instances > 0 ? instances.filter(({ process }) => process === undefined) : instances
+  return own.some((instance) => instance.state === 'running' || instance.state === 'starting') ? 'live' : 'unhealthy'
 }

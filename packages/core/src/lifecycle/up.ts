@@ -1,7 +1,7 @@
 import type { LifecycleContext } from './context.ts'
 import { buildIn } from './build.ts'
 import { deployIn, refuseMissingSecrets } from './deploy.ts'
-import { trafficUrls } from './live.ts'
+import { urlsOf } from './live.ts'
 import type { UpInput, UpResult } from './phases.ts'
 import { push } from './push.ts'
 import { withApp } from './session.ts'
@@ -19,8 +19,8 @@ export const up = (context: LifecycleContext, { app, source, release: wantsRelea
 
     if (live) {
       const release = await keepLive(session, { deployment, desired })
-      return { ...result, changed: false, ...(release ? { release } : {}), ...trafficUrls(await session.state()) }
+      return { ...result, changed: false, ...(release ? { release } : {}), ...urlsOf(await session.state(), deployment) }
     }
     const release = await makeLive(session, { deployment, kind: 'release', staged: desired })
-    return { ...result, changed: true, release, ...trafficUrls(await session.state()) }
+    return { ...result, changed: true, release, ...urlsOf(await session.state(), deployment) }
   })

@@ -35,7 +35,7 @@ describe('detection', () => {
     { title: 'a Procfile', files: { Procfile: 'web: ./server\n', 'server': '' }, found: { builder: 'procfile', target: 'process', start: './server' } },
     { title: 'static files', files: { 'index.html': '', 'style.css': '' }, found: { builder: 'static', target: 'static', static: {} } },
     { title: 'static files in public', files: { 'public/index.html': '', 'README.md': '' }, found: { builder: 'static', static: { output: 'public' } } },
-    { title: 'nothing in a Procfile without web', files: { Procfile: 'worker: x' }, found: undefined },
+    { title: 'a Procfile without web', files: { Procfile: 'worker: x' }, found: { builder: 'procfile', processes: { worker: 'x' } } },
     { title: 'nothing in a pyproject.toml that only configures tools', files: { 'pyproject.toml': '[tool.ruff]' }, found: undefined },
     { title: 'nothing in other files', files: { 'README.md': '', 'notes.txt': '' }, found: undefined },
   ])('finds $title', ({ files, build, found }) => {

@@ -3,6 +3,7 @@ import type { SourceFacts } from '../provider/builder.ts'
 import type { Target } from '../provider/app-identity.ts'
 import { detectDatabase, type DatabaseEvidence } from './detect-database.ts'
 import { exposedPort } from './dockerfile.ts'
+import { parseProcfile, type Procfile } from './procfile.ts'
 import { parsePackageJson, scriptOf, type PackageJson } from './package-json.ts'
 
 export interface Detection {
@@ -18,6 +19,10 @@ export interface Detection {
   readonly port?: number
   /** What starts it, as text for a shell (`commandWords` makes words of it); absent when the image or the built program says it. */
   readonly start?: string
+  /** Of a Procfile: what runs beside the app, as text for a shell. With these and without `start` there is nothing that listens. */
+  readonly processes?: Readonly<Record<string, string>>
+  /** Of a Procfile: what runs once before each release. */
+  readonly release?: string
   /** For node: what installs the dependencies. */
   readonly packageManager?: 'npm' | 'yarn' | 'pnpm' | 'bun'
   /** For node: that manager's own. */
@@ -92,7 +97,16 @@ function dockerfile(facts: SourceFacts): Found | undefined {
 }
 
 /** What runs comes before what is only built: a server in Python may have a package.json for its style sheets. */
-const program = (facts: SourceFacts): Found | undefined => node(facts) ?? pythonProgram(facts) ?? go(facts) ?? procfile(facts)
+function program(facts: SourceFacts): Found | undefined {
+  const declared = procfileOf(facts)
+  const found = node(facts) ?? pythonProgram(facts) ?? go(facts) ?? procfile(facts)
+  if (!found || !declared) return found
+  const { web: _, ...processes } = declared.processes
+  const { start, ...rest } = found
+  // A Procfile with processes and without `web:` says that nothing of the app listens.
+  const starts = start !== undefined && !withoutWeb(declared)
+  return { ...rest, ...(starts ? { start } : {}), ...(Object.keys(processes).length > 0 ? { processes } : {}), ...(declared.release === undefined ? {} : { release: declared.release }) }
+}
 
 function node(facts: SourceFacts): Found | undefined {
   const json = packageJson(facts)
@@ -100,7 +114,8 @@ function node(facts: SourceFacts): Found | undefined {
   const { manager, lockfile, reason } = packages(facts, json)
   const entry = nodeEntry(facts, json)
   const start = procfileCommand(facts) ?? startScript(json) ?? (entry === undefined ? undefined : `node ${quoted(entry)}`)
-  return start === undefined ? undefined : { builder: 'node', target: 'process', reason, start, packageManager: manager, ...(lockfile ? { lockfile } : {}) }
+  if (start === undefined && !withoutWeb(procfileOf(facts))) return undefined
+  return { builder: 'node', target: 'process', reason, ...(start === undefined ? {} : { start }), packageManager: manager, ...(lockfile ? { lockfile } : {}) }
 }
 
 /** A package.json that builds and starts nothing. */
@@ -144,7 +159,7 @@ function packages(facts: SourceFacts, json: PackageJson): { manager: NonNullable
 
 function pythonProgram(facts: SourceFacts): Found | undefined {
   const found = python(facts)
-  return found?.start === undefined ? undefined : found
+  return found?.start === undefined && !withoutWeb(procfileOf(facts)) ? undefined : found
 }
 
 function python(facts: SourceFacts): Found | undefined {
@@ -187,13 +202,15 @@ function go(facts: SourceFacts): Found | undefined {
 
 function procfile(facts: SourceFacts): Found | undefined {
   const start = procfileCommand(facts)
-  return start ? { builder: 'procfile', target: 'process', reason: 'Procfile found', start } : undefined
+  return start !== undefined || withoutWeb(procfileOf(facts)) ? { builder: 'procfile', target: 'process', reason: 'Procfile found', ...(start === undefined ? {} : { start }) } : undefined
 }
 
+const procfileOf = (facts: SourceFacts): Procfile | undefined => (facts.files.includes('Procfile') ? parseProcfile(facts.text('Procfile') ?? '') : undefined)
+
 /** The `web:` line of a Procfile. */
-function procfileCommand(facts: SourceFacts): string | undefined {
-  return /^web:[ \t]*(\S.*?)\s*$/m.exec(facts.files.includes('Procfile') ? (facts.text('Procfile') ?? '') : '')?.[1]
-}
+const procfileCommand = (facts: SourceFacts): string | undefined => procfileOf(facts)?.processes['web']
+
+const withoutWeb = (procfile: Procfile | undefined): boolean => procfile !== undefined && Object.keys(procfile.processes).length > 0 && procfile.processes['web'] === undefined
 
 function staticFiles(facts: SourceFacts): Found | undefined {
   const folder = ['', 'public/', 'dist/', 'site/', 'www/'].find((prefix) => facts.files.includes(`${prefix}index.html`))

@@ -60,7 +60,9 @@ export type { ConformanceEnvironment, KindSample, ProviderConformanceOptions, Sa
  * - *A planted secret* comes out nowhere: not in ids, outputs, readings, lists, log lines or errors.
  *
  * **Blueprints**: pure and plain JSON; keys unique; kinds known; references lead to outputs that exist; inputs fit the kinds'
- * schemas; the keys and outputs that the lifecycle goes by (`deployment/<id>/…`, `traffic` with `weights`, `url`).
+ * schemas; the keys and outputs that the lifecycle goes by (`deployment/<id>/…`, `traffic` with `weights`, `url`). Workers and tasks
+ * have keys of their own below their deployment's, one resource for each instance, since a release starts and stops them by these;
+ * a sample with `fails` shows that a command that ends says why.
  *
  * What a suite cannot see from outside: that marks are set *in the same call* that creates, that errors are converted as
  * `Kind` says, and what a crash between two requests of one handler leaves. `withFaults` of this package helps with those.

@@ -35,6 +35,11 @@ defineProviderConformance(
         kind: 'fake/deployment',
         graph: () => [network, { key: 'deployment/a/container', kind: 'fake/deployment', inputs: { network: ref('network').output('id'), deployment: 'a', digest: 'sha256:1', env: { LOG: 'info' }, port: 8080, memoryBytes: 1, cpu: 1, instances: 1 } }],
       },
+      ...['fake/worker', 'fake/task'].map((kind) => ({
+        kind,
+        graph: () => [network, { key: 'deployment/a/worker/mail/0', kind, inputs: { network: ref('network').output('id'), deployment: 'a', digest: 'sha256:1', command: ['work'], env: { LOG: 'info' }, memoryBytes: 1, cpu: 1 } }],
+        fails: () => ({ command: ['fail'] }),
+      })),
       { kind: 'fake/traffic', graph: ({ unique }) => [{ key: 'traffic', kind: 'fake/traffic', inputs: { hostLabel: unique, weights: [], domains: [] } }], change: () => ({ domains: ['shop.example'] }) },
     ],
   },

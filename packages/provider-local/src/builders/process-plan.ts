@@ -6,8 +6,12 @@ export interface ProcessPlan {
   /** One line for people. */
   readonly reason: string
   readonly steps: readonly Step[]
-  /** How it starts; found on the PATH of the app. */
-  readonly start: readonly string[]
+  /** How it starts; found on the PATH of the app. Absent: a Procfile without `web:`, so nothing of it listens. */
+  readonly start?: readonly string[]
+  /** Of a Procfile: what runs beside it. */
+  readonly processes?: Readonly<Record<string, readonly string[]>>
+  /** Of a Procfile: what runs once before a release. */
+  readonly release?: readonly string[]
 }
 
 export interface Step {
@@ -20,8 +24,15 @@ export interface Step {
 export function planProcess(facts: SourceFacts): ProcessPlan | undefined {
   const found = facts.build === undefined ? detectProgram(facts) : undefined
   if (!found) return undefined
-  const { reason, start } = found
-  return { reason, steps: stepsOf(found, facts), start: start === undefined ? [`./${goProgram(found, facts)}`] : commandWords(start) }
+  const { reason, processes, release } = found
+  const start = found.start ?? (found.builder === 'go' && processes === undefined ? `./${goProgram(found, facts)}` : undefined)
+  return {
+    reason,
+    steps: stepsOf(found, facts),
+    ...(start === undefined ? {} : { start: commandWords(start) }),
+    ...(processes === undefined ? {} : { processes: Object.fromEntries(Object.entries(processes).map(([name, command]) => [name, commandWords(command)])) }),
+    ...(release === undefined ? {} : { release: commandWords(release) }),
+  }
 }
 
 function stepsOf(found: Detection, facts: SourceFacts): readonly Step[] {

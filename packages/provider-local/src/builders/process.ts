@@ -6,7 +6,7 @@ import { planProcess } from './process-plan.ts'
 import { relocate } from './trees.ts'
 
 /** Raised when the same source would be built to something else. */
-const recipe = 3
+const recipe = 4
 
 /** Installs and builds a source in a folder of its own, which is the artifact. The same source and arguments are built once per app. */
 export function processBuilder({ home, platformId }: { home: Home; platformId: string }): Builder {
@@ -32,7 +32,8 @@ export function processBuilder({ home, platformId }: { home: Home; platformId: s
         return source
       }
       await folders.make({ call, folder, steps: plan.steps, finish })
-      return { digest, type: 'directory', location: folder, command: plan.start }
+      const { start, processes, release } = plan
+      return { digest, type: 'directory', location: folder, ...(start ? { command: start } : {}), ...(processes ? { processes } : {}), ...(release ? { release } : {}) }
     },
 
     exists: ({ location }) => folders.exists(location),

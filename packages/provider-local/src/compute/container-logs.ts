@@ -4,12 +4,13 @@ import { createDemultiplexer } from '../engine/log-stream.ts'
 import { orAbsent } from '../engine/errors.ts'
 import { labels } from '../ownership.ts'
 import { pause } from './pause.ts'
-import { containersOf, instanceName, type OfPlatform } from './container-status.ts'
+import { containersOf, instanceName, processOf, type OfPlatform } from './container-status.ts'
 
-interface Source {
+export interface ContainerSource {
   readonly id: string
   readonly deployment: string
   readonly instance: string
+  readonly process?: string
 }
 
 /** How often a follower looks for lines and containers that are new. */
@@ -24,9 +25,9 @@ export async function* containerLogs(platform: OfPlatform, { app, deployments, t
   let since = cursor
   for (let first = true; ; first = false) {
     const sources = (await containersOf(platform, app))
-      .map(({ Id, Labels, Names }) => ({ id: Id, deployment: Labels[labels.deployment]!, instance: instanceName(Names) }))
+      .map(({ Id, Labels, Names }): ContainerSource => ({ id: Id, deployment: Labels[labels.deployment]!, instance: instanceName(Names), ...processOf(Labels) }))
       .filter(({ deployment }) => !deployments || deployments.includes(deployment))
-    const read = await Promise.all(sources.map((source) => readLines(docker, { source, since, tail: first && !cursor ? tail : undefined })))
+    const read = await Promise.all(sources.map((source) => readContainerLines(docker, { source, since, tail: first && !cursor ? tail : undefined })))
     const lines = read.flat().sort((a, b) => (a.cursor < b.cursor ? -1 : a.cursor > b.cursor ? 1 : 0))
     const wanted = first && !cursor ? lines.slice(-tail) : lines
     for (const line of wanted) {
@@ -41,7 +42,8 @@ export async function* containerLogs(platform: OfPlatform, { app, deployments, t
   }
 }
 
-async function readLines(docker: Engine['docker'], { source, since, tail }: { source: Source; since: string | undefined; tail: number | undefined }): Promise<readonly LogLine[]> {
+/** Lines after `since`, which is the cursor of an earlier one. */
+export async function readContainerLines(docker: Engine['docker'], { source, since, tail }: { source: ContainerSource; since: string | undefined; tail: number | undefined }): Promise<readonly LogLine[]> {
   const raw = await orAbsent(docker.getContainer(source.id).logs({ stdout: true, stderr: true, timestamps: true, follow: false, ...(since ? { since: unixTime(since) as never } : {}), ...(tail === undefined ? {} : { tail }) }))
   if (!raw) return []
   const frames = createDemultiplexer()(Buffer.isBuffer(raw) ? raw : Buffer.from(raw))
@@ -54,7 +56,7 @@ async function readLines(docker: Engine['docker'], { source, since, tail }: { so
       .map((line): LogLine => {
         const space = line.indexOf(' ')
         const at = comparable(line.slice(0, space))
-        return { deployment: source.deployment, instance: source.instance, stream, at, text: line.slice(space + 1).replace(/\r$/, ''), cursor: at }
+        return { deployment: source.deployment, instance: source.instance, ...(source.process === undefined ? {} : { process: source.process }), stream, at, text: line.slice(space + 1).replace(/\r$/, ''), cursor: at }
       })
       .filter(({ cursor }) => since === undefined || cursor > comparable(since)),
   )

@@ -3,7 +3,7 @@ import type { ContainerInfo } from 'dockerode'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, orAbsent } from '../engine/errors.ts'
 import { labels } from '../ownership.ts'
-import { containerMemory } from './container-memory.ts'
+import { containerUsage } from './container-usage.ts'
 
 export interface OfPlatform {
   readonly engine: () => Promise<Engine>
@@ -31,23 +31,27 @@ export async function containerStatus(platform: OfPlatform, { app, signal }: Par
       const found = await orAbsent(engine.docker.getContainer(Id).inspect())
       if (!found) return []
       const { State, RestartCount } = found
-      const memory = State.Running ? await containerMemory(engine, found) : undefined
+      const usage = State.Running ? await containerUsage(engine, found) : {}
       const since = State.Running ? State.StartedAt : State.Status === 'exited' ? State.FinishedAt : undefined
       return [
         {
           deployment: Labels[labels.deployment]!,
           instance: instanceName(Names),
+          ...processOf(Labels),
           state: stateOf(State),
           ...(State.Running ? {} : { exitCode: State.ExitCode }),
           restarts: RestartCount,
           ...(since ? { since } : {}),
-          ...(memory ? { memoryBytes: memory } : {}),
+          ...usage,
         },
       ]
     }),
   )
   return all.flat()
 }
+
+/** Of a worker's container. */
+export const processOf = (found: Readonly<Record<string, string>>): { process?: string } => (found[labels.process] === undefined ? {} : { process: found[labels.process]! })
 
 export const instanceName = (names: readonly string[]): string => (names[0] ?? '').replace(/^\//, '')
 

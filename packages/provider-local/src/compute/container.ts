@@ -1,9 +1,10 @@
-import { ref, type Compute, type DeploymentSpec, type Input, type LinkSpec } from '@pilot/core'
+import { ref, type CommandSpec, type Compute, type DeploymentSpec, type Input, type LinkSpec } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import type { Engine } from '../engine/engine.ts'
 import { routeId } from '../ownership.ts'
 import { containerLogs } from './container-logs.ts'
 import { containerStatus } from './container-status.ts'
+import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
 import { createDrain, trafficBlueprint } from './traffic.ts'
 
@@ -32,6 +33,12 @@ export function containerCompute({ engine, home, platformId }: { engine: () => P
       }
     },
 
+    worker: (spec) => ({
+      resources: Array.from({ length: spec.instances }, (_, index) => ({ key: keys.worker(spec.deployment, spec.process, index), kind: 'local/docker-worker', inputs: { ...commandInputs(spec), process: spec.process, running: true } })),
+      outputs: {},
+    }),
+    task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/docker-task', inputs: { ...commandInputs(spec), task: spec.task } }], outputs: {} }),
+
     traffic: (spec) => trafficBlueprint(platformId, spec),
 
     link({ to, appOutputs }: LinkSpec) {
@@ -43,6 +50,7 @@ export function containerCompute({ engine, home, platformId }: { engine: () => P
     },
 
     drain: createDrain(home, platformId),
+    counters: createCounters(home, platformId),
     status: (call) => containerStatus({ engine, platformId }, call),
     logs: (call) => containerLogs({ engine, platformId }, call),
   }
@@ -70,3 +78,15 @@ function containerInputs({ app, deployment, artifact, command, env, port, memory
     running: true,
   }
 }
+
+const commandInputs = ({ app, deployment, artifact, command, env, memoryBytes, cpu, appOutputs }: CommandSpec) => ({
+  app: { ...app },
+  deployment,
+  image: artifact.digest,
+  command: [...command],
+  env: { ...env },
+  network: appOutputs['network'] as Input<string>,
+  extraHosts: appOutputs['extraHosts'] as Input<string[]>,
+  memoryBytes,
+  cpu,
+})

@@ -1,3 +1,5 @@
+import { taskKey, workersKeyPrefix } from '@pilot/core'
+
 /** The keys of this provider's resources in an app's scope. States carry them: they are never renamed. */
 export const keys = {
   network: 'network',
@@ -8,7 +10,14 @@ export const keys = {
   link: (app: string): string => `link/${app}`,
   container: (deployment: string, instance: number): string => `deployment/${deployment}/container-${instance}`,
   process: (deployment: string, instance: number): string => `deployment/${deployment}/process-${instance}`,
+  worker: (deployment: string, process: string, instance: number): string => `${workersKeyPrefix(deployment)}${process}/${instance}`,
+  task: taskKey,
   traffic: 'traffic',
   edge: 'edge',
   postgres: 'postgres',
 } as const
+
+/** Whether a key is a worker's or a task's: services and containers of these stand beside those of the app itself. */
+export const isWorkerKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/worker\//.test(key)
+export const isTaskKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/task\//.test(key)
+export const isCommandKey = (key: string | undefined): boolean => isWorkerKey(key) || isTaskKey(key)

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises'
 import type { LogCall, LogLine } from '@pilot/core'
 import type { Home } from '@pilot/host'
-import type { StoredService } from '../kinds/process.ts'
+import type { StoredInstance } from '../kinds/process.ts'
 import { pause } from './pause.ts'
 import { processesOf } from './process-status.ts'
 
@@ -22,11 +22,11 @@ export async function* processLogs(platform: { home: Home; platformId: string },
     for (const service of services) {
       if (first && !offsets.has(service.name)) offsets.set(service.name, await offsetOfTail(service, tail))
       for (;;) {
-        const read = await readLines(service, offsets.get(service.name) ?? 0)
+        const read = await readServiceLines(service, offsets.get(service.name) ?? 0)
         for (const { text, end } of read.lines) {
           if (signal.aborted) return
           offsets.set(service.name, end)
-          yield { deployment: service.deployment, instance: service.name, stream: 'stdout', text, cursor: asCursor() }
+          yield { deployment: service.deployment, instance: service.name, ...(service.process === undefined ? {} : { process: service.process }), stream: 'stdout', text, cursor: asCursor() }
         }
         offsets.set(service.name, read.next)
         if (read.lines.length === 0 || signal.aborted) break
@@ -45,7 +45,7 @@ interface Lines {
 }
 
 /** Whole lines from the offset on; what has no line end yet waits. */
-async function readLines({ logFile }: StoredService, from: number): Promise<Lines> {
+export async function readServiceLines({ logFile }: Pick<StoredInstance, 'logFile'>, from: number): Promise<Lines> {
   const size = (await stat(logFile).catch(() => undefined))?.size ?? 0
   const start = size < from ? 0 : from
   if (size === start) return { lines: [], next: start }
@@ -61,7 +61,7 @@ async function readLines({ logFile }: StoredService, from: number): Promise<Line
   return { lines, next: start + position }
 }
 
-async function offsetOfTail({ logFile }: StoredService, count: number): Promise<number> {
+async function offsetOfTail({ logFile }: StoredInstance, count: number): Promise<number> {
   const size = (await stat(logFile).catch(() => undefined))?.size ?? 0
   const start = Math.max(0, size - tailBytes)
   const bytes = await readRange(logFile, start, size)

@@ -1,7 +1,8 @@
-import { PilotError, ref, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
+import { PilotError, ref, type CommandSpec, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import { routeId } from '../ownership.ts'
 import { hasOwnUsers } from '../process/isolation.ts'
+import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
 import { processLogs } from './process-logs.ts'
 import { processStatus } from './process-status.ts'
@@ -29,6 +30,12 @@ export function processCompute({ home, platformId }: { home: Home; platformId: s
       }
     },
 
+    worker: (spec) => ({
+      resources: Array.from({ length: spec.instances }, (_, index) => ({ key: keys.worker(spec.deployment, spec.process, index), kind: 'local/process-worker', inputs: { ...programInputs(spec), process: spec.process, running: true } })),
+      outputs: {},
+    }),
+    task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/process-task', inputs: { ...programInputs(spec), task: spec.task } }], outputs: {} }),
+
     traffic: (spec) => trafficBlueprint(platformId, spec),
 
     /** A listener on 127.0.0.1: any process of this machine reaches it, which is what "no isolation" means. */
@@ -41,23 +48,27 @@ export function processCompute({ home, platformId }: { home: Home; platformId: s
     },
 
     drain: createDrain(home, platformId),
+    counters: createCounters(home, platformId),
     status: (call) => processStatus({ home, platformId }, call),
     logs: (call) => processLogs({ home, platformId }, call),
   }
 }
 
-function processInputs({ app, deployment, artifact, command, env, memoryBytes, health, appOutputs }: DeploymentSpec) {
+function processInputs(spec: DeploymentSpec) {
+  const { app, artifact, command, health } = spec
   const start = command ?? artifact.command
   if (!start || start.length === 0) throw new PilotError('USAGE', `${app.project}/${app.app} has no command to start with`, { suggestion: 'Write `command:` into pilot.yaml, or a Procfile with a `web:` line.' })
+  return { ...programInputs({ ...spec, command: start }), health: { ...health }, running: true }
+}
+
+function programInputs({ app, deployment, artifact, command, env, memoryBytes, appOutputs }: Omit<CommandSpec, 'cpu'>) {
   return {
     app: { ...app },
     deployment,
     folder: artifact.location,
-    command: [...start],
+    command: [...command],
     env: { ...env },
     account: { folder: appOutputs['folder'] as Input<string>, uid: appOutputs['uid'] as Input<number>, gid: appOutputs['gid'] as Input<number> },
     memoryBytes,
-    health: { ...health },
-    running: true,
   }
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { PilotError, type Compute, type InstanceStatus } from '@pilot/core'
 import { readRoute, type Home } from '@pilot/host'
 import { routeId } from '../ownership.ts'
+import { createCounters } from './counters.ts'
 import { createDrain, trafficBlueprint } from './traffic.ts'
 
 /** Sites: the artifact is a folder that the edge serves, so a deployment is nothing but a share of the route. */
@@ -17,6 +18,7 @@ export function staticCompute({ home, platformId }: { home: Home; platformId: st
     traffic: (spec) => trafficBlueprint(platformId, spec),
 
     drain: createDrain(home, platformId),
+    counters: createCounters(home, platformId),
 
     async status({ app }): Promise<readonly InstanceStatus[]> {
       const route = await readRoute(home, routeId(platformId, app))

@@ -1,25 +1,18 @@
-import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, PilotError, type AnyKind, type CreateCall } from '@pilot/core'
-import { putService, readJson, releasePort, removeService, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
+import { putService, readJson, releasePort, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec } from '@pilot/host'
 import * as z from 'zod'
-import { isTimeToFindListeners, judge, type Exit } from '../health/judge.ts'
+import { isTimeToFindListeners, judge } from '../health/judge.ts'
 import { listenersOfTree } from '../health/listening.ts'
 import { probe } from '../health/probe.ts'
+import { isCommandKey } from '../compute/keys.ts'
 import { assertOurs } from '../ownership.ts'
-import { appPath, nodeFolder } from '../process/programs.ts'
-import { listMarked, markOf, readOwner, type Marked } from './marks.ts'
-import { appIdentity, freeOfCharge, healthCheck } from './shared.ts'
+import { listMarked, readOwner } from './marks.ts'
+import { assertArtifact, exitOf, programInputs, programService, removeProgram, type StoredProgram } from './service-parts.ts'
+import { freeOfCharge, healthCheck } from './shared.ts'
 
 const inputs = z.object({
-  app: appIdentity,
-  deployment: z.string(),
-  /** The artifact's folder, which no build writes to any more. What its app may do there: `sealTree`. */
-  folder: z.string(),
-  command: z.array(z.string()).min(1),
-  env: z.record(z.string(), z.string()),
-  account: z.object({ folder: z.string(), uid: z.number().nullable(), gid: z.number().nullable() }),
-  memoryBytes: z.number(),
+  ...programInputs,
   health: healthCheck,
   /** So that a process that is gone counts as drift. */
   running: z.literal(true),
@@ -28,22 +21,16 @@ const outputs = z.object({ host: z.string(), port: z.number(), address: z.string
 
 type Inputs = z.output<typeof inputs>
 
-/** What we read back of a service file. */
-export interface StoredService extends Marked {
-  readonly name: string
-  readonly app: z.output<typeof appIdentity>
-  readonly cwd: string
-  readonly args: readonly string[]
-  readonly memoryBytes: number
-  readonly logFile: string
+/** What we read back of the service file of an instance: of the app itself, or of a worker. */
+export interface StoredInstance extends StoredProgram {
   readonly deployment: string
-  readonly port: number
+  /** Of a worker: its name. */
+  readonly process?: string
 }
 
-const stopTimeoutMs = 10_000
-
-/** What an image would set. HOST keeps those that ask for it away from the network; the app's configuration may say otherwise. */
-const usual = { NODE_ENV: 'production', PYTHONUNBUFFERED: '1', HOST: '127.0.0.1' }
+export interface StoredService extends StoredInstance {
+  readonly port: number
+}
 
 /** One instance of a deployment, as a service of the supervisor. */
 export function processKind(home: Home): AnyKind {
@@ -52,30 +39,10 @@ export function processKind(home: Home): AnyKind {
   const outputsOf = ({ port }: StoredService): z.output<typeof outputs> => ({ host: '127.0.0.1', port, address: `http://127.0.0.1:${port}` })
 
   const put = async ({ owner, name, inputs }: Pick<CreateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
-    const { account, folder, command } = inputs
-    const user = account.uid === null || account.gid === null ? undefined : { uid: account.uid, gid: account.gid }
     // Always one of our choice: during a release two deployments run side by side on one machine.
     const port = await reservePort(home, portName(name))
-    const node = await nodeFolder(home, user)
-    const spec: ServiceSpec & StoredService = {
-      name,
-      // Found on the PATH of the app, not on ours.
-      command: '/usr/bin/env',
-      args: [...command],
-      cwd: folder,
-      env: { ...usual, PATH: appPath(folder, node), HOME: account.folder, TMPDIR: join(account.folder, 'tmp'), PORT: String(port) },
-      secretEnv: withoutOurs(inputs.env),
-      ...(user ? { user } : {}),
-      logFile: join(home.paths.logs, `${name}.log`),
-      stopTimeoutMs,
-      restart: { when: 'always' },
-      memoryBytes: inputs.memoryBytes,
-      order: 60,
-      owner: markOf(owner),
-      app: inputs.app,
-      deployment: inputs.deployment,
-      port,
-    }
+    const service = await programService(home, { name, owner, inputs })
+    const spec: ServiceSpec & StoredService = { ...service, env: { ...service.env!, PORT: String(port) }, deployment: inputs.deployment, port }
     await putService(home, spec)
   }
 
@@ -95,7 +62,7 @@ export function processKind(home: Home): AnyKind {
       const { name, inputs } = call
       const found = await readOwner(path(name))
       if (found) assertOurs({ found, owner: call.owner, title: `The service ${name}` })
-      if (!(await stat(inputs.folder).catch(() => undefined))) throw new PilotError('ARTIFACT_GONE', `The artifact of ${inputs.app.project}/${inputs.app.app} is no longer in ${inputs.folder}`)
+      await assertArtifact(inputs)
       await call.checkpoint()
       await put(call)
       return { id: name }
@@ -138,7 +105,10 @@ export function processKind(home: Home): AnyKind {
       return { inputs: { app, deployment, folder, command: [...args], memoryBytes, running: isRunning as true }, outputs: outputsOf(service) }
     },
 
-    list: ({ platformId }) => listMarked({ folder: home.paths.services, platformId, title: (id) => `process ${id}` }),
+    async list({ platformId }) {
+      const listed = await listMarked({ folder: home.paths.services, platformId, title: (id) => `process ${id}` })
+      return listed.filter(({ owner }) => !isCommandKey(owner.key))
+    },
 
     async update(call) {
       await call.checkpoint()
@@ -149,26 +119,11 @@ export function processKind(home: Home): AnyKind {
     async delete({ id, checkpoint }) {
       await checkpoint()
       const service = await read(id)
-      await removeService(home, id)
+      await removeProgram(home, id, service)
       await releasePort(home, portName(id))
-      const logFile = service?.logFile ?? join(home.paths.logs, `${id}.log`)
-      await Promise.all([rm(logFile, { force: true }), rm(`${logFile}.1`, { force: true })])
       return {}
     },
   })
 }
-
-/** Ends since this settling began: an earlier one belongs to the time before a restart that somebody asked for. */
-function exitOf(status: ServiceStatus | undefined, elapsedMs: number): Exit | undefined {
-  if (status?.problem && status.state !== 'running') return { error: status.problem }
-  if (!status?.lastExit || status.state === 'stopping') return undefined
-  const { at, code, signal } = status.lastExit
-  if (Date.parse(at) < Date.now() - elapsedMs - 1_000) return undefined
-  if (status.state === 'running' && status.restarts === 0) return undefined
-  return { ...(code === null ? {} : { code }), ...(signal ? { signal } : {}) }
-}
-
-/** PORT is the provider's to say; the rest of our own values may be replaced by the app's configuration. */
-const withoutOurs = ({ PORT: _, ...env }: Readonly<Record<string, string>>): Record<string, string> => env
 
 const portName = (id: string): string => `process/${id}`

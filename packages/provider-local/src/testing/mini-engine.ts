@@ -12,6 +12,8 @@ export interface MiniEngine {
   destroy(keys?: readonly string[]): Promise<void>
   id(key: string): string
   call(key: string): Call
+  /** What handlers told. */
+  readonly log: readonly string[]
 }
 
 interface Made {
@@ -24,11 +26,12 @@ interface Made {
 
 export function createMiniEngine({ kinds, platformId, scope, secrets }: { kinds: readonly AnyKind[]; platformId: string; scope: string; secrets?: SecretStore }): MiniEngine {
   const made = new Map<string, Made>()
+  const log: string[] = []
 
   const callOf = (key: string, signal = new AbortController().signal): Call => {
     const owner = { platformId, scope, key, generation: 1 }
     const hash = createHash('sha256').update(JSON.stringify(owner)).digest('hex')
-    return { owner, name: `pilot-${key.replaceAll(/[^a-z0-9]+/g, '-').slice(0, 20)}-${hash.slice(0, 12)}`, token: hash.slice(0, 32), signal, checkpoint: async () => {}, log: () => {} }
+    return { owner, name: `pilot-${key.replaceAll(/[^a-z0-9]+/g, '-').slice(0, 20)}-${hash.slice(0, 12)}`, token: hash.slice(0, 32), signal, checkpoint: async () => {}, log: (line) => void log.push(line) }
   }
 
   async function resolve(value: unknown): Promise<unknown> {
@@ -56,13 +59,15 @@ export function createMiniEngine({ kinds, platformId, scope, secrets }: { kinds:
     const one: Made = { resource, kind, id, inputs, outputs: {} }
     made.set(resource.key, one)
     const started = performance.now()
+    let operation: string | undefined
     for (;;) {
-      const settled = await kind.settle({ ...call, id, elapsedMs: performance.now() - started })
+      const settled = await kind.settle({ ...call, id, elapsedMs: performance.now() - started, ...(operation === undefined ? {} : { operation }) })
       if (settled.status === 'ready') {
         one.outputs = kind.outputs.parse(settled.outputs) as Record<string, unknown>
         return
       }
       if (settled.status === 'failed') throw settled.error ?? toPilotError(new Error(settled.reason))
+      operation = settled.operation ?? operation
       await new Promise((done) => setTimeout(done, settled.retryAfterMs ?? 100))
     }
   }
@@ -81,6 +86,7 @@ export function createMiniEngine({ kinds, platformId, scope, secrets }: { kinds:
     },
     id: (key) => made.get(key)!.id,
     call: (key) => callOf(key),
+    log,
   }
 }
 

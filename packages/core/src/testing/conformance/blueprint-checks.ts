@@ -80,6 +80,11 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
             assert.ok(resources.length > 0 || Object.keys(outputs).length > 0, `${name} of ${title} makes nothing and gives nothing`)
             for (const { key } of resources) assert.ok(key.startsWith(prefix), `${name} of ${title} makes ${key}: the keys of a deployment begin with ${prefix}`)
           }
+          for (const [what, prefix] of [['worker', 'deployment/d1a2b3/worker/mail/'], ['task', 'deployment/d1a2b3/task/release']] as const) {
+            if (name !== what) continue
+            assert.equal(resources.length, what === 'worker' ? 2 : 1, `${what} of ${title}: one resource for each instance that was asked for`)
+            for (const { key } of resources) assert.ok(key.startsWith(prefix), `${what} of ${title} makes ${key}: its keys begin with ${prefix}, by which a release starts and stops it apart from what has traffic`)
+          }
           if (name.startsWith('traffic')) {
             assert.deepEqual(resources.map(({ key }) => key), ['traffic'], `${name} of ${title} is one resource with the key "traffic"`)
             assert.ok(Array.isArray(resources[0]!.inputs['weights']), `${name} of ${title} has no weights among its inputs`)
@@ -135,12 +140,17 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
       appOutputs,
     }),
   ])
+  const commands = { app, deployment: 'd1a2b3', artifact, env: { LOG_LEVEL: 'info' }, memoryBytes: 512 * 1024 * 1024, cpu: 0.25, appOutputs }
+  const worker = compute.worker?.({ ...commands, process: 'mail', command: ['node', 'mail.js'], instances: 2 })
+  const task = compute.task?.({ ...commands, task: 'release', command: ['node', 'migrate.js'] })
   const weights = percents.map((percent, index) => ({ deployment: deployments[index]![0], percent, outputs: deployments[index]![1].outputs }))
   return {
     app: own,
     ...(database && { database }),
     ...(link && { link }),
     ...Object.fromEntries(deployments.map(([deployment, blueprint]) => [`deployment ${deployment}`, blueprint])),
+    ...(worker && { worker }),
+    ...(task && { task }),
     [`traffic to ${percents.length}`]: compute.traffic({ app, hostLabel: label, weights, domains: [], appOutputs }),
   }
 }

@@ -36,6 +36,8 @@ export interface KindSample<E extends ConformanceEnvironment = ConformanceEnviro
   readonly single?: string
   /** Inputs that a second version of the resource has instead; required for one sample of each kind that can update. */
   change?(context: SampleContext<E>): Readonly<Record<string, unknown>>
+  /** Inputs with which it fails for reasons of its own (a command that ends): for kinds that run what people wrote. */
+  fails?(context: SampleContext<E>): Readonly<Record<string, unknown>>
 }
 
 export interface SampleContext<E extends ConformanceEnvironment = ConformanceEnvironment> {

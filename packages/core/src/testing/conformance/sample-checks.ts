@@ -38,6 +38,8 @@ export function sampleChecks(sample: KindSample, shop: Workshop): readonly Check
       for (const { what, to } of kind.exposure(inputs)) assert.ok(what && ['internet', 'network', 'machine'].includes(to), `exposed to ${to}`)
     }),
 
+    ...(sample.fails === undefined ? [] : [failsInWords(sample, check)]),
+
     check('is created, settled, and read as it was asked for, also by another process', async (bench) => {
       const made = await bench.make(await bench.prepare(sample))
       const other = await bench.reconnect()
@@ -155,6 +157,22 @@ export function sampleChecks(sample: KindSample, shop: Workshop): readonly Check
     }),
   ]
 }
+
+/** People read why what they wrote does not run; what failed is there until it is deleted, so that a crash in between loses nothing. */
+const failsInWords = (sample: KindSample, check: (title: string, body: (bench: Bench) => Promise<void>) => Check): Check =>
+  check('says why it failed, with the last lines of its log, and is deleted as any other', async (bench) => {
+    const resource = await bench.prepare(sample)
+    const failing = { ...resource, inputs: { ...resource.inputs, ...sample.fails!(bench.context) } as typeof resource.inputs }
+    const created = await bench.create(failing)
+    const error = await bench.settle({ resource: failing, ...created }).then(
+      () => assert.fail('it is ready although it failed'),
+      (thrown: unknown) => thrown,
+    )
+    assert.ok(isPilotError(error), `settle fails with a PilotError, not ${textOf(error)}`)
+    assert.ok(Array.isArray(error.details?.['log']), `the error carries the last lines in details.log: ${JSON.stringify(error.details)}`)
+    await bench.delete({ resource: failing, id: created.id })
+    assert.equal(await bench.read({ resource: failing, id: created.id }), undefined, 'it is still there')
+  })
 
 /** Beyond what a kind says of its own consistency: for a busy machine. */
 const graceMs = 2000

@@ -2,7 +2,9 @@ import * as z from 'zod'
 import { PilotError } from '../../errors/pilot-error.ts'
 import { defineKind, type AnyKind, type Settled } from '../../provider/kind.ts'
 import type { CloudResource } from './account.ts'
+import { deleted, settled } from './answers.ts'
 import { fakeClient, type FakeClient } from './client.ts'
+import { commandKinds } from './command-kinds.ts'
 
 export interface FakeKindsOptions {
   /** Of an account: `fakeCloud.url`. */
@@ -14,7 +16,7 @@ export interface FakeKindsOptions {
 /** One kind per way in which clouds tell two equal calls apart, and the two that apps are made of. */
 export function fakeKinds({ url, consistencyMs = 200 }: FakeKindsOptions): readonly AnyKind[] {
   const client = fakeClient(url)
-  return [network(client), server(client, consistencyMs), database(client), rule(client), deployment(client), traffic(client)]
+  return [network(client), server(client, consistencyMs), database(client), rule(client), deployment(client), traffic(client), ...commandKinds(client)]
 }
 
 const priced = (monthly: number) => () => ({ monthly, currency: 'USD' as const, basis: 'price list of the fake cloud' })
@@ -235,16 +237,3 @@ const traffic = (client: FakeClient) =>
   })
 
 const trafficOutputs = ({ id, properties }: CloudResource) => ({ id, url: `https://${String(properties['hostLabel'])}.fake.test` })
-
-async function settled<O>(client: FakeClient, type: string, { id, signal }: { id: string; signal: AbortSignal }, outputs: (resource: CloudResource) => O): Promise<Settled<O>> {
-  const found = await client.get({ type, id, signal })
-  if (found === undefined) return { status: 'failed', reason: `${id} no longer exists` }
-  if (found.state === 'failed') return { status: 'failed', reason: 'the cloud gave up on it' }
-  return found.state === 'ready' ? { status: 'ready', outputs: outputs(found) } : { status: 'pending', retryAfterMs: 20 }
-}
-
-async function deleted(client: FakeClient, type: string, { id, signal, checkpoint }: { id: string; signal: AbortSignal; checkpoint: () => Promise<void> }): Promise<object> {
-  await checkpoint()
-  await client.delete({ type, id, signal })
-  return {}
-}

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { PilotError } from '../../errors/pilot-error.ts'
 import type { Builder } from '../../provider/builder.ts'
-import type { Compute } from '../../provider/compute.ts'
+import type { CommandSpec, Compute } from '../../provider/compute.ts'
 import { emptyBlueprint } from '../../provider/graph.ts'
 import type { AppIdentity } from '../../provider/app-identity.ts'
 import { contractVersion, defineProvider, type AnyProvider } from '../../provider/provider.ts'
 import { ref, template, type Input } from '../../provider/value.ts'
+import { taskKey, workersKeyPrefix } from '../../lifecycle/scope.ts'
 import { fakeKinds } from './kinds.ts'
 
 /** A whole provider over one account of the fake cloud: the target `container`, a database per app, and a trivial builder. */
@@ -69,10 +70,17 @@ const fakeCompute: Compute = {
     const inputs = { hostLabel, domains, weights: weights.map(({ deployment, percent, outputs }) => ({ deployment, percent, target: outputs['target'] as Input<unknown> })) }
     return { resources: [{ key: 'traffic', kind: 'fake/traffic', inputs: inputs as never }], outputs: { url: ref('traffic').output('url') } }
   },
+  worker: (spec) => {
+    const keys = Array.from({ length: spec.instances }, (_, index) => `${workersKeyPrefix(spec.deployment)}${spec.process}/${index}`)
+    return { ...emptyBlueprint, resources: keys.map((key) => ({ key, kind: 'fake/worker', inputs: commandInputs(spec) })) }
+  },
+  task: (spec) => ({ ...emptyBlueprint, resources: [{ key: taskKey(spec.deployment, spec.task), kind: 'fake/task', inputs: commandInputs(spec) }] }),
   link: ({ toHostLabel }) => ({ ...emptyBlueprint, outputs: { url: `https://${toHostLabel}.fake.internal` } }),
   drain: async () => ({ open: 0 }),
   status: async () => [],
 }
+
+const commandInputs = ({ deployment, artifact, command, env, memoryBytes, cpu, appOutputs }: CommandSpec) => ({ network: appOutputs['network'] as Input<unknown>, deployment, digest: artifact.digest, command: [...command], env: { ...env }, memoryBytes, cpu })
 
 /** The source's own digest is the artifact. A file named `fail-build` makes it fail. */
 function fakeBuilder(): Builder {

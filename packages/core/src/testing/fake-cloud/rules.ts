@@ -16,5 +16,7 @@ export const resourceTypes: Readonly<Record<string, TypeRules>> = {
   database: { token: true, slow: true },
   rule: { unique: 'slot' },
   deployment: { unique: 'name', slow: true },
+  worker: { unique: 'name', slow: true },
+  task: { unique: 'name', slow: true },
   traffic: { unique: 'slot' },
 }

@@ -1,0 +1,26 @@
+import type { DeploymentRecord } from './records.ts'
+
+/** What a deployment consists of: its manifest first, what its artifact declares (a Procfile) where that says nothing. */
+export interface Formation {
+  /** Instances of the app itself, which listens; 0: it consists of workers. */
+  readonly instances: number
+  readonly workers: readonly { readonly process: string; readonly command: readonly string[]; readonly instances: number }[]
+  /** Runs once before traffic moves. */
+  readonly release?: readonly string[]
+}
+
+export function formationOf({ artifact, run }: Pick<DeploymentRecord, 'artifact' | 'run'>): Formation {
+  const release = run.release ?? artifact.release
+  const listensNowhere = artifact.processes !== undefined && artifact.command === undefined && run.command === undefined
+  return {
+    instances: listensNowhere ? 0 : run.instances,
+    workers: Object.entries({ ...artifact.processes, ...run.processes }).map(([process, command]) => ({ process, command, instances: 1 })),
+    ...(release === undefined ? {} : { release }),
+  }
+}
+
+/** Whether anything of it could answer a request; else it has no address that would be worth printing. */
+export const hasAddress = (deployment: Pick<DeploymentRecord, 'artifact' | 'run'>): boolean => {
+  const { instances, workers } = formationOf(deployment)
+  return instances > 0 || workers.length === 0
+}

@@ -1,0 +1,106 @@
+import { PilotError, type Ownership } from '@pilot/core'
+import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode'
+import type { Engine } from '../engine/engine.ts'
+import { engineError, engineText, isAbsent, isConflict, isUnchanged, orAbsent } from '../engine/errors.ts'
+import { linesOf } from '../engine/log-stream.ts'
+import type { Exit } from '../health/judge.ts'
+import { labels, ownerLabels } from '../ownership.ts'
+
+/** What every container of an app has in common: that of the app itself, its workers, its release command, one-off commands. */
+export interface AppContainer {
+  readonly app: { readonly project: string; readonly app: string; readonly environment: string }
+  readonly image: string
+  readonly network: string
+  readonly extraHosts: readonly string[]
+  readonly memoryBytes: number
+  readonly cpu: number
+}
+
+/**
+ * What ordinary images need of root's powers when they start: to hand files and sockets to another user, to become that user,
+ * to signal the children they left there, and to listen below port 1024 (nginx, postgres, redis, php-apache). All else is
+ * dropped, among it raw sockets, device nodes, chroot and file capabilities; new privileges cannot be gained.
+ */
+const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID']
+
+/** How long a container may take to end after SIGTERM, seconds. The edge has drained it before. */
+export const stopSeconds = 10
+const processLimit = 512
+
+export function hostConfig({ network, extraHosts, memoryBytes, cpu }: AppContainer, { cpus, hasInit }: Pick<Engine, 'cpus' | 'hasInit'>): NonNullable<ContainerCreateOptions['HostConfig']> {
+  return {
+    NetworkMode: network,
+    ExtraHosts: [...extraHosts],
+    Init: hasInit,
+    CapDrop: ['ALL'],
+    CapAdd: keptCapabilities,
+    SecurityOpt: ['no-new-privileges'],
+    Memory: memoryBytes,
+    MemorySwap: memoryBytes,
+    NanoCpus: Math.round(Math.min(cpu, cpus) * 1e9),
+    PidsLimit: processLimit,
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+  }
+}
+
+export const envList = (env: Readonly<Record<string, string>>): string[] => Object.entries(env).map(([key, value]) => `${key}=${value}`)
+
+export const appLabels = ({ app, owner }: Pick<AppContainer, 'app'> & { readonly owner: Ownership }): Record<string, string> => ({
+  ...ownerLabels(owner),
+  [labels.project]: app.project,
+  [labels.app]: app.app,
+  [labels.environment]: app.environment,
+})
+
+/** Starting fails for the app's own reasons too (no such command): Docker records them and `settle` tells them. */
+export async function startContainer({ docker }: Engine, id: string): Promise<'started' | 'port taken' | 'refused'> {
+  try {
+    await docker.getContainer(id).start()
+    return 'started'
+  } catch (error) {
+    if (isUnchanged(error)) return 'started'
+    const text = engineText(error)
+    if (/port is already allocated|address already in use|failed to bind host port/i.test(text)) return 'port taken'
+    if (/OCI runtime|executable file not found|permission denied|no such file or directory|exec format error/i.test(text)) return 'refused'
+    throw engineError(error, `The container ${id.slice(0, 12)}`)
+  }
+}
+
+export async function inspectContainer({ docker }: Engine, id: string): Promise<ContainerInspectInfo | undefined> {
+  try {
+    return await orAbsent(docker.getContainer(id).inspect())
+  } catch (error) {
+    throw engineError(error, `The container ${id.slice(0, 40)}`)
+  }
+}
+
+/** SIGTERM, some time, then all of it goes. Absent is success. */
+export async function removeContainer({ docker }: Engine, found: ContainerInspectInfo): Promise<void> {
+  const container = docker.getContainer(found.Id)
+  try {
+    if (found.State.Running) await container.stop({ t: stopSeconds })
+  } catch (error) {
+    if (!isUnchanged(error) && !isAbsent(error)) throw engineError(error, `The container ${found.Name}`)
+  }
+  try {
+    await orAbsent(container.remove({ force: true, v: true }))
+  } catch (error) {
+    if (!isConflict(error)) throw engineError(error, `The container ${found.Name}`) // 409: being removed already
+  }
+}
+
+/** How it ended; undefined while it runs. */
+export function exitOf({ State, RestartCount }: ContainerInspectInfo): Exit | undefined {
+  // It runs again: how it ended the first time is no longer told.
+  if (RestartCount > 0 && !State.Restarting) return {}
+  if (State.Status === 'created') return { code: State.ExitCode, error: State.Error || 'Docker did not start it' }
+  if (State.Running && !State.Restarting) return undefined
+  return { code: State.ExitCode, ...(State.OOMKilled ? { outOfMemory: true } : {}), ...(State.Error ? { error: State.Error } : {}) }
+}
+
+export async function lastLines({ docker }: Engine, id: string): Promise<readonly string[]> {
+  const log = await docker.getContainer(id).logs({ stdout: true, stderr: true, tail: 20, follow: false })
+  return linesOf(Buffer.isBuffer(log) ? log : Buffer.from(log))
+}
+
+export const imageGone = ({ image, app }: Pick<AppContainer, 'image' | 'app'>, cause: unknown): PilotError => new PilotError('ARTIFACT_GONE', `The image ${image.slice(0, 19)} of ${app.project}/${app.app} is no longer there`, { cause })
