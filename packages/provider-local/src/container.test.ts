@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, DeploymentSpec, PilotError, TrafficSpec } from '@pilot/core'
 import { readRoute, reservedPorts } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
-import { containerMemory } from './compute/container-memory.ts'
+import { containerUsage } from './compute/container-usage.ts'
 import type { Engine } from './engine/engine.ts'
 import { routeId } from './ownership.ts'
 import { startLocalPlatform, defaultHealth, noSignal, sourceOf, type LocalPlatform } from './testing/local-platform.ts'
@@ -51,11 +51,11 @@ describe('an app with a Dockerfile', () => {
     expect(await (await fetch(fallbackUrl)).text()).toBe('hello world')
 
     const status = await platform.provider.compute.container!.status({ app: platform.app('web').identity, signal: noSignal() })
-    expect(status).toMatchObject([{ deployment: 'd1', state: 'running', restarts: 0, memoryBytes: expect.any(Number) }])
+    expect(status).toMatchObject([{ deployment: 'd1', state: 'running', restarts: 0, memoryBytes: expect.any(Number), cpuMs: expect.any(Number) }])
     const docker = new Docker()
     const container = await docker.getContainer(platform.app('web').engine.id('deployment/d1/container-0')).inspect()
-    const asTheEngineSays = (await containerMemory({ docker } as Engine, { ...container, State: { ...container.State, Pid: 0 } }))!
-    expect(Math.abs(status[0]!.memoryBytes! - asTheEngineSays)).toBeLessThan(16 * 1024 ** 2)
+    const asTheEngineSays = await containerUsage({ docker } as Engine, { ...container, State: { ...container.State, Pid: 0 } })
+    expect(Math.abs(status[0]!.memoryBytes! - asTheEngineSays.memoryBytes!)).toBeLessThan(16 * 1024 ** 2)
     const lines = []
     for await (const line of platform.provider.compute.container!.logs!({ app: platform.app('web').identity, signal: noSignal() })) lines.push(line.text)
     expect(lines).toContain('GET /')

@@ -9,6 +9,7 @@ import { engineRoom, type EngineRoom } from './engine-room.ts'
 import type { RunnerOptions } from './jobs/runner.ts'
 import { listenOnPort, listenOnSocket } from './listen.ts'
 import type { Log } from './log.ts'
+import { startSampler } from './metrics/sampler.ts'
 import { version } from './version.ts'
 
 export interface ServerOptions {
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly build?: string | undefined
   /** `false`: jobs are left to runners of their own (`runner-main.ts`). */
   readonly runner?: Pick<RunnerOptions, 'concurrency' | 'heartbeatMs' | 'lookMs' | 'silentMs'> | false
+  /** How often apps are looked at for their metrics, milliseconds; default 15 s. */
+  readonly sampleMs?: number
   /** Providers that are already loaded, for tests. */
   readonly providers?: readonly AnyProvider[]
 }
@@ -37,7 +40,7 @@ export interface PilotServer {
  * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
  * one, HOME_UNUSABLE, PORT_TAKEN.
  */
-export async function startServer({ home, database, log, build, runner = {}, providers = [] }: ServerOptions): Promise<PilotServer> {
+export async function startServer({ home, database, log, build, runner = {}, sampleMs, providers = [] }: ServerOptions): Promise<PilotServer> {
   const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
@@ -46,12 +49,14 @@ export async function startServer({ home, database, log, build, runner = {}, pro
     room = await engineRoom({ home, database, log, providers, runner })
     const port = await reservePort(home, 'server')
     const token = await browserToken(home.paths.keys)
+    let sampler: ReturnType<typeof startSampler> | undefined
     let stopping: Promise<void> | undefined
     const { promise: stopped, resolve: hasStopped } = Promise.withResolvers<void>()
 
     const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
       (stopping ??= (async () => {
         log.info('server stops', { wait })
+        await sampler?.stop()
         await room!.runner?.stop({ wait })
         closing.abort()
         await Promise.all([socket.close(), tcp.close()])
@@ -69,6 +74,7 @@ export async function startServer({ home, database, log, build, runner = {}, pro
     const handlers = createHandlers(services)
     const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token } }), port)
     const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal }), home.paths.serverSocket)
+    sampler = startSampler({ ...room, log, ...(sampleMs === undefined ? {} : { everyMs: sampleMs }) })
     log.info('server started', { version, home: home.dir, socket: home.paths.serverSocket, port, memoryBytes: process.memoryUsage.rss() })
     return { socketPath: home.paths.serverSocket, browser: { port, token }, stopped, stop }
   } catch (error) {

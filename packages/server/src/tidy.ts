@@ -5,6 +5,7 @@ import type { Database } from './db/database.ts'
 import { operationLogPath } from './events/log-files.ts'
 import { activityStream } from './events/streams.ts'
 import type { Log } from './log.ts'
+import { forgetOldSamples } from './metrics/store.ts'
 import { forgetOldSources } from './sources/upload.ts'
 
 /** What has ended stays this long, and the newest ones stay however old they are. */
@@ -38,5 +39,6 @@ export async function tidyUp({ db, logs, sources }: { readonly db: Database; rea
   }
   await sql`delete from events where stream = ${activityStream} and seq <= (select last from streams where name = ${activityStream}) - ${keptActivities}`.execute(db)
   await sql`delete from phase_durations where at < now() - ${keptDays} * interval '1 day'`.execute(db)
+  await forgetOldSamples(db)
   await forgetOldSources(sources)
 }

@@ -1,4 +1,5 @@
 import type { Blueprint } from './graph.ts'
+import type { TrafficCounters } from './counters.ts'
 import type { AppIdentity } from './app-identity.ts'
 import type { Input } from './value.ts'
 
@@ -39,6 +40,8 @@ export interface Compute {
   status(call: { readonly app: AppIdentity; readonly signal: AbortSignal }): Promise<readonly InstanceStatus[]>
   /** Chunks of the log, oldest first; with `follow`, until the signal fires. `cursor` continues after an earlier chunk. */
   logs?(call: LogCall): AsyncIterable<LogLine>
+  /** Of each deployment that has had traffic. */
+  counters?(call: { readonly app: AppIdentity; readonly signal: AbortSignal }): Promise<readonly TrafficCounters[]>
 }
 
 export interface AppSpec {
@@ -152,6 +155,8 @@ export interface InstanceStatus {
   /** ISO 8601. */
   readonly since?: string
   readonly memoryBytes?: number
+  /** Of all processors together, since it started. */
+  readonly cpuMs?: number
 }
 
 export interface LogCall {

@@ -48,6 +48,7 @@ export {
   type OperationInput,
   type OperationRequest,
 } from './operations.ts'
+export { metricsSchema, type Metrics } from './metrics.ts'
 export { planChangeSchema, platformPlanSchema, platformSchema, setupInputSchema, type PlanChange, type Platform, type PlatformPlan } from './platforms.ts'
 export { doctorSchema, infoSchema, providerSchema, shutdownRequestSchema, type Doctor, type Info, type Provider } from './server.ts'
 export { appIdentitySchema, digestSchema, doneSchema, errorBodySchema, findingSchema, nameSchema, type Done } from './shared.ts'

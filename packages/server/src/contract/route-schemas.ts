@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { appViewSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
+import { metricsSchema } from './metrics.ts'
 import { jobSchema, jobStateSchema, operationAcceptedSchema, operationRequestSchema, operationSchema } from './operations.ts'
 import { platformPlanSchema, platformSchema, setupInputSchema } from './platforms.ts'
 import type { Body, Params, Query, Response, RouteName } from './routes.ts'
@@ -49,6 +50,7 @@ export const routeSchemas = {
   secrets: { params: appIdentitySchema, query: z.object(onPlatform), response: secretsSchema },
   putSecrets: { params: appIdentitySchema, query: z.object(onPlatform), body: putSecretsSchema, response: secretsPutSchema },
   removeSecret: { params: appIdentitySchema.extend({ name: secretNameSchema }), query: z.object(onPlatform), response: doneSchema },
+  metrics: { params: appIdentitySchema, query: z.object({ ...onPlatform, seconds: count.min(1).max(8 * 24 * 3600).optional() }), response: metricsSchema },
   logs: {
     params: appIdentitySchema,
     query: z.object({ ...onPlatform, follow: flag.optional(), tail: count.max(10_000).optional(), cursor: text.optional(), deployment: text.optional() }),

@@ -1,6 +1,7 @@
 import type { AppIdentity, LogLine } from '@pilot/core'
 import type { Activity, StreamEvent } from './events.ts'
 import type { AppView, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
+import type { Metrics } from './metrics.ts'
 import type { Job, JobState, Operation, OperationAccepted, OperationRequest } from './operations.ts'
 import type { Platform, PlatformPlan } from './platforms.ts'
 import type { Doctor, Info, Provider } from './server.ts'
@@ -82,6 +83,7 @@ export const routes = {
   secrets: route<{ params: AppIdentity; query: OnPlatform; response: Secrets }>('GET', `${app}/secrets`, 'Names and versions of secrets, never a value'),
   putSecrets: route<{ params: AppIdentity; query: OnPlatform; body: { values: Record<string, string> }; response: SecretsPut }>('PUT', `${app}/secrets`, 'Store secrets; they take effect with the operation `secret` or the next `up`'),
   removeSecret: route<{ params: AppIdentity & { name: string }; query: OnPlatform; response: Done }>('DELETE', `${app}/secrets/{name}`, 'Remove a secret; deployments that refer to it keep it'),
+  metrics: route<{ params: AppIdentity; query: OnPlatform & { seconds?: number }; response: Metrics }>('GET', `${app}/metrics`, 'What the app did and used lately: requests, errors, latency, processor, memory'),
   logs: stream<{ params: AppIdentity; query: OnPlatform & { follow?: boolean; tail?: number; cursor?: string; deployment?: string }; response: LogLine }>(`${app}/logs`, 'Log lines of the app', 'lines'),
 
   scopes: route<{ query: OnPlatform; response: { scopes: Scope[] } }>('GET', '/v1/scopes', 'Scopes that have state'),

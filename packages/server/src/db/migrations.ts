@@ -74,6 +74,21 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
       create index phase_durations_app on phase_durations (project, environment, app, phase, id desc);
     `,
   },
+  {
+    name: 'metrics',
+    up: `
+      create table metrics (
+        platform text not null,
+        project text not null,
+        environment text not null,
+        app text not null,
+        step int not null,
+        at timestamptz not null,
+        data jsonb not null,
+        primary key (platform, project, environment, app, step, at)
+      );
+    `,
+  },
 ]
 
 export const databaseVersion = steps.length

@@ -1,6 +1,7 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { ErrorBody, HostIdentity, ProcessIdentity } from '@pilot/core'
 import type { JobState, Operation } from '../contract/operations.ts'
+import type { Sample } from '../metrics/sample.ts'
 
 /**
  * What the control plane keeps in PostgreSQL: users' requests, jobs, events. Losing it loses history, not resources: those are
@@ -12,6 +13,7 @@ export interface Tables {
   streams: StreamTable
   events: EventTable
   phase_durations: PhaseDurationTable
+  metrics: MetricsTable
 }
 
 /** json (which keeps the order of keys) or jsonb: parsed when read, text when written. */
@@ -35,6 +37,19 @@ export interface OperationTable {
   finished_at: MaybeTime
   url: string | null
   error: JsonColumn<ErrorBody> | null
+}
+
+/** Samples of apps: see `metrics/store.ts`. */
+export interface MetricsTable {
+  platform: string
+  project: string
+  environment: string
+  app: string
+  /** How much time a row stands for, seconds. */
+  step: number
+  /** Its end. */
+  at: Time
+  data: JsonColumn<Sample>
 }
 
 export interface JobTable {

@@ -1,4 +1,4 @@
-import { PilotError, type Compute, type InstanceStatus, type LogLine } from '@pilot/core'
+import { PilotError, type Compute, type InstanceStatus, type LogLine, type TrafficCounters } from '@pilot/core'
 import { defineFakeProvider } from '@pilot/core/testing'
 
 /**
@@ -14,7 +14,7 @@ export default {
     const url = (context.settings as { url: string }).url
     return {
       ...capabilities,
-      compute: { container: { ...capabilities.compute.container!, status: ({ app }) => instancesOf(url, app.app), logs: linesOf } satisfies Compute },
+      compute: { container: { ...capabilities.compute.container!, status: ({ app }) => instancesOf(url, app.app), logs: linesOf, counters: async () => [...counted] } satisfies Compute },
       builders: capabilities.builders.map((builder) => ({
         ...builder,
         async build(call: Parameters<typeof builder.build>[0]) {
@@ -28,6 +28,9 @@ export default {
     }
   },
 } satisfies typeof base
+
+/** What the cloud has counted of every app. */
+export const counted: TrafficCounters[] = []
 
 /** Why instances cannot be read at the moment. */
 export const failStatus: { because: string | undefined } = { because: undefined }

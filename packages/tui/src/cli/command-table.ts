@@ -44,12 +44,16 @@ export const commandTable = [
   { name: 'secret unset', group: 'Configure', summary: 'Remove a secret' },
 
   { name: 'server status', group: 'Platform', summary: 'Show the server of this home and what it keeps running' },
+  { name: 'server start', group: 'Platform', summary: 'Start the server, and everything of this home that was stopped' },
   { name: 'server stop', group: 'Platform', summary: 'Stop the server; apps go on' },
   { name: 'server logs', group: 'Platform', summary: 'Print the log of the server' },
+  { name: 'server install', group: 'Platform', summary: 'Start Pilot and its apps when this user logs in' },
+  { name: 'server uninstall', group: 'Platform', summary: 'Start nothing at login any more' },
   { name: 'state history', group: 'Platform', summary: 'List the recorded versions of an app\'s or the platform\'s state' },
   { name: 'state restore', group: 'Platform', summary: 'Make an earlier version of a state the newest' },
   { name: 'state forget', group: 'Platform', summary: 'Forget a recorded resource without deleting it' },
   { name: 'destroy', group: 'Platform', summary: 'Delete an app, a project or a whole platform' },
+  { name: 'uninstall', group: 'Platform', summary: 'Remove everything of this home from this machine' },
 ] as const satisfies readonly Row[]
 
 export type CommandRow = (typeof commandTable)[number]

@@ -2,6 +2,7 @@ import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 import { appLogHandlers } from './app-logs.ts'
 import { configurationHandlers } from './configuration.ts'
+import { metricsHandlers } from './metrics.ts'
 import { operationHandlers } from './operations.ts'
 import { platformHandlers } from './platforms.ts'
 import { releaseHandlers } from './releases.ts'
@@ -32,5 +33,6 @@ const handlersOf = (services: Services): Handlers => ({
   ...releaseHandlers(services),
   ...configurationHandlers(services),
   ...appLogHandlers(services),
+  ...metricsHandlers(services),
   ...stateHandlers(services),
 })

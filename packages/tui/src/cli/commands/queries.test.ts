@@ -43,6 +43,20 @@ test('status shows what runs where, what is under way, and what is wrong', async
   )
 })
 
+test('metrics shows all apps in a table, and one app with how it went', async () => {
+  const figures = { seconds: 900, requests: 1800, errors: 9, p50Ms: 3.2, p95Ms: 48, p99Ms: 1200, cpu: 0.25, memoryBytes: 64 * 1024 ** 2, instances: 1 }
+  const points = [10, 20, 40].map((minute, index) => ({ ...figures, at: new Date(Date.parse(at) - 60_000 * (55 - minute)).toISOString(), requests: 100 * (index + 1), seconds: 100 }))
+  const answers: Parameters<typeof run>[1] = { status, metrics: ({ params }) => ((params as { app: string }).app === 'api' ? { total: figures, points } : { points: [] }) }
+  const all = await run(['metrics', '-p', 'shop'], answers)
+  expect(all.stdout).toBe(['APP  REQUESTS  ERRORS     P50     P95    CPU   MEMORY', 'api  1800      9 (0.5 %)  3.2 ms  48 ms  25 %  64 MB', 'web  -         -          -       -      -     -', 'the last 1 h 00 min', ''].join('\n'))
+  const one = await run(['metrics', 'api', '-p', 'shop'], answers)
+  expect(one.stdout.split('\n')[0]).toMatch(/^requests {2}1800, 2\.0\/s +▃ {4}▆ {9}█$/u)
+  expect(one.stdout).toContain('p50 3.2 ms, p95 48 ms, p99 1.2 s')
+  expect(one.server.seen.find(({ name }) => name === 'metrics')?.query).toMatchObject({ seconds: '3600' })
+  expect(JSON.parse((await run(['metrics', 'api', '-p', 'shop', '--json'], answers)).stdout)).toMatchObject({ app: 'api', total: { requests: 1800 } })
+  expect(await run(['metrics', 'api', '-p', 'shop', '--since', '30d'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('eight days') })
+})
+
 test('status names what could not be asked or read, once for all apps that it is true of', async () => {
   const stopped = { code: 'ENGINE_STOPPED', message: 'The engine does not answer', suggestion: 'Start it.' }
   const damaged = { code: 'STATE_CORRUPT', message: '00000002.json cannot be read', reason: 'it is cut off', suggestion: 'See `state restore VERSION`.' }

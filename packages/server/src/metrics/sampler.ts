@@ -1,0 +1,83 @@
+import { listApps, listPlatforms, runningTarget, toPilotError, type AppIdentity, type LifecycleContext } from '@pilot/core'
+import type { Database } from '../db/database.ts'
+import type { Log } from '../log.ts'
+import type { Platforms } from '../wiring.ts'
+import { sampleBetween, type Reading } from './sample.ts'
+import { keepSample, resolutions, type AppOnPlatform } from './store.ts'
+
+export interface SamplerOptions {
+  readonly db: Database
+  readonly home: { readonly dir: string }
+  readonly platforms: Platforms
+  readonly log: Log
+  /** Default 15 s. */
+  readonly everyMs?: number
+}
+
+/** How long one look at one app may take. */
+const lookMs = 5_000
+
+/** Looks at every app that has traffic, and keeps what happened since the last look. The first look at an app only remembers. */
+export function startSampler({ db, home, platforms, log, everyMs = resolutions[0].step * 1000 }: SamplerOptions): { stop(): Promise<void> } {
+  const last = new Map<string, Reading>()
+  const stopping = new AbortController()
+  let looking: Promise<void> | undefined
+  let silent = false
+
+  const timer = setInterval(() => {
+    looking ??= look()
+      .then(() => void (silent = false))
+      .catch((error: unknown) => {
+        // Once per cause: an engine that is stopped would fill the log.
+        if (!silent && !stopping.signal.aborted) log.warn('could not sample metrics', { reason: toPilotError(error).message })
+        silent = true
+      })
+      .finally(() => (looking = undefined))
+  }, everyMs).unref()
+
+  async function look(): Promise<void> {
+    using _visit = platforms.visit()
+    const seen = new Set<string>()
+    const failures: unknown[] = []
+    for (const { name } of await listPlatforms(home.dir)) {
+      try {
+        const { context } = await platforms.reader(name, stopping.signal)
+        for (const identity of await listApps(context)) {
+          const app = { ...identity, platform: name }
+          seen.add(keyOf(app))
+          const reading = await readingOf(context, identity).catch((error: unknown) => void failures.push(error))
+          if (reading !== undefined) await keep(app, reading)
+        }
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    for (const key of last.keys()) if (!seen.has(key)) last.delete(key)
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async function keep(app: AppOnPlatform, reading: Reading): Promise<void> {
+    const before = last.get(keyOf(app))
+    last.set(keyOf(app), reading)
+    if (before !== undefined) await keepSample(db, app, { ...sampleBetween(before, reading), at: new Date(reading.atMs).toISOString() })
+  }
+
+  async function readingOf(context: LifecycleContext, app: AppIdentity): Promise<Reading | undefined> {
+    const target = await runningTarget(context, app)
+    const compute = target === undefined ? undefined : context.provider.compute[target]
+    if (compute === undefined) return undefined
+    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(lookMs)])
+    const [instances, counters] = await Promise.all([compute.status({ app, signal }), compute.counters?.({ app, signal }) ?? []])
+    return { atMs: Date.now(), instances, counters }
+  }
+
+  return {
+    async stop() {
+      clearInterval(timer)
+      stopping.abort()
+      await looking
+    },
+  }
+}
+
+const keyOf = ({ platform, project, environment, app }: AppOnPlatform): string => [platform, project, environment, app].join('/')
