@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
-import { failure, openWorkplace, ship, shop, types, type Workplace } from './lifecycle.fixture.ts'
-import { rollback } from './release.ts'
+import { definition } from '../testing/definition.ts'
+import { failure, openWorkplace, ship, shop, sourceOf, types, type Workplace } from './lifecycle.fixture.ts'
+import { release, rollback } from './release.ts'
 import { restart, start, stop } from './run-state.ts'
 import { appStatus } from './status.ts'
+import { up } from './up.ts'
 
 let cloud: FakeCloud
 beforeAll(async () => {
@@ -17,14 +19,14 @@ const worker = (...command: readonly string[]) => ({ processes: { worker: comman
 const changes = async ({ cloud }: Workplace): Promise<string[]> =>
   (await cloud.calls()).filter(({ operation, status }) => ['create', 'update', 'delete'].includes(operation) && status === 200).map(({ operation, type }) => `${operation} ${type}`)
 
-test('the release command runs first, then the workers start, then traffic moves, then the old workers end before the old deployment does', async () => {
+test('the release command runs first, then the new version starts, then its workers, then traffic moves, then the old workers end before the old deployment does', async () => {
   await using place = await openWorkplace(cloud)
   await ship(place, 'one', { ...worker('work'), release: ['migrate'] })
   expect(await types(place)).toEqual(['deployment', 'network', 'traffic', 'worker'])
   const before = (await changes(place)).length
   await ship(place, 'two', { ...worker('work'), release: ['migrate'] })
   const done = (await changes(place)).slice(before)
-  expect(done.slice(0, 5)).toEqual(['create deployment', 'create task', 'create worker', 'update traffic', 'delete worker'])
+  expect(done.slice(0, 5)).toEqual(['create task', 'create deployment', 'create worker', 'update traffic', 'delete worker'])
   expect(done.slice(5).sort()).toEqual(['delete deployment', 'delete task'])
 })
 
@@ -79,4 +81,17 @@ test('an app of workers alone has no address', async () => {
   expect(shipped.changed).toBe(true)
   expect(shipped).not.toHaveProperty('url')
   expect(await appStatus(place.context, { app: shop })).not.toHaveProperty('url')
+})
+
+test('what was deployed without a release has run its command, and is released without running it again; its workers start with the release', async () => {
+  await using place = await openWorkplace(cloud)
+  const app = { ...worker('work'), release: ['migrate'] }
+  await ship(place, 'one', app)
+  const before = (await changes(place)).length
+  await up(place.context, { app: definition('api', app), source: sourceOf('two'), release: false })
+  expect((await changes(place)).slice(before)).toEqual(['create task', 'create deployment'])
+  await release(place.context, { app: shop })
+  const done = (await changes(place)).slice(before + 2)
+  expect(done.slice(0, 3)).toEqual(['create worker', 'update traffic', 'delete worker'])
+  expect(done).not.toContain('create task')
 })

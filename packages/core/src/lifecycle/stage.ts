@@ -6,7 +6,7 @@ import { forgetOldRecords } from './history.ts'
 import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, urlsOf, type trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
-import { runReleaseCommand, startWorkers, stopWorkers } from './processes.ts'
+import { isPrepared, runReleaseCommand, startWorkers, stopWorkers } from './processes.ts'
 import { nextNumber } from './ledger.ts'
 import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle, generatedSecretPrefix } from './scope.ts'
@@ -18,11 +18,11 @@ import type { AppSession } from './session.ts'
  */
 
 /** Brings a deployment up beside what runs, healthy and without traffic. When it fails, it is removed again. */
-export async function stage(session: AppSession, deployment: DeploymentRecord): Promise<DesiredDeployment> {
+export async function stage(session: AppSession, deployment: DeploymentRecord, { kind = 'release' }: { readonly kind?: ReleaseRecord['kind'] } = {}): Promise<DesiredDeployment> {
   const desired = await desire(session, deployment)
-  const before = recordedGraph(await session.state())
   try {
-    await session.engine.apply(mergeGraphs(before, desired.resources), { allowReplace: true })
+    if (!isPrepared(kind)) await runReleaseCommand(session, { desired, deployment })
+    await session.engine.apply(mergeGraphs(recordedGraph(await session.state()), desired.resources), { allowReplace: true })
   } catch (error) {
     await unstageFailed(session, deployment)
     throw inWords(error, deployment)
@@ -79,7 +79,7 @@ export async function settleRelease(session: AppSession, { deployment, desired, 
 export async function makeLive(session: AppSession, { deployment, kind, staged }: { deployment: DeploymentRecord; kind: ReleaseRecord['kind']; staged?: DesiredDeployment }): Promise<ReleaseRecord> {
   const { context, app } = session
   const previous = liveDeployments(await session.state())
-  const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) })))
+  const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment, { kind }) })))
   const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind }) }))
   announce(session, { deployment, release, changed: true, urls: urlsOf(await session.state(), deployment) })
   // What is old enough to go is neither the new release's nor the one's that is being stopped.
@@ -88,15 +88,13 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
   return release
 }
 
-/** When the release command, a worker or the switch fails before traffic has moved, what was staged goes: its workers would share the work with the old ones. */
+/** When a worker or the switch fails before traffic has moved, what was staged goes: its workers would share the work with the old ones. */
 async function releaseStaged(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
   try {
-    await runReleaseCommand(session, { desired, kind })
     await startWorkers(session, { desired })
     return await switchTraffic(session, { deployment, desired, kind })
   } catch (error) {
-    const isPlain = desired.workers.length === 0 && desired.releaseTask.length === 0
-    if (!isPlain && !liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
+    if (desired.workers.length > 0 && !liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
     throw inWords(error, deployment)
   }
 }

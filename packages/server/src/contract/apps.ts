@@ -144,5 +144,5 @@ export type SecretsPut = z.infer<typeof secretsPutSchema>
 
 /** One line of newline-delimited JSON; the last line is `{ error }` when the stream broke on the server's side. */
 export const logLineSchema = z
-  .object({ deployment: z.string(), instance: z.string(), stream: z.enum(['stdout', 'stderr', 'pilot']), at: timeSchema.optional(), text: z.string(), cursor: z.string() })
+  .object({ deployment: z.string(), instance: z.string(), process: z.string().optional(), stream: z.enum(['stdout', 'stderr', 'pilot']), at: timeSchema.optional(), text: z.string(), cursor: z.string() })
   .meta({ id: 'LogLine' }) as unknown as z.ZodType<LogLine>

@@ -2,9 +2,9 @@ import type { LogLine } from '@pilot/core'
 import type { Client } from '@pilot/server/client'
 import type { AppTarget } from './target.ts'
 
-type Place = Pick<LogLine, 'deployment' | 'instance'>
+type Place = Pick<LogLine, 'deployment' | 'instance' | 'process'>
 
-/** Short names for the instances of an app, as people say them: `v5/0`. What the provider calls them, `status --json` has. */
+/** Short names for the instances of an app, as people say them: `v5/0`, and `v5/worker/0` of a process beside it. What the provider calls them, `status --json` has. */
 export interface InstanceNames {
   /** Whether several write into the log, as far as is known by now. */
   readonly several: boolean
@@ -15,15 +15,16 @@ export interface InstanceNames {
 export async function instanceNames(client: Client, { params, query }: AppTarget, signal: AbortSignal): Promise<InstanceNames> {
   const numbers = new Map<string, number>()
   const asked = new Set<string>()
-  /** Of each deployment its instances, by place. */
+  /** Of each deployment and process its instances, by place. */
   const known = new Map<string, string[]>()
   const readNumbers = async () => {
     const found = await client.request('deployments', { params, query, signal }).catch(() => undefined)
     for (const { id, number } of found?.deployments ?? []) numbers.set(id, number)
   }
-  const note = ({ deployment, instance }: Place): number => {
-    const instances = known.get(deployment) ?? []
-    known.set(deployment, instances)
+  const note = ({ deployment, process, instance }: Place): number => {
+    const group = [deployment, process].join('/')
+    const instances = known.get(group) ?? []
+    known.set(group, instances)
     return instances.includes(instance) ? instances.indexOf(instance) : instances.push(instance) - 1
   }
   const [app] = await Promise.all([client.request('app', { params, query, signal }).catch(() => undefined), readNumbers()])
@@ -40,7 +41,7 @@ export async function instanceNames(client: Client, { params, query }: AppTarget
       if (!numbers.has(place.deployment) && !asked.has(place.deployment)) await readNumbers()
       asked.add(place.deployment)
       const number = numbers.get(place.deployment)
-      return `${number === undefined ? place.deployment : `v${number}`}/${at}`
+      return `${number === undefined ? place.deployment : `v${number}`}/${place.process === undefined ? '' : `${place.process}/`}${at}`
     },
   }
 }

@@ -19,12 +19,20 @@ interface StatusTextOptions {
  *     shop · production · local
  *       APP  STATE  VERSION  SINCE          MEMORY  URL
  *       api  live   v3       2 minutes ago  64 MB   http://api.shop.localhost:4110
+ *       └ worker  running                   40 MB
  */
 export async function statusText({ platforms, apps, jobs }: StatusView, { style, form, now, project }: StatusTextOptions): Promise<string> {
   const { table } = await import('./text/table.ts')
   const urls = new Map(await Promise.all(apps.map(async (app) => [app, await urlOf(app)] as const)))
   const sections = [...Map.groupBy(apps, placeOf)].map(([place, members]) => {
-    const rows = members.map((app) => [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(app), cleanLine(urls.get(app) ?? '')])
+    const rows = members.flatMap((app) => {
+      const workers = workersOf(app)
+      const own = workers.length === 0 ? app.status.instances : ownInstances(app)
+      return [
+        [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(own), cleanLine(urls.get(app) ?? '')],
+        ...workers.map(({ process, instances }) => [`${style.symbol.child} ${cleanLine(process)}`, workerState(instances, style), '', '', memory(instances), '']),
+      ]
+    })
     return `${style.strong(place)}\n${indent(table(['APP', 'STATE', 'VERSION', 'RELEASED', 'MEMORY', 'URL'], rows, { heading: style.dim, width: style.width - 2, whole: ['URL'] }))}`
   })
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
@@ -53,7 +61,7 @@ const placeOf = ({ status, platform }: AppView): string => cleanLine(`${status.a
 
 function stateText({ status, job }: AppView, style: Style): string {
   const doing = job === undefined ? '' : ` (${job.action} ${job.state})`
-  const { instances } = status
+  const instances = ownInstances({ status })
   const counted = instances.length > 1 ? ` ${instances.filter(({ state }) => state === 'running').length}/${instances.length}` : ''
   if (status.state === 'live') return `${style.ok('live')}${counted}${doing}`
   if (status.state === 'unhealthy') return `${style.bad('unhealthy')}${counted}${doing}`
@@ -64,9 +72,26 @@ function stateText({ status, job }: AppView, style: Style): string {
 const version = ({ status }: AppView): string => (status.deployment === undefined ? '' : `v${status.deployment.number}`)
 const since = ({ status }: AppView, now: number): string => (status.release === undefined ? '' : ago(status.release.at, now))
 
-function memory({ status: { instances } }: AppView): string {
+function memory(instances: Instances): string {
   const known = instances.flatMap(({ memoryBytes }) => memoryBytes ?? [])
   return known.length === 0 ? '' : bytes(known.reduce((sum, count) => sum + count, 0))
+}
+
+type Instances = AppView['status']['instances']
+
+const ownInstances = ({ status }: Pick<AppView, 'status'>): Instances => status.instances.filter(({ process }) => process === undefined)
+
+/** What runs beside the app, by the name of its process. */
+const workersOf = ({ status }: AppView): readonly { readonly process: string; readonly instances: Instances }[] =>
+  [...Map.groupBy(status.instances.filter(({ process }) => process !== undefined), ({ process }) => process!)].map(([process, instances]) => ({ process, instances })).toSorted((a, b) => (a.process < b.process ? -1 : 1))
+
+/** The worst of them, and how many run when there are several. */
+function workerState(instances: Instances, style: Style): string {
+  const down = instances.find(({ state }) => state !== 'running')
+  const counted = instances.length > 1 ? ` ${instances.filter(({ state }) => state === 'running').length}/${instances.length}` : ''
+  if (down === undefined) return `${style.ok('running')}${counted}`
+  const code = down.exitCode === undefined ? '' : `, exit code ${down.exitCode}`
+  return `${down.state === 'starting' ? style.warn(down.state) : style.bad(down.state)}${counted}${code}`
 }
 
 const indent = (text: string): string => text.replace(/^/gm, '  ')

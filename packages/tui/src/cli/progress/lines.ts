@@ -57,8 +57,8 @@ function linesBeforeWrapping(event: PilotEvent, { style, form, nameWidth, live, 
     case 'app.released':
       return [
         event.changed
-          ? `${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} live at ${style.accent(cleanLine(event.url))}`
-          : `${style.dim(symbol.same)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  nothing changed; ${cleanLine(event.deployment)} live at ${style.accent(cleanLine(event.url))}`,
+          ? `${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} ${liveAt(event.url, style)}`
+          : `${style.dim(symbol.same)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  nothing changed; ${cleanLine(event.deployment)} ${liveAt(event.url, style)}`,
       ]
     case 'operation.started':
     case 'operation.finished':
@@ -68,6 +68,9 @@ function linesBeforeWrapping(event: PilotEvent, { style, form, nameWidth, live, 
       return [`${style.dim(symbol.dot)} ${style.dim(cleanLine(String((event as { type: unknown }).type)))}`]
   }
 }
+
+/** An app that consists of workers has no address. */
+const liveAt = (url: string, style: Style): string => (url === '' ? 'live' : `live at ${style.accent(cleanLine(url))}`)
 
 /** The lines at the bottom of a terminal that are redrawn while something runs. */
 export function liveLines(progress: Progress, { style, nameWidth, now, frame, logLine, rows }: { style: Style; nameWidth: number; now: number; frame: string; logLine?: string; rows: number }): readonly string[] {

@@ -14,7 +14,7 @@ export interface Style {
   readonly symbol: Readonly<Record<SymbolName, string>>
 }
 
-type SymbolName = 'ok' | 'bad' | 'warn' | 'info' | 'same' | 'arrow' | 'dot' | 'bar'
+type SymbolName = 'ok' | 'bad' | 'warn' | 'info' | 'same' | 'arrow' | 'dot' | 'bar' | 'child'
 
 export function createStyle({ color, unicode, width = Infinity }: { color: boolean; unicode: boolean; width?: number | undefined }): Style {
   const c = pc.createColors(color)
@@ -28,8 +28,8 @@ export function createStyle({ color, unicode, width = Infinity }: { color: boole
     bad: c.red,
     accent: c.cyan,
     symbol: unicode
-      ? { ok: '✓', bad: '✗', warn: '!', info: 'i', same: '=', arrow: '→', dot: '·', bar: '│' }
-      : { ok: '+', bad: 'x', warn: '!', info: 'i', same: '=', arrow: '->', dot: '-', bar: '|' },
+      ? { ok: '✓', bad: '✗', warn: '!', info: 'i', same: '=', arrow: '→', dot: '·', bar: '│', child: '└' }
+      : { ok: '+', bad: 'x', warn: '!', info: 'i', same: '=', arrow: '->', dot: '-', bar: '|', child: '`-' },
   }
 }
 
