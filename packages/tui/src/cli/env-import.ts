@@ -1,5 +1,6 @@
-import type { DotenvEntry } from '@pilot/core'
 import type { Env } from '@pilot/server/contract'
+import type { DotenvEntry } from '../import/dotenv.ts'
+import { looksSecret } from '../import/looks-secret.ts'
 
 /** What an import does with one name of the file. */
 export interface ImportLine {
@@ -27,7 +28,7 @@ export interface ImportPlan {
 }
 
 /** Compares a file with what the app has: pure. */
-export function planImport({ entries, env, secrets: wanted, looksSecret }: { entries: readonly DotenvEntry[]; env: Env; secrets: readonly string[]; looksSecret: (name: string, value: string) => string | undefined }): ImportPlan {
+export function planImport({ entries, env, secrets: wanted }: { entries: readonly DotenvEntry[]; env: Env; secrets: readonly string[] }): ImportPlan {
   const present = new Map(env.values.map((value) => [value.key, value]))
   const lines = entries.map(({ name, value }): ImportLine => {
     const now = present.get(name)

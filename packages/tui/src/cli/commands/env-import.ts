@@ -5,6 +5,7 @@ import { printUrl } from '../app-operation.ts'
 import { appArgument, common, defineCommand, flag, values } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { planImport, type ImportLine, type ImportPlan } from '../env-import.ts'
+import { readDotenv } from '../../import/dotenv.ts'
 import { runOperation } from '../operation.ts'
 import { confirmProtected } from '../protect.ts'
 import { announce, appTarget, chooseApp, resolveProject, type AppTarget } from '../target.ts'
@@ -28,7 +29,6 @@ export const envImport = defineCommand({
   needsServer: true,
   async run(context, { args, options }) {
     const [app, file] = args.length === 2 ? [args[0], args[1]!] : [undefined, args[0]!]
-    const { readDotenv, looksSecret } = await import('@pilot/core')
     const { entries, notes } = readDotenv({ text: await textOf(context, file), file: file === '-' ? 'standard input' : file })
     if (entries.length === 0) throw new PilotError('USAGE', `${file} holds no variables.`, { suggestion: 'Lines have the form KEY=VALUE.' })
     const secrets = values(options, 'secrets').flatMap((names) => names.split(',')).map((name) => name.trim()).filter((name) => name !== '')
@@ -42,7 +42,7 @@ export const envImport = defineCommand({
     await announce(context, { ...target.params, platform: target.query.platform })
     const client = await context.client()
     const env = await client.request('env', { params: target.params, query: target.query, signal: context.signal })
-    const plan = planImport({ entries, env, secrets, looksSecret })
+    const plan = planImport({ entries, env, secrets })
     if (plan.conflicts.length > 0) throw new PilotError('USAGE', `${plan.conflicts.join(', ')} of ${target.params.app} ${plan.conflicts.length === 1 ? 'is a secret' : 'are secrets'} already, and would hide what ${file} says.`, { suggestion: `Add \`--secrets ${plan.conflicts.join(',')}\` to replace the secret, or take the line out of ${file}. Nothing was changed.` })
 
     await show(context, { plan, notes })

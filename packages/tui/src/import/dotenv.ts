@@ -1,6 +1,5 @@
 import { parseEnv } from 'node:util'
-import { PilotError } from '../errors/pilot-error.ts'
-import { variableRule } from '../manifest/schema.ts'
+import { PilotError } from '@pilot/core/errors'
 
 export interface DotenvEntry {
   readonly name: string
@@ -48,6 +47,8 @@ export function readDotenv({ text, file }: { text: string; file: string }): Dote
   if (problems.length > 0) throw unreadable(file, problems)
   return { entries, notes }
 }
+
+const variableRule = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** The text of one value, which in quotes may go on over several lines. */
 function readValue(rest: readonly string[]): { readonly raw: string; readonly lines: number } | { readonly problem: string } {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isPilotError } from '../errors/pilot-error.ts'
+import { isPilotError } from '@pilot/core/errors'
 import { readDotenv } from './dotenv.ts'
 
 const values = (text: string) => Object.fromEntries(readDotenv({ text, file: '.env' }).entries.map(({ name, value }) => [name, value]))
