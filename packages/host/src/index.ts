@@ -1,4 +1,5 @@
 export { homeFormat, openHome, pilotHome, removeHome, freeSpace, type Home } from './home/home.ts'
+export { removeSharedIfLast, type SharedOptions } from './home/last-home.ts'
 export type { HomePaths } from './home/paths.ts'
 export { isPortFree, releasePort, reservedPorts, reservePort } from './home/ports.ts'
 export { fileLockOwner, tryFileLock, withFileLock, type FileLock } from './home/lock.ts'

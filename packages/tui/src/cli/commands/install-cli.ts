@@ -6,6 +6,7 @@ import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PilotError } from '@pilot/core/errors'
 import { defineCommand, value } from '../command.ts'
+import type { Environment } from '../terminal.ts'
 
 /** How a file is known for one of ours, which may be replaced. */
 const mark = '# pilot, made by install-cli'
@@ -35,6 +36,15 @@ export const installCli = defineCommand({
     else context.say(`${folder} is not on your PATH: put this line into your shell's start-up file, and open a new terminal.\n  export PATH="${folder}:$PATH"`)
   },
 })
+
+/** The usual file, if it is one of ours; its path when it was there. */
+export async function removeShim(env: Environment): Promise<string | undefined> {
+  const file = join(env['HOME'] ?? homedir(), '.local/bin/pilot')
+  const found = await readFile(file, 'utf8').catch(() => '')
+  if (found.split('\n')[1] !== mark) return undefined
+  await rm(file, { force: true })
+  return file
+}
 
 /** In a clone the script that also installs and builds what has changed; else the program itself. */
 function startFile(): string {
