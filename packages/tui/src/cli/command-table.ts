@@ -25,9 +25,11 @@ export const commandTable = [
   { name: 'jobs', group: 'Ship', summary: 'List the jobs, newest first' },
 
   { name: 'status', group: 'Run', summary: 'Show what runs where' },
-  { name: 'logs', group: 'Run', summary: 'Print the log of an app' },
+  { name: 'logs', group: 'Run', summary: 'Print the logs of apps' },
   { name: 'metrics', group: 'Run', summary: 'Show requests, errors, latency, processor and memory of apps' },
   { name: 'open', group: 'Run', summary: 'Open an app in the browser' },
+  { name: 'run', group: 'Run', summary: 'Run a command once, with the app\'s code and environment' },
+  { name: 'exec', group: 'Run', summary: 'Run a command inside a running instance' },
   { name: 'restart', group: 'Run', summary: 'Start the released deployment afresh, without an interruption' },
   { name: 'stop', group: 'Run', summary: 'Stop an app and keep its data' },
   { name: 'start', group: 'Run', summary: 'Start a stopped app' },
@@ -52,6 +54,8 @@ export const commandTable = [
   { name: 'state history', group: 'Platform', summary: 'List the recorded versions of an app\'s or the platform\'s state' },
   { name: 'state restore', group: 'Platform', summary: 'Make an earlier version of a state the newest' },
   { name: 'state forget', group: 'Platform', summary: 'Forget a recorded resource without deleting it' },
+  { name: 'provider list', group: 'Platform', summary: 'List the providers that are installed' },
+  { name: 'provider add', group: 'Platform', summary: 'Install a provider that somebody else has made' },
   { name: 'destroy', group: 'Platform', summary: 'Delete an app, a project or a whole platform' },
   { name: 'uninstall', group: 'Platform', summary: 'Remove everything of this home from this machine' },
 ] as const satisfies readonly Row[]

@@ -105,7 +105,7 @@ describe('environment and platform', () => {
 
 describe('the app', () => {
   test('several and none named: exit 2 without a terminal, and the list', async () => {
-    const { exit, stdout } = await run(['logs', '--json'])
+    const { exit, stdout } = await run(['releases', '--json'])
     expect(exit).toBe(2)
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'ANSWER_NEEDED', message: expect.stringContaining('(api, web)'), suggestion: 'Pass `--app NAME`.' } })
   })

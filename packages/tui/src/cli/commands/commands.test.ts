@@ -78,7 +78,7 @@ describe('root', () => {
   test.each([
     ['npm start --', ['up'], '  curl "$(npm start -s -- up)"'],
     ['npm start --', ['jobs'], '  npm start -s -- jobs --all --json'],
-    ['npm start --', ['logs'], '  npm start -s -- logs api -n 1000 | grep ERROR'],
+    ['npm start --', ['logs'], '  npm start -s -- logs --json | jq -r .text'],
     ['npm start --', ['open'], '  npm start -s -- open api --print'],
     ['npm start --', ['secret', 'set'], '  openssl rand -hex 32 | npm start -s -- secret set api JWT_KEY'],
     ['npm --prefix /srv/pilot start --', ['up'], '  curl "$(npm --prefix /srv/pilot start -s -- up)"'],

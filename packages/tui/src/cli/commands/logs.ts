@@ -1,26 +1,31 @@
 import { PilotError } from '@pilot/core/errors'
 import type { LogLine } from '@pilot/core'
-import { appArgument, defineCommand, flag, value } from '../command.ts'
+import { defineCommand, flag, value, type Options } from '../command.ts'
 import { instanceNames } from '../instance-names.ts'
-import { resolveApp } from '../target.ts'
+import { readLogs } from '../read-logs.ts'
+import { appTarget, chooseApp, resolveProject } from '../target.ts'
 import { cleanLine, safeJson } from '../text/clean.ts'
+import { isAtLeast, logLevels, type LogLevel } from '../text/log-level.ts'
 import type { Style } from '../text/style.ts'
 import { untilInterrupt } from '../until-interrupt.ts'
 
 export const logs = defineCommand({
   name: 'logs',
-  summary: 'Print the log of an app',
-  description: ['With --json one line of JSON per line of the log. Control characters that an app wrote are left out, so that a log cannot act on your terminal.'],
-  arguments: [appArgument],
+  summary: 'Print the logs of apps',
+  description: ['Without APP those of all apps of the project, in the order of their times. --grep and --level look through the newest 10 000 lines of each app; a line that does not say its level counts as info.', 'With --json one line of JSON per line of the log. Control characters that an app wrote are left out, so that a log cannot act on your terminal.'],
+  arguments: [{ name: '[APP...]', summary: 'The apps; default: all of the project.' }],
   options: [
     { flags: '-f, --follow', summary: 'Go on with what comes, until Ctrl-C.' },
     { flags: '-n, --lines <count>', summary: 'How many lines before now; default: 100.' },
-    { flags: '--deployment <vN>', summary: 'Only of one deployment, by its version or id.' },
+    { flags: '-g, --grep <pattern>', summary: 'Only lines that match, as a regular expression without regard to case.' },
+    { flags: '--level <level>', summary: 'Only lines of this level or above.', choices: logLevels },
+    { flags: '--deployment <vN>', summary: 'Only of one deployment of one app, by its version or id.' },
     { flags: '--timestamps', summary: 'Begin each line with its time.' },
   ],
   examples: [
     { run: 'logs -f', summary: 'the newest 100 lines and all that follow' },
-    { run: 'logs api -n 1000 | grep ERROR', summary: 'search the newest 1000' },
+    { run: 'logs api -g timeout --level warn', summary: 'search one app' },
+    { run: 'logs --json | jq -r .text', summary: 'every field, for a program' },
   ],
   type: 'query',
   needsServer: true,
@@ -29,21 +34,47 @@ export const logs = defineCommand({
     if (!Number.isInteger(tail) || tail < 0 || tail > 10_000) throw new PilotError('USAGE', `--lines wants a whole number from 0 to 10000, not ${value(options, 'lines')}.`)
     const follow = flag(options, 'follow')
     const deployment = value(options, 'deployment')
-    const target = await resolveApp(context, args[0])
+    const project = await resolveProject(context)
+    const apps = args.length > 0 ? args : context.globals.app !== undefined || project.apps.length === 0 ? [await chooseApp(context, project, undefined)] : project.apps
+    if (deployment !== undefined && apps.length > 1) throw new PilotError('USAGE', 'A deployment belongs to one app.', { suggestion: `Name one: ${apps.join(', ')}.` })
+    const targets = await Promise.all(apps.map(async (app) => appTarget(project, args.length === 0 ? app : await chooseApp(context, project, app))))
+    const wanted = filterOf(options)
     const client = await context.client()
     const { output } = context
-    const names = output.json ? undefined : await instanceNames(client, target, context.signal)
+    const names = new Map(output.json ? [] : await Promise.all(targets.map(async (target) => [target.params.app, await instanceNames(client, target, context.signal)] as const)))
     return await untilInterrupt(context, async (signal) => {
-      for await (const line of client.logs(target.params, { ...target.query, tail, follow, signal, ...(deployment === undefined ? {} : { deployment }) })) {
-        const name = await names?.nameOf(line)
-        await output.raw(output.json ? `${safeJson(line)}\n` : `${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), instance: names!.several ? name : undefined })}\n`)
+      for await (const line of readLogs(client, { targets, tail, follow, signal, ...(wanted === undefined ? {} : { wanted }), ...(deployment === undefined ? {} : { deployment }) })) {
+        if (output.json) {
+          await output.raw(`${safeJson(line)}\n`)
+          continue
+        }
+        const known = names.get(line.app)!
+        const name = await known.nameOf(line)
+        const from = [...(targets.length > 1 ? [line.app] : []), ...(known.several ? [name] : [])].join(' ')
+        await output.raw(`${logText(line, { style: output.out, timestamps: flag(options, 'timestamps'), from })}\n`)
       }
     })
   },
 })
 
-function logText({ stream, at, text }: LogLine, { style, timestamps, instance }: { style: Style; timestamps: boolean; /** Where several write. */ instance: string | undefined }): string {
-  const head = [...(timestamps && at !== undefined ? [at] : []), ...(instance === undefined ? [] : [cleanLine(instance)])].join(' ')
+function filterOf(options: Options): ((line: LogLine) => boolean) | undefined {
+  const grep = value(options, 'grep')
+  const level = value(options, 'level') as LogLevel | undefined
+  if (grep === undefined && level === undefined) return undefined
+  const pattern = grep === undefined ? undefined : patternOf(grep)
+  return ({ text }) => (pattern === undefined || pattern.test(text)) && (level === undefined || isAtLeast(text, level))
+}
+
+function patternOf(text: string): RegExp {
+  try {
+    return new RegExp(text, 'i')
+  } catch (error) {
+    throw new PilotError('USAGE', `--grep wants a regular expression, and ${text} is none.`, { reason: (error as Error).message })
+  }
+}
+
+function logText({ stream, at, text }: LogLine, { style, timestamps, from }: { style: Style; timestamps: boolean; /** App and instance, where several write. */ from: string }): string {
+  const head = [...(timestamps && at !== undefined ? [at] : []), ...(from === '' ? [] : [cleanLine(from)])].join(' ')
   const body = cleanLine(text)
   return `${head === '' ? '' : `${style.dim(head)} `}${stream === 'pilot' ? style.accent(body) : body}`
 }

@@ -1,3 +1,4 @@
+import { PilotError } from '@pilot/core/errors'
 import { afterEach, expect, test, vi } from 'vitest'
 import { at, emptyStatus, appView, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
 import { runCommand } from '../../testing/run-command.ts'
@@ -139,6 +140,28 @@ test('logs cannot act on the terminal; --json keeps every field', async () => {
   const json = (await run(['logs', '-p', 'shop', '--json'], answers)).stdout
   expect(json).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
   expect(json.trimEnd().split('\n').map((text) => (JSON.parse(text) as { instance: string }).instance)).toEqual(['a', 'b'])
+})
+
+test('logs of all apps come in the order of their times, each line with its app; never deployed ones are left out', async () => {
+  const line = (text: string, minute: number) => ({ deployment: 'd1', instance: 'a', stream: 'stdout', at: new Date(Date.parse(at) + minute * 60_000).toISOString(), text, cursor: String(minute) })
+  const lines: Record<string, object[]> = { api: [line('WARN slow', 1), line('listening', 3)], web: [line('{"level":"error","msg":"no api"}', 2), line('no API yet', 4)] }
+  const answers = {
+    status: () => ({ ...emptyStatus, apps: [appView(), appView({ app: 'web' }), appView({ app: 'new' })] }),
+    logs: ({ params }: { params: { app: string } }) => {
+      if (params.app === 'new') throw new PilotError('NOT_ALLOWED_NOW', 'new has no logs')
+      return lines[params.app]
+    },
+  } as never
+  const shown = async (...argv: string[]) => (await run(['logs', '-p', 'shop', ...argv], answers)).stdout.trimEnd().split('\n')
+  expect(await shown()).toEqual(['api WARN slow', 'web {"level":"error","msg":"no api"}', 'api listening', 'web no API yet'])
+  expect(await shown('-n', '1')).toEqual(['web no API yet'])
+  expect(await shown('-g', 'no api')).toEqual(['web {"level":"error","msg":"no api"}', 'web no API yet'])
+  expect(await shown('--level', 'warn')).toEqual(['api WARN slow', 'web {"level":"error","msg":"no api"}'])
+  expect(await shown('api', '-g', 'LISTEN')).toEqual(['listening'])
+  expect((await shown('--json')).map((text) => (JSON.parse(text) as { app: string }).app)).toEqual(['api', 'web', 'api', 'web'])
+  expect(await run(['logs', '-p', 'shop', '-g', '('], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('regular expression') })
+  expect(await run(['logs', 'new', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('new has no logs') })
+  expect(await run(['logs', '-p', 'shop', '--deployment', 'v1'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('Name one: api, web, new.') })
 })
 
 test('lines of several instances begin with short names, from the first line on', async () => {
