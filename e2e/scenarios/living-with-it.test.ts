@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { get, openPilot, type Pilot, type Ran } from '../driver/pilot.ts'
+import { get, openPilot, root, type Pilot, type Ran } from '../driver/pilot.ts'
 import { ensureBaseImages } from '../environments/docker-base-images.ts'
 
 /** From `install-cli` to `uninstall` with the usual home, in a user's folder that is made for it. */
@@ -63,6 +63,22 @@ test('what the unit starts brings back what was stopped', async () => {
   await expect.poll(async () => (await get(web.status.fallbackUrl).catch(() => ({ text: '' }))).text, { timeout: 30_000 }).toBe('web')
 })
 
+test('a provider of somebody else is added, offered by setup, and refused when it is none', async () => {
+  const folder = join(user, 'shop/pilot-provider-mars')
+  await mkdir(folder)
+  const zod = join(root, 'node_modules/zod')
+  const describe = (pilot: object | undefined) => writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'pilot-provider-mars', version: '1.2.3', type: 'module', exports: './main.js', pilot, peerDependencies: { '@pilot/core': '*' }, dependencies: { zod: `file:${zod}` } }))
+  await writeFile(join(folder, 'main.js'), `import * as z from 'zod'\nimport { contractVersion, defineProvider } from '@pilot/core'\nexport default defineProvider({ name: 'mars', title: 'Mars', contract: contractVersion, settings: z.object({}), check: async () => [], connect: async () => ({ kinds: [], close: async () => {} }) })\n`)
+  await describe(undefined)
+  const refused = await run('provider', 'add', folder, '--yes')
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('PROVIDER_UNUSABLE')])
+  await describe({ provider: 'mars', contract: 1 })
+  expect((await run('provider', 'add', folder)).stderr).toContain('--yes')
+  expect((await ok('provider', 'add', folder, '--yes')).stdout).toBe('Installed pilot-provider-mars 1.2.3: Mars\n')
+  expect((await ok('provider', 'list')).stdout).toMatch(/mars +Mars +pilot-provider-mars 1\.2\.3/)
+  expect((await run('provider', 'add', './nowhere.tgz', '--yes')).stderr).toContain('NOT_FOUND')
+})
+
 test('uninstall loses no data without a word for it', async () => {
   for (const words of [['uninstall'], ['uninstall', '--yes']]) {
     const refused = await run(...words)
@@ -93,8 +109,8 @@ test('a second uninstall finds nothing, and that is no error', async () => {
   expect(existsSync(join(user, '.pilot'))).toBe(false)
 })
 
-/** What the user's folder holds besides the project. */
+/** What the user's folder holds besides the project and npm's cache. */
 async function filesLeft(folder: string): Promise<readonly string[]> {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
-  return files.filter((file) => !file.startsWith(join(folder, 'shop')))
+  return files.filter((file) => !['shop', '.npm'].some((other) => file.startsWith(join(folder, other))))
 }

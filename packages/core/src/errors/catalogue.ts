@@ -60,7 +60,7 @@ export const catalogue = {
   SECRET_IN_BUILD_ARGUMENT: entry('A build argument carries the value of a secret.', 'Build arguments stay readable in the image; use a secret mount (`RUN --mount=type=secret`).', { exit: 2, http: 400 }),
   BUILD_FAILED: entry('The build failed.', 'The last lines of the build say why.', { pointsBack: true }),
   UNHEALTHY: entry('The new deployment did not become healthy; the running release was not touched.', 'The message carries status, exit code and last log lines.', { exit: 4, pointsBack: true }),
-  RELEASE_COMMAND_FAILED: entry('The release command failed; the running release was not touched.', 'Its last lines say why. Mend it and run `up` again; `release:` in pilot.yaml or a Procfile names it.'),
+  RELEASE_COMMAND_FAILED: entry('The release command failed; the running release was not touched.', 'Its last lines say why. Mend it and run `up` again; the manifest or the Procfile names it.'),
   WRONG_PORT: entry('The app listens on another port than expected; the running release was not touched.', 'Write the port that was found into pilot.yaml, or listen on $PORT.', { exit: 4 }),
   ARTIFACT_GONE: entry('The artifact of that deployment no longer exists.', 'Deploy again from source with `up`.'),
   CANCELLED: entry('The operation was cancelled.', 'Run the command again to start over; what was done is kept.', { exit: 130, http: 409 }),
@@ -82,7 +82,8 @@ export const catalogue = {
   STATE_CORRUPT: entry('The recorded state cannot be read.', 'See `state history` and `state restore`.'),
   SECRET_UNREADABLE: entry('A secret cannot be decrypted.', 'Key file and secrets belong together: restore both from one backup of the home, or set the secret again with `secret set`.'),
   BACKUP_DAMAGED: entry('A backup cannot be read, or is not what was written.', 'Restore another one: `db backups` lists them.'),
-  KIND_UNKNOWN: entry('A recorded resource belongs to a provider that is not installed.', 'Install its package into the folder `providers` of the home; the message names package and version.'),
+  KIND_UNKNOWN: entry('A recorded resource belongs to a provider that is not installed.', 'Install its package with `provider add PACKAGE@VERSION`; the message names package and version.'),
+  PROVIDER_UNUSABLE: entry('The package is no provider that this Pilot can use; nothing was changed.', 'Choose another version of it.', { http: 422 }),
   INTERNAL: entry('Something went wrong inside Pilot.', 'Please report it with the details that `--json` prints.'),
 } as const satisfies Record<string, ErrorEntry>
 

@@ -23,6 +23,7 @@ export {
   statusSchema,
   type AllowedActions,
   type AppView,
+  type CommandOutput,
   type Deployments,
   type Env,
   type EnvDiff,
@@ -33,6 +34,7 @@ export {
   type StatusView,
 } from './apps.ts'
 export { appDefinitionSchema, appWithSourceSchema, sourceHeldSchema, sourceRecordSchema, type AppWithSource, type SourceHeld } from './definition.ts'
+export { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema, type Database, type Login } from './databases.ts'
 export { activitySchema, streamEventSchema, type Activity, type StreamEvent } from './events.ts'
 export {
   jobSchema,
@@ -50,6 +52,6 @@ export {
 } from './operations.ts'
 export { metricsSchema, type Metrics } from './metrics.ts'
 export { planChangeSchema, platformPlanSchema, platformSchema, setupInputSchema, type PlanChange, type Platform, type PlatformPlan } from './platforms.ts'
-export { doctorSchema, infoSchema, providerSchema, shutdownRequestSchema, type Doctor, type Info, type Provider } from './server.ts'
+export { doctorSchema, infoSchema, providerAddedSchema, providerSchema, shutdownRequestSchema, type Doctor, type Info, type Provider, type ProviderAdded } from './server.ts'
 export { appIdentitySchema, digestSchema, doneSchema, errorBodySchema, findingSchema, nameSchema, type Done } from './shared.ts'
 export { scopeSchema, stateChangedSchema, stateHistorySchema, type Scope, type StateChanged, type StateHistory } from './state.ts'

@@ -1,12 +1,13 @@
 import * as z from 'zod'
-import { appViewSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
+import { appViewSchema, commandOutputSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
+import { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema } from './databases.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
 import { metricsSchema } from './metrics.ts'
 import { jobSchema, jobStateSchema, operationAcceptedSchema, operationRequestSchema, operationSchema } from './operations.ts'
 import { platformPlanSchema, platformSchema, setupInputSchema } from './platforms.ts'
 import type { Body, Params, Query, Response, RouteName } from './routes.ts'
-import { doctorSchema, infoSchema, providerSchema, shutdownRequestSchema } from './server.ts'
+import { doctorSchema, infoSchema, providerAddedSchema, providerSchema, shutdownRequestSchema } from './server.ts'
 import { appIdentitySchema, digestSchema, doneSchema, nameSchema } from './shared.ts'
 import { scopeSchema, stateChangedSchema, stateHistorySchema } from './state.ts'
 
@@ -16,6 +17,7 @@ const id = z.object({ id: z.string().max(100) })
 const scope = z.object({ scope: z.string().max(300) })
 const onPlatform = { platform: nameSchema.optional() }
 const text = z.string()
+const command = z.array(z.string().max(100_000)).min(1).max(1000)
 
 /** What the server checks each request with, and what the OpenAPI document says. */
 export const routeSchemas = {
@@ -23,6 +25,7 @@ export const routeSchemas = {
   shutdown: { body: shutdownRequestSchema, response: doneSchema },
   doctor: { response: doctorSchema },
   providers: { query: z.object({ check: flag.optional() }), response: z.object({ providers: z.array(providerSchema) }) },
+  addProvider: { body: z.object({ package: z.string().min(1).max(1000).describe('PACKAGE@VERSION, or the absolute path of a folder or tarball.') }), response: providerAddedSchema },
 
   platforms: { response: z.object({ platforms: z.array(platformSchema) }) },
   planPlatform: { body: setupInputSchema, response: platformPlanSchema },
@@ -51,11 +54,18 @@ export const routeSchemas = {
   putSecrets: { params: appIdentitySchema, query: z.object(onPlatform), body: putSecretsSchema, response: secretsPutSchema },
   removeSecret: { params: appIdentitySchema.extend({ name: secretNameSchema }), query: z.object(onPlatform), response: doneSchema },
   metrics: { params: appIdentitySchema, query: z.object({ ...onPlatform, seconds: count.min(1).max(8 * 24 * 3600).optional() }), response: metricsSchema },
+  database: { params: appIdentitySchema, query: z.object(onPlatform), response: databaseSchema },
+  databaseUsers: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ users: z.array(databaseUserSchema) }) },
+  databaseLogin: { params: appIdentitySchema, query: z.object(onPlatform), response: databaseLoginSchema },
+  backups: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ backups: z.array(backupSchema) }) },
   logs: {
     params: appIdentitySchema,
     query: z.object({ ...onPlatform, follow: flag.optional(), tail: count.max(10_000).optional(), cursor: text.optional(), deployment: text.optional() }),
     response: logLineSchema,
   },
+
+  run: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command }), response: commandOutputSchema },
+  exec: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command, process: nameSchema.optional(), instance: text.max(200).optional() }), response: commandOutputSchema },
 
   scopes: { query: z.object(onPlatform), response: z.object({ scopes: z.array(scopeSchema) }) },
   stateHistory: { params: scope, query: z.object(onPlatform), response: stateHistorySchema },

@@ -1,10 +1,11 @@
-import type { AppIdentity, LogLine } from '@pilot/core'
+import type { AppIdentity, Backup, DatabaseUser, LogLine } from '@pilot/core'
 import type { Activity, StreamEvent } from './events.ts'
-import type { AppView, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
+import type { AppView, CommandOutput, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
 import type { Metrics } from './metrics.ts'
 import type { Job, JobState, Operation, OperationAccepted, OperationRequest } from './operations.ts'
 import type { Platform, PlatformPlan } from './platforms.ts'
-import type { Doctor, Info, Provider } from './server.ts'
+import type { Doctor, Info, Provider, ProviderAdded } from './server.ts'
+import type { Database, Login } from './databases.ts'
 import type { Done } from './shared.ts'
 import type { SourceHeld } from './definition.ts'
 import type { Scope, StateChanged, StateHistory } from './state.ts'
@@ -59,6 +60,7 @@ export const routes = {
   shutdown: route<{ body: { wait?: boolean }; response: Done }>('POST', '/v1/shutdown', 'Stop this server; apps run on', 202),
   doctor: route<{ response: Doctor }>('GET', '/v1/doctor', 'What is on the machine, what is missing, and how to get it'),
   providers: route<{ query: { check?: boolean }; response: { providers: Provider[] } }>('GET', '/v1/providers', 'Installed providers, third-party ones included'),
+  addProvider: route<{ body: { package: string }; response: ProviderAdded }>('POST', '/v1/providers', 'Install a third-party provider into this home'),
 
   platforms: route<{ response: { platforms: Platform[] } }>('GET', '/v1/platforms', 'The platforms of this home'),
   planPlatform: route<{ body: { provider: string; name?: string; settings?: Record<string, unknown> }; response: PlatformPlan }>('POST', '/v1/platforms/plan', 'What setup would create, and what it costs'),
@@ -84,7 +86,14 @@ export const routes = {
   putSecrets: route<{ params: AppIdentity; query: OnPlatform; body: { values: Record<string, string> }; response: SecretsPut }>('PUT', `${app}/secrets`, 'Store secrets; they take effect with the operation `secret` or the next `up`'),
   removeSecret: route<{ params: AppIdentity & { name: string }; query: OnPlatform; response: Done }>('DELETE', `${app}/secrets/{name}`, 'Remove a secret; deployments that refer to it keep it'),
   metrics: route<{ params: AppIdentity; query: OnPlatform & { seconds?: number }; response: Metrics }>('GET', `${app}/metrics`, 'What the app did and used lately: requests, errors, latency, processor, memory'),
+  database: route<{ params: AppIdentity; query: OnPlatform; response: Database }>('GET', `${app}/database`, 'The database of the app: size, connections, version, how it is reached'),
+  databaseUsers: route<{ params: AppIdentity; query: OnPlatform; response: { users: DatabaseUser[] } }>('GET', `${app}/database/users`, 'Roles that can log in to it'),
+  databaseLogin: route<{ params: AppIdentity; query: OnPlatform; response: Login }>('POST', `${app}/database/login`, 'The login of the app with its password; stands in the activity'),
+  backups: route<{ params: AppIdentity; query: OnPlatform; response: { backups: Backup[] } }>('GET', `${app}/database/backups`, 'Backups, newest first'),
   logs: stream<{ params: AppIdentity; query: OnPlatform & { follow?: boolean; tail?: number; cursor?: string; deployment?: string }; response: LogLine }>(`${app}/logs`, 'Log lines of the app', 'lines'),
+
+  run: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[] }; response: CommandOutput }>(`${app}/run`, 'Run a command in the app\'s artifact with its environment; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
+  exec: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[]; process?: string; instance?: string }; response: CommandOutput }>(`${app}/exec`, 'Run a command inside a running instance; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
 
   scopes: route<{ query: OnPlatform; response: { scopes: Scope[] } }>('GET', '/v1/scopes', 'Scopes that have state'),
   stateHistory: route<{ params: { scope: string }; query: OnPlatform; response: StateHistory }>('GET', '/v1/scopes/{scope}/history', 'Versions of the recorded state'),

@@ -40,3 +40,10 @@ export const providerSchema = z
   })
   .meta({ id: 'Provider' })
 export type Provider = z.infer<typeof providerSchema>
+
+export const providerAddedSchema = z.object({
+  provider: providerSchema,
+  permissions: z.array(z.string()).optional().describe('What its kinds say that they need; absent where it wants settings first.'),
+  replaces: z.string().optional().describe('The version that was there before.'),
+})
+export type ProviderAdded = z.infer<typeof providerAddedSchema>

@@ -28,9 +28,9 @@ interface Manifest {
   readonly pilot?: { readonly provider?: unknown; readonly contract?: unknown }
 }
 
-/** Providers that come with Pilot, and those in `<home>/providers/node_modules`. `extra`: for tests. */
-export function openProviders({ home, extra = [] }: { readonly home: string; readonly extra?: readonly AnyProvider[] }): Providers {
-  const modules = join(home, 'providers', 'node_modules')
+/** Providers that come with Pilot, and those in `<home>/providers/node_modules`. `folder`: another one in place of it; `extra`: for tests. */
+export function openProviders({ home, folder = join(home, 'providers'), extra = [] }: { readonly home: string; readonly folder?: string; readonly extra?: readonly AnyProvider[] }): Providers {
+  const modules = join(folder, 'node_modules')
   const loaded = new Map<string, Promise<AnyProvider>>()
 
   async function list(): Promise<readonly InstalledProvider[]> {
@@ -51,7 +51,7 @@ export function openProviders({ home, extra = [] }: { readonly home: string; rea
     const all = await list()
     const installed = all.find((candidate) => candidate.name === name)
     if (installed === undefined) {
-      throw new PilotError('NOT_FOUND', `There is no provider ${name}`, { reason: `Installed: ${all.map((provider) => provider.name).join(', ')}.`, suggestion: 'Install its package: `npm install --prefix HOME/providers PACKAGE@VERSION`, HOME being the Pilot home.' })
+      throw new PilotError('NOT_FOUND', `There is no provider ${name}`, { reason: `Installed: ${all.map((provider) => provider.name).join(', ')}.`, suggestion: 'Install its package: `provider add PACKAGE@VERSION`.' })
     }
     if (installed.unusable !== undefined) throw unusable(installed, installed.unusable)
     const promise = loaded.get(name) ?? importProvider(installed)
@@ -104,5 +104,5 @@ async function packagesIn(modules: string): Promise<readonly string[]> {
 }
 
 function unusable({ name, package: packageName, version }: InstalledProvider, reason: string): PilotError {
-  return new PilotError('KIND_UNKNOWN', `The provider ${name} (${packageName}@${version}) cannot be used`, { reason, suggestion: `Install a version that fits: \`npm install --prefix HOME/providers ${packageName}@VERSION\`, HOME being the Pilot home.` })
+  return new PilotError('KIND_UNKNOWN', `The provider ${name} (${packageName}@${version}) cannot be used`, { reason, suggestion: `Install a version that fits: \`provider add ${packageName}@VERSION\`.` })
 }

@@ -10,6 +10,7 @@ interface Row {
 export const commandTable = [
   { name: 'doctor', group: 'Start', summary: 'Check this machine, and say how to get what is missing' },
   { name: 'init', group: 'Start', summary: 'Write pilot.yaml for the app in this folder' },
+  { name: 'import', group: 'Start', summary: 'Write pilot.yaml from the file of another tool' },
   { name: 'install-cli', group: 'Start', summary: 'Make `pilot` a command that this user can type anywhere' },
   { name: 'completion', group: 'Start', summary: 'Print what completes commands in bash, zsh or fish' },
   { name: 'help', group: 'Start', summary: 'Show the help of a command, or print the manual page' },

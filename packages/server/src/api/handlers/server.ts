@@ -1,9 +1,9 @@
-import { join } from 'node:path'
 import * as z from 'zod'
 import { isPilotError, listPlatforms, type Finding } from '@pilot/core'
 import type { Doctor, Provider } from '../../contract/server.ts'
 import { apiVersion } from '../../contract/version.ts'
 import { countJobs } from '../../jobs/queue.ts'
+import { addProvider } from '../../providers/add.ts'
 import type { InstalledProvider } from '../../providers/installed.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -34,7 +34,7 @@ export function serverHandlers({ db, home, serverId, providers, facts, shutdown 
       const installed = await providers.list()
       const found = await Promise.all(installed.filter(({ unusable }) => unusable === undefined).map(async (provider) => (await findingsOf(provider, signal)).map((finding) => ({ ...finding, about: provider.name }))))
       const broken = installed.flatMap(({ name, package: packageName, unusable }) =>
-        unusable === undefined ? [] : [{ id: `provider.${name}`, status: 'problem' as const, title: `The provider ${packageName} cannot be used: ${unusable}`, fix: `Install a version that fits: \`npm install --prefix ${join(home.dir, 'providers')} ${packageName}@VERSION\`.`, about: name }],
+        unusable === undefined ? [] : [{ id: `provider.${name}`, status: 'problem' as const, title: `The provider ${packageName} cannot be used: ${unusable}`, fix: `Install a version that fits: \`provider add ${packageName}@VERSION\`.`, about: name }],
       )
       return { findings: [{ id: 'server', status: 'ok' as const, title: `The server ${facts.version} runs (process ${process.pid})`, about: 'server' }, ...found.flat(), ...broken] } satisfies Doctor
     },
@@ -42,6 +42,11 @@ export function serverHandlers({ db, home, serverId, providers, facts, shutdown 
     async providers({ query: { check }, signal }) {
       const all = await providers.list()
       return { providers: await Promise.all(all.map((provider) => view(provider, check === true, signal))) }
+    },
+
+    async addProvider({ body, signal }) {
+      const { installed, permissions, replaces } = await addProvider({ home: home.dir, spec: body.package, signal })
+      return { provider: await view(installed, false, signal), ...(permissions === undefined ? {} : { permissions: [...permissions] }), ...(replaces === undefined ? {} : { replaces }) }
     },
   } satisfies Partial<Handlers>
 

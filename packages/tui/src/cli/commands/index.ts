@@ -5,6 +5,7 @@ import type { CommandName } from '../command-table.ts'
 export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefinition>>> = {
   doctor: async () => (await import('./doctor.ts')).doctor,
   init: async () => (await import('./init.ts')).init,
+  import: async () => (await import('./import.ts')).importFile,
   'install-cli': async () => (await import('./install-cli.ts')).installCli,
   completion: async () => (await import('./completion.ts')).completion,
   help: async () => (await import('./help.ts')).help,
@@ -21,6 +22,8 @@ export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefi
   logs: async () => (await import('./logs.ts')).logs,
   metrics: async () => (await import('./metrics.ts')).metrics,
   open: async () => (await import('./open.ts')).open,
+  run: async () => (await import('./run.ts')).run,
+  exec: async () => (await import('./run.ts')).exec,
   restart: async () => (await import('./lifecycle.ts')).restart,
   stop: async () => (await import('./lifecycle.ts')).stop,
   start: async () => (await import('./lifecycle.ts')).start,
@@ -44,5 +47,7 @@ export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefi
   'state history': async () => (await import('./state.ts')).stateHistory,
   'state restore': async () => (await import('./state.ts')).stateRestore,
   'state forget': async () => (await import('./state.ts')).stateForget,
+  'provider list': async () => (await import('./provider.ts')).providerList,
+  'provider add': async () => (await import('./provider.ts')).providerAdd,
   destroy: async () => (await import('./destroy.ts')).destroy,
 }

@@ -50,7 +50,7 @@ export const setup = defineCommand({
   },
 })
 
-async function listProviders(context: CommandContext): Promise<number> {
+export async function listProviders(context: CommandContext): Promise<number> {
   const { providers } = await (await context.client()).request('providers', { query: { check: true }, signal: context.signal, timeoutMs: 60_000 })
   await context.output.answer({ providers }, () => providersText(providers, context.output.out))
   context.say('`setup PROVIDER` creates a platform.')
