@@ -4,7 +4,7 @@ export type { Emit, EventBody, Phase, PilotEvent, ResourceAction } from './event
 export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
-export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, HealthCheck, InstanceStatus, LinkSpec, LogCall, LogLine, TaskSpec, TrafficSpec, WorkerSpec } from './provider/compute.ts'
+export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, HealthCheck, InstanceStatus, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
   defineKind,
@@ -42,6 +42,7 @@ export {
   type PlatformSpec,
   type RegistryCapability,
 } from './provider/provider.ts'
+export type { Backup, BackupNote, DatabaseAdministration, DatabaseCall, DatabaseInfo, DatabaseLogin, DatabaseOperation, DatabaseUser, Restored } from './provider/databases.ts'
 export { problemOf } from './provider/findings.ts'
 export { isRef, isSecretRef, isTemplate, ref, secretRef, template, type Input, type Json, type Ref, type SecretRef, type Template } from './provider/value.ts'
 export { createFileSecretStore, type FileSecretStoreOptions } from './secrets/file-secret-store.ts'
@@ -54,6 +55,8 @@ export { stateFormat, type Fence, type JournalEntry, type LeaseHolder, type Leas
 export type { AppDefinition, PackedSource } from './lifecycle/app-definition.ts'
 export type * from './lifecycle/phases.ts'
 export { actionTable, allowedActions, type ActionVerdict, type AppAction } from './lifecycle/actions.ts'
+export { backupDatabase, restoreDatabase, type BackupInput, type RestoreInput } from './lifecycle/backup.ts'
+export { databaseBackups, databaseInfo, databaseLogin, databaseUsers, type DatabaseView } from './lifecycle/databases.ts'
 export { build } from './lifecycle/build.ts'
 export { effectiveConfiguration, type EffectiveValue } from './lifecycle/configuration.ts'
 export { listSecrets, removeSecret, setSecret, storeSecrets, type SecretLine, type StoredSecret } from './lifecycle/app-secrets.ts'
@@ -65,6 +68,7 @@ export { deploy } from './lifecycle/deploy.ts'
 export { deployedApps } from './lifecycle/deployed-apps.ts'
 export { destroyApp, destroyPlatform } from './lifecycle/destroy.ts'
 export { findBuild, readLedger, type Ledger } from './lifecycle/ledger.ts'
+export { execInInstance, runOneOff, type OneOffInput } from './lifecycle/one-off.ts'
 export { push } from './lifecycle/push.ts'
 export { release, rollback } from './lifecycle/release.ts'
 export { restart, start, stop } from './lifecycle/run-state.ts'

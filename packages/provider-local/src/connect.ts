@@ -52,7 +52,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       outputs: { edgePort: ref<number>(keys.edge).output('port'), postgresPort: ref<number>(keys.postgres).output('port') },
     }),
     compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }), static: staticCompute({ home, platformId }) },
-    database: databaseCapability(platformId),
+    database: databaseCapability({ home, platformId }),
     builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
     async close() {},
   }

@@ -1,6 +1,8 @@
 import { ref, template, type DatabaseCapability, type Resource } from '@pilot/core'
 import { linkAddresses } from './compute/container.ts'
 import { keys } from './compute/keys.ts'
+import type { Home } from '@pilot/host'
+import { databaseAdministration } from './database-administration.ts'
 import { databaseName, databaseUserName } from './ownership.ts'
 import { postgresMajor } from './postgres/apps-cluster.ts'
 
@@ -8,9 +10,10 @@ import { postgresMajor } from './postgres/apps-cluster.ts'
 const connectionLimit = 40
 
 /** One database and one user per app and environment. Containers reach it by a link of their own network, processes directly. */
-export function databaseCapability(platformId: string): DatabaseCapability {
+export function databaseCapability({ home, platformId }: { home: Home; platformId: string }): DatabaseCapability {
   return {
     major: postgresMajor,
+    administration: databaseAdministration({ home, platformId }),
     database({ app, target, from, appOutputs, password }) {
       const name = databaseName(platformId, from ?? app)
       const own: Resource[] = from ? [] : [{ key: keys.database, kind: 'local/database', inputs: { name } }]

@@ -13,7 +13,7 @@ export type EventBody =
   | { readonly type: 'app.released'; readonly app: string; readonly release: number; readonly deployment: string; readonly url: string; readonly fallbackUrl?: string; readonly changed: boolean }
   | { readonly type: 'operation.finished'; readonly outcome: 'done' | 'failed' | 'cancelled'; readonly url?: string; readonly error?: ErrorBody; readonly result?: Readonly<Record<string, unknown>> }
 
-export type Phase = 'setup' | 'build' | 'push' | 'deploy' | 'release' | 'drain' | 'destroy'
+export type Phase = 'setup' | 'build' | 'push' | 'deploy' | 'release' | 'drain' | 'backup' | 'restore' | 'destroy'
 export type ResourceAction = 'create' | 'update' | 'replace' | 'delete' | 'keep'
 
 export type PilotEvent = EventBody & { readonly v: 1; readonly at: string }

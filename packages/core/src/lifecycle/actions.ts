@@ -4,7 +4,7 @@ import type { AppState } from './records.ts'
 import { appTitle } from './scope.ts'
 
 /** What can be done with an app. The phases keep to it (`withApp`); commands, the API and the screens ask `allowedActions`. */
-export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'destroy'
+export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'backup' | 'restore' | 'destroy'
 
 const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
 const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
@@ -24,6 +24,8 @@ export const actionTable: Readonly<Record<AppAction, { readonly states: readonly
   secret: { states: always, otherwise: '' },
   logs: { states: known, otherwise: 'It is not deployed.' },
   open: { states: running, otherwise: 'It does not run.' },
+  backup: { states: [...known, 'destroyed'], otherwise: 'It was never deployed, so it has no database.' },
+  restore: { states: [...known, 'destroyed'], otherwise: 'It was never deployed, so it has no database.' },
   // Also what was never deployed may have left records, builds and secrets.
   destroy: { states: always, otherwise: '' },
 }

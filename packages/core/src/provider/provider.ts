@@ -7,6 +7,7 @@ import type { ArtifactReference, Compute } from './compute.ts'
 import type { Blueprint } from './graph.ts'
 import type { AnyKind } from './kind.ts'
 import type { Input } from './value.ts'
+import type { DatabaseAdministration } from './databases.ts'
 
 /** Raised when the contract changes incompatibly. `package.json` of a provider says `pilot: { provider, contract }`, read before import. */
 export const contractVersion = 1
@@ -105,6 +106,8 @@ export interface DatabaseCapability {
    * `host`, `port`, `database`, `user`, and `url` for use by `target`.
    */
   database(spec: DatabaseSpec): Blueprint
+  /** Information, users, backup and restore. */
+  readonly administration?: DatabaseAdministration
 }
 
 export interface DatabaseSpec {

@@ -7,6 +7,7 @@ import { assertOurs, ownerOfText, ownerText } from '../ownership.ts'
 import { asSuperuser, asSuperuserIfThere } from '../postgres/apps-cluster.ts'
 import { scramVerifier } from '../postgres/scram.ts'
 import { findRole, markedRoles } from './database.ts'
+import { replacedName } from '../postgres/swap-databases.ts'
 import { freeOfCharge } from './shared.ts'
 
 const inputs = z.object({
@@ -77,12 +78,21 @@ export function databaseUserKind(home: Home): AnyKind {
         await put({ ...call, client })
         return {}
       }),
-    delete: ({ id, checkpoint }) =>
+    delete: ({ id, recorded: { database }, checkpoint }) =>
       asSuperuserIfThere(home, { doing: `The database user ${id}` }, {}, async (client) => {
         await checkpoint()
+        for (const name of database === undefined ? [] : [database, replacedName(database)]) await leave({ home, client, user: id, database: name, owner: database! })
         await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [id])
         await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(id)}`)
         return {}
       }),
   })
+}
+
+/** What the login made as itself goes to the owner, and what was granted to it is taken back: a role that has either cannot be dropped. */
+async function leave({ home, client, user, database, owner }: { home: Home; client: Client; user: string; database: string; owner: string }): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM pg_database d, pg_roles u, pg_roles o WHERE d.datname = $1 AND u.rolname = $2 AND o.rolname = $3', [database, user, owner])
+  if (rowCount === 0) return
+  const role = pg.escapeIdentifier(user)
+  await asSuperuser(home, { doing: `The database user ${user}`, database }, (inside) => inside.query(`REASSIGN OWNED BY ${role} TO ${pg.escapeIdentifier(owner)}; DROP OWNED BY ${role}`))
 }

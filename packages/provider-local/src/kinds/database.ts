@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { defineKind, type AnyKind, type Listed, type Reading } from '@pilot/core'
 import { reservePort, type Home } from '@pilot/host'
 import type { Client } from 'pg'
@@ -5,6 +6,8 @@ import pg from 'pg'
 import * as z from 'zod'
 import { assertOurs, ownerOfText, ownerText } from '../ownership.ts'
 import { asSuperuser, asSuperuserIfThere } from '../postgres/apps-cluster.ts'
+import { backupsFolder } from '../postgres/backups-folder.ts'
+import { replacedName, restoreRole, restoringName } from '../postgres/swap-databases.ts'
 import { freeOfCharge } from './shared.ts'
 
 const inputs = z.object({
@@ -65,7 +68,9 @@ export function databaseKind(home: Home): AnyKind {
     delete: ({ id, checkpoint }) =>
       asSuperuserIfThere(home, { doing: `The database ${id}` }, {}, async (client) => {
         await checkpoint()
-        await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(id)} WITH (FORCE)`)
+        for (const name of [id, restoringName(id), replacedName(id)]) await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`)
+        await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(restoreRole(id))}`)
+        await rm(backupsFolder(home, id), { recursive: true, force: true })
         await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(id)}`)
         return {}
       }),

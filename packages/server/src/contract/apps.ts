@@ -142,6 +142,12 @@ export const putSecretsSchema = z.object({ values: z.record(secretNameSchema, z.
 export const secretsPutSchema = z.object({ stored: z.array(z.object({ name: z.string(), version: z.number().int() })) })
 export type SecretsPut = z.infer<typeof secretsPutSchema>
 
+/** One line of newline-delimited JSON: what a command writes, in base64 as it comes, or at its end the exit code; `{ error }` when it broke on the server's side. */
+export const commandOutputSchema = z
+  .union([z.object({ stream: z.enum(['stdout', 'stderr']), data: z.string() }), z.object({ exitCode: z.number().int() })])
+  .meta({ id: 'CommandOutput' })
+export type CommandOutput = z.infer<typeof commandOutputSchema>
+
 /** One line of newline-delimited JSON; the last line is `{ error }` when the stream broke on the server's side. */
 export const logLineSchema = z
   .object({ deployment: z.string(), instance: z.string(), process: z.string().optional(), stream: z.enum(['stdout', 'stderr', 'pilot']), at: timeSchema.optional(), text: z.string(), cursor: z.string() })

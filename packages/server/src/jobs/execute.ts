@@ -1,4 +1,5 @@
 import {
+  backupDatabase,
   build,
   configure,
   deploy,
@@ -15,6 +16,7 @@ import {
   redactValue,
   release,
   restart,
+  restoreDatabase,
   rollback,
   appScope,
   start,
@@ -89,6 +91,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
 
     try {
       const result = await act(payload, context, {
+        job,
         openSource: (source) => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source }),
         async forget() {
           await platforms.forget(context.platform.id)
@@ -108,13 +111,14 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
 }
 
 interface Surroundings {
+  readonly job: ClaimedJob
   openSource(source: { readonly digest: string }): Promise<PackedSource>
   /** Nothing of the platform is left. */
   forget(): Promise<void>
 }
 
 /** Which phase of the lifecycle each action is. */
-async function act(payload: JobPayload, context: LifecycleContext, { openSource, forget }: Surroundings): Promise<Record<string, unknown>> {
+async function act(payload: JobPayload, context: LifecycleContext, { job, openSource, forget }: Surroundings): Promise<Record<string, unknown>> {
   switch (payload.action) {
     case 'setup':
       return { ...(await setUpPlatform.apply(context, payload)) }
@@ -147,12 +151,20 @@ async function act(payload: JobPayload, context: LifecycleContext, { openSource,
     // The values are in the secret store already: the next configuration refers to their newest versions.
     case 'secret':
       return { ...(await configure(context, { app: payload.app, set: {}, unset: [], stage: payload.stage })) }
+    // The operation's id: an attempt that follows an interrupted one goes on with the same backup.
+    case 'backup':
+      return { backup: await backupDatabase(context, { app: payload.app, id: backupId(job) }) }
+    case 'restore':
+      return { ...(await restoreDatabase(context, { app: payload.app, id: job.operation, backup: payload.backup, dropOld: payload.dropOld })) }
     case 'destroy-app':
       return { ...(await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })) }
     case 'destroy-platform':
       return { ...(await destroyPlatform(context, { deleteData: payload.deleteData, whenGone: forget })) }
   }
 }
+
+/** Sorts by day, and is one for all attempts: `20261122-k3v9x2mqpa`. */
+const backupId = ({ operation, created_at }: ClaimedJob): string => `${new Date(created_at).toISOString().slice(0, 10).replaceAll('-', '')}-${operation}`
 
 /** With several apps in one log, each line says whose it is. */
 const prefixOf = ({ app }: ClaimedJob, { apps }: { readonly apps: readonly string[] }): string => (app !== null && apps.length > 1 ? `${app} | ` : '')

@@ -1,8 +1,10 @@
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 import { appLogHandlers } from './app-logs.ts'
+import { commandHandlers } from './commands.ts'
 import { configurationHandlers } from './configuration.ts'
 import { metricsHandlers } from './metrics.ts'
+import { databaseHandlers } from './databases.ts'
 import { operationHandlers } from './operations.ts'
 import { platformHandlers } from './platforms.ts'
 import { releaseHandlers } from './releases.ts'
@@ -32,7 +34,9 @@ const handlersOf = (services: Services): Handlers => ({
   ...statusHandlers(services),
   ...releaseHandlers(services),
   ...configurationHandlers(services),
+  ...databaseHandlers(services),
   ...appLogHandlers(services),
+  ...commandHandlers(services),
   ...metricsHandlers(services),
   ...stateHandlers(services),
 })
