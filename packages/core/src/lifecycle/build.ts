@@ -10,6 +10,7 @@ import type { BuildInput } from './phases.ts'
 import type { BuildRecord } from './records.ts'
 import { appTitle, secretPrefix } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
+import { siteArguments } from './site-arguments.ts'
 
 /** Turns a source into an artifact, or finds the one that the same source and options made before. */
 export const build = (context: LifecycleContext, input: BuildInput): Promise<BuildRecord> =>
@@ -22,8 +23,7 @@ export function buildIn(session: AppSession, { app, source, force = false }: Bui
     const { builder, reason } = chooseBuilder(context.provider, app, facts)
     refuseUntrusted(app, builder)
     if (builder.target === 'process') context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
-    // What a site knows of its environment it learns when it is built.
-    const args = builder.target === 'static' ? { ...app.env, ...app.buildArgs } : app.buildArgs
+    const args = builder.target === 'static' ? await siteArguments(session, app) : app.buildArgs
     await refuseSecretsAsArguments(context, { app: app.app, args })
     const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.static === undefined ? {} : { static: app.static }), ...(app.image === undefined ? {} : { image: app.image }) }, 20)
     const sameInput = (await session.ledger()).builds.filter((build) => build.source.digest === source.record.digest && build.optionsDigest === optionsDigest)

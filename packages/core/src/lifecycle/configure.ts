@@ -37,6 +37,10 @@ export const configure = (context: LifecycleContext, { app, set, unset, restore,
 export async function applyConfiguration(session: AppSession, configuration: ConfigurationRecord, stage: boolean): Promise<ConfigureResult> {
   const current = liveDeployment(await session.state(), await session.ledger())
   if (stage || !current || current.configuration === configuration.version) return { configuration }
+  if (current.target === 'static') {
+    session.context.emit({ type: 'notice', app: session.app.app, level: 'info', text: 'A site knows its values from its build: the next `up` builds it with these.' })
+    return { configuration }
+  }
   await refuseWithoutArtifact(session, current)
   const { artifact, build, source, run, target } = current
   const deployment = await writeDeployment(session, { build: { id: build, artifact, source }, configuration: configuration.version, run, target, force: false })

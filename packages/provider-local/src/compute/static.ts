@@ -15,6 +15,9 @@ export function staticCompute({ home, platformId }: { home: Home; platformId: st
       return { resources: [], outputs: { upstreams: instances === 0 ? [] : [{ folder: artifact.location, ...(spa ? { spa } : {}) }] } }
     },
 
+    /** A site knows addresses from its build; nothing of it runs that could call. */
+    link: () => ({ resources: [], outputs: { url: '' } }),
+
     traffic: (spec) => trafficBlueprint(platformId, spec),
 
     drain: createDrain(home, platformId),
