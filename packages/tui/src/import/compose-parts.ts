@@ -2,7 +2,7 @@ import { interpolated } from './compose-variables.ts'
 import type { Draft, DraftApp } from './draft.ts'
 import { looksSecret } from './looks-secret.ts'
 import { goDuration } from './units.ts'
-import { isMap, listOf, pairsOf, type YamlSource } from './yaml-source.ts'
+import { isMap, listOf, pairsOf, plain, type YamlSource } from './yaml-source.ts'
 
 /** A service on its way into an app. */
 export interface ServicePart {
@@ -15,7 +15,7 @@ export interface ServicePart {
 
 export function buildOf({ draft, source, key, app }: ServicePart, build: unknown): void {
   const { context = '.', dockerfile, args, ...rest } = isMap(build) ? build : { context: build }
-  const where = interpolated(String(context)).text
+  const where = interpolated(plain(context)).text
   if (/^(?:https?:\/\/|git@|ssh:\/\/).*|\.git(?:#|$)/.test(where)) {
     const [git, fragment = ''] = where.split('#')
     const [ref, path] = fragment.split(':')
@@ -43,7 +43,7 @@ export function buildOf({ draft, source, key, app }: ServicePart, build: unknown
 export function portsOf({ draft, source, key, app }: ServicePart, { ports, expose }: { ports: unknown; expose: unknown }): void {
   const inside = (port: unknown): { port: number; tcp: boolean } | undefined => {
     if (isMap(port)) return { port: Number(port['target']), tcp: (port['protocol'] ?? 'tcp') === 'tcp' }
-    const [, target, protocol = 'tcp'] = /(?:^|:)(\d+)(?:\/(\w+))?$/.exec(interpolated(String(port)).text) ?? []
+    const [, target, protocol = 'tcp'] = /(?:^|:)(\d+)(?:\/(\w+))?$/.exec(interpolated(plain(port)).text) ?? []
     return target === undefined ? undefined : { port: Number(target), tcp: protocol === 'tcp' }
   }
   const written = [...listOf(ports).map((port, index) => ({ port, list: 'ports', index })), ...listOf(expose).map((port, index) => ({ port, list: 'expose', index }))]
@@ -54,7 +54,7 @@ export function portsOf({ draft, source, key, app }: ServicePart, { ports, expos
     if (found === undefined || !(found.port > 0)) draft.leftOut(what, `${JSON.stringify(port)} is more than one port: an app has one, as \`port:\`.`, line)
     else if (!found.tcp) draft.leftOut(what, 'Apps speak HTTP over TCP only.', line)
     else if (app['port'] === undefined) app['port'] = found.port
-    else if (app['port'] !== found.port) draft.leftOut(what, `An app has one port, which is ${String(app['port'])}; ${found.port} is not reachable.`, line)
+    else if (app['port'] !== found.port) draft.leftOut(what, `An app has one port, which is ${plain(app['port'])}; ${found.port} is not reachable.`, line)
   }
   if (written.length === 0) draft.otherwise(`services.${key}`, 'It publishes no port. An app must answer HTTP on `port:`; what answers nothing can be one of the `processes:` of the app whose source it shares.', source.line('services', key))
 }
@@ -63,7 +63,7 @@ export function healthOf({ draft, source, key, app }: ServicePart, healthcheck: 
   if (!isMap(healthcheck)) return
   const line = source.line('services', key, 'healthcheck')
   const { test, interval, timeout, start_period: grace, disable } = healthcheck
-  const command = Array.isArray(test) ? test.join(' ') : String(test ?? '')
+  const command = Array.isArray(test) ? test.join(' ') : plain(test)
   const [, path = '/'] = /https?:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\S*?)?(\/[^\s"'|]*)?(?=["'\s|]|$)/.exec(command) ?? []
   const isHttp = /https?:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])/.test(command)
   if (disable === true || command === 'NONE' || !isHttp) return draft.leftOut(`services.${key}.healthcheck`, 'Pilot asks the app over HTTP: any answer below 500 on / is healthy, or name a path with `health:`.', line)
@@ -75,7 +75,7 @@ export function volumesOf({ draft, source, key, app }: ServicePart, volumes: unk
   const kept: Record<string, string> = {}
   for (const [index, volume] of listOf(volumes).entries()) {
     const line = source.line('services', key, 'volumes', index)
-    const parts = isMap(volume) ? [volume['source'], volume['target']].map((part) => (part === undefined ? undefined : String(part))) : String(volume).split(':')
+    const parts = isMap(volume) ? [volume['source'], volume['target']].map((part) => (part === undefined ? undefined : plain(part))) : plain(volume).split(':')
     const [from, to] = parts.length === 1 ? [undefined, parts[0]] : parts
     const what = `services.${key}.volumes`
     if (from === undefined || to === undefined) draft.leftOut(what, `${to ?? from} has no name: give it one below \`volumes:\`.`, line)

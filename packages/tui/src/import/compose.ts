@@ -6,7 +6,7 @@ import { buildOf, healthOf, portsOf, volumesOf, type ServicePart } from './compo
 import { createDraft, type Draft, type Imported, type ImportInput } from './draft.ts'
 import { knownImage } from './images.ts'
 import { dockerSize } from './units.ts'
-import { isMap, listOf, pairsOf, readYamlSource, type YamlSource } from './yaml-source.ts'
+import { isMap, listOf, pairsOf, plain, readYamlSource, type YamlSource } from './yaml-source.ts'
 
 type Service = Record<string, unknown>
 
@@ -65,7 +65,7 @@ const listens = ({ ports, expose }: Service): boolean => listOf(ports).length > 
 function sourceKey({ build, image }: Service): string | undefined {
   if (build === undefined) return typeof image === 'string' ? `image ${image}` : undefined
   const { context = '.', dockerfile = 'Dockerfile', target } = isMap(build) ? build : { context: build }
-  return JSON.stringify([String(context).replace(/\/$/, ''), dockerfile, target ?? ''])
+  return JSON.stringify([plain(context).replace(/\/$/, ''), dockerfile, target ?? ''])
 }
 
 function fillApp(work: Work, key: string): void {
@@ -85,7 +85,7 @@ function fillApp(work: Work, key: string): void {
   sizesOf(part, { ...service, deploy })
   needsOf(work, { key, name })
   variablesOf(work, { key, name, environment })
-  for (const file of listOf(service['env_file'])) draft.leftOut(`services.${key}.env_file`, `Import it with \`env import ${name} ${isMap(file) ? String(file['path']) : String(file)}\`, which asks before it changes anything.`, source.line('services', key, 'env_file'))
+  for (const file of listOf(service['env_file'])) draft.leftOut(`services.${key}.env_file`, `Import it with \`env import ${name} ${isMap(file) ? plain(file['path']) : plain(file)}\`, which asks before it changes anything.`, source.line('services', key, 'env_file'))
   for (const secret of listOf(service['secrets'])) secretOf(work, { key, name, secret })
   const known = new Set(['depends_on', 'links', 'env_file', 'secrets', 'mem_limit', 'cpus', 'scale', 'mem_reservation'])
   for (const other of Object.keys(rest).filter((other) => !known.has(other) && !other.startsWith('x-'))) unknownKey(work, { key, other })
@@ -127,7 +127,7 @@ function giveDatabase({ draft, roles, names, services }: Work, { name, database 
 
 /** Services whose names stand as a host in a variable. */
 function hostsIn({ environment }: Service, keys: readonly string[]): readonly string[] {
-  const values = pairsOf(environment).map(({ value }) => String(value ?? ''))
+  const values = pairsOf(environment).map(({ value }) => plain(value))
   return keys.filter((key) => values.some((value) => hostIn(value, key)))
 }
 
@@ -144,7 +144,7 @@ function variablesOf(work: Work, { key, name, environment }: { key: string; name
       draft.leftOut(what, `Its value comes from the shell that starts Compose: its name stands in \`secrets:\`. Set it with \`secret set ${name} ${variable}\`; when it is no secret, take it out there and use \`env set ${name} ${variable}=…\`.`, line)
       continue
     }
-    const { text, unset } = interpolated(Array.isArray(environment) ? String(value) : source.text(value, 'services', key, 'environment', at))
+    const { text, unset } = interpolated(Array.isArray(environment) ? plain(value) : source.text(value, 'services', key, 'environment', at))
     const host = [...roles.keys()].find((other) => hostIn(text, other) && (text !== other || /HOST|SERVER|ADDR/i.test(variable)))
     const role = host === undefined ? undefined : roles.get(host)
     if (role?.type === 'postgres') {
@@ -167,7 +167,7 @@ function variablesOf(work: Work, { key, name, environment }: { key: string; name
 }
 
 function secretOf({ draft, source }: Work, { key, name, secret }: { key: string; name: string; secret: unknown }): void {
-  const given = isMap(secret) ? String(secret['source'] ?? secret['target']) : String(secret)
+  const given = isMap(secret) ? plain(secret['source'] ?? secret['target']) : plain(secret)
   const variable = given.toUpperCase().replaceAll(/[^A-Z0-9_]/g, '_')
   const top = isMap(source.root['secrets']) ? source.root['secrets'][given] : undefined
   const file = isMap(top) && typeof top['file'] === 'string' ? ` --from-file ${top['file']}` : ''
@@ -181,16 +181,16 @@ function placeOther(work: Work, key: string, role: Exclude<Role, { type: 'app' }
   const service = services.get(key)!
   if (role.type === 'postgres') {
     const users = [...names.values()].filter((name) => draft.apps.get(name)?.['database'] !== undefined)
-    const image = String(service['image'])
+    const image = plain(service['image'])
     return users.length > 0
       ? draft.otherwise(`services.${key}`, `Becomes \`database:\` of ${users.join(', ')}: PostgreSQL as the platform has it instead of ${image}. Data is not carried over: dump it there, and load it here.`, line)
       : draft.leftOut(`services.${key}`, 'No service depends on it: write `database: postgres` at the app that uses it.', line)
   }
-  if (role.type === 'other service') return draft.leftOut(`services.${key}`, `${String(service['image'])} speaks no HTTP, which an app of Pilot must: run it elsewhere, and give its address to the apps as a variable.`, line)
+  if (role.type === 'other service') return draft.leftOut(`services.${key}`, `${plain(service['image'])} speaks no HTTP, which an app of Pilot must: run it elsewhere, and give its address to the apps as a variable.`, line)
   const of = names.get(role.of)!
   const app = draft.app(of)
   const command = commandOf(service['command'])
-  const shell = Array.isArray(command) ? command.map(quoted).join(' ') : String(command)
+  const shell = Array.isArray(command) ? command.map(quoted).join(' ') : plain(command)
   const own = draft.name(key, line)
   if (role.type === 'release') app['release'] = shell
   else app['processes'] = { ...(app['processes'] as object | undefined), [own]: shell }
@@ -218,5 +218,5 @@ function unknownKey({ draft, source }: Work, { key, other }: { key: string; othe
   if (instead !== '') draft.leftOut(`services.${key}.${other}`, instead, source.line('services', key, other))
 }
 
-const commandOf = (command: unknown): string | string[] => (Array.isArray(command) ? command.map((word) => interpolated(String(word)).text) : interpolated(String(command)).text)
+const commandOf = (command: unknown): string | string[] => (Array.isArray(command) ? command.map((word) => interpolated(plain(word)).text) : interpolated(plain(command)).text)
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

@@ -4,7 +4,7 @@ import { knownImage } from './images.ts'
 import { kamalBuilderKeys, kamalKeys, kamalProxyKeys, kamalRoleKeys } from './kamal-keys.ts'
 import { looksSecret } from './looks-secret.ts'
 import { dockerSize, goDuration } from './units.ts'
-import { isMap, listOf, pairsOf, readYamlSource, type YamlSource } from './yaml-source.ts'
+import { isMap, listOf, pairsOf, plain, readYamlSource, type YamlSource } from './yaml-source.ts'
 
 interface Work {
   readonly source: YamlSource
@@ -24,7 +24,7 @@ export function importKamal({ text, file, project }: ImportInput): Imported {
   const service = typeof root['service'] === 'string' ? root['service'] : project
   const draft = createDraft(service)
   const name = 'web'
-  const accessories = new Map(Object.entries(isMap(root['accessories']) ? root['accessories'] : {}).map(([key, value]) => [isMap(value) && typeof value['service'] === 'string' ? value['service'] : `${service}-${key}`, { key, known: knownImage(isMap(value) ? String(value['image'] ?? '') : '') }]))
+  const accessories = new Map(Object.entries(isMap(root['accessories']) ? root['accessories'] : {}).map(([key, value]) => [isMap(value) && typeof value['service'] === 'string' ? value['service'] : `${service}-${key}`, { key, known: knownImage(isMap(value) ? plain(value['image']) : '') }]))
   const work: Work = { source, draft, root, name, app: draft.app(name), accessories }
   work.app['source'] = '.'
 
@@ -47,7 +47,7 @@ const ofRuby = '__value_of_ruby__'
 
 /** Without what Ruby would have given. */
 function withoutRuby(value: unknown): unknown {
-  const kept = (part: unknown): boolean => !String(part).includes(ofRuby)
+  const kept = (part: unknown): boolean => !plain(part).includes(ofRuby)
   if (Array.isArray(value)) return value.filter(kept).map(withoutRuby)
   return isMap(value) ? Object.fromEntries(Object.entries(value).filter(([, part]) => isMap(part) || Array.isArray(part) || kept(part)).map(([key, part]) => [key, withoutRuby(part)])) : value
 }
@@ -66,7 +66,7 @@ function builderOf({ draft, source, root, app }: Work): void {
   if (isMap(pack)) app['build'] = 'buildpack'
   else if (Object.keys(kept).length > 0) app['build'] = { ...(file === undefined ? {} : { dockerfile: file }), args: kept }
   else if (file !== undefined) app['build'] = file
-  if (isMap(pack) && pack['builder'] !== undefined) draft.leftOut('builder.pack', `The builder ${String(pack['builder'])} is the platform's to choose.`, source.line('builder', 'pack'))
+  if (isMap(pack) && pack['builder'] !== undefined) draft.leftOut('builder.pack', `The builder ${plain(pack['builder'])} is the platform's to choose.`, source.line('builder', 'pack'))
   for (const key of Object.keys(rest)) leaveOut({ draft, source }, ['builder', key], kamalBuilderKeys[key])
 }
 
@@ -81,7 +81,7 @@ function serversOf(work: Work): void {
     const path = Array.isArray(root['servers']) ? ['servers'] : ['servers', role]
     const settings: Record<string, unknown> = isMap(written) ? written : { hosts: written }
     const { hosts: own, cmd, env, options, proxy, ...rest } = settings
-    for (const host of listOf(own)) hosts.add(isMap(host) ? Object.keys(host)[0]! : String(host))
+    for (const host of listOf(own)) hosts.add(isMap(host) ? Object.keys(host)[0]! : plain(host))
     if (role === primary) {
       if (typeof cmd === 'string') app['command'] = cmd
       limitsOf(work, options, path)
@@ -113,13 +113,13 @@ function proxyOf({ draft, source, root, app }: Work): void {
   const { proxy, healthcheck, deploy_timeout: deployTimeout } = root
   const settings = isMap(proxy) ? proxy : {}
   const { host, hosts, app_port: port, healthcheck: check, ...rest } = settings
-  const domains = [...new Set([...listOf(host), ...listOf(hosts)].flatMap((name) => String(name).split(',')).map((name) => name.trim()))].filter((name) => name !== '')
+  const domains = [...new Set([...listOf(host), ...listOf(hosts)].flatMap((name) => plain(name).split(',')).map((name) => name.trim()))].filter((name) => name !== '')
   if (domains.length > 0) app['domains'] = domains
   const old = isMap(healthcheck) ? healthcheck : {}
   app['port'] = Number(port ?? old['port'] ?? (isMap(healthcheck) ? 3000 : 80))
   const { path = '/up', interval, timeout } = { ...old, ...(isMap(check) ? check : {}) }
   const times = Object.fromEntries(Object.entries({ interval: goDuration(interval), timeout: goDuration(timeout), grace: goDuration(deployTimeout) }).filter(([, value]) => value !== undefined))
-  app['health'] = Object.keys(times).length > 0 ? { path: String(path), ...times } : String(path)
+  app['health'] = Object.keys(times).length > 0 ? { path: plain(path), ...times } : plain(path)
   if (proxy === false) draft.leftOut('proxy', 'An app that gets no traffic: write what it runs as `processes:`.', source.line('proxy'))
   for (const key of Object.keys(rest)) leaveOut({ draft, source }, ['proxy', key], kamalProxyKeys[key])
 }
@@ -129,7 +129,7 @@ function databaseOf({ draft, source, root, app, name, accessories }: Work): void
   for (const [host, { key, known }] of accessories) {
     const accessory = isMap(written[key]) ? written[key] : {}
     const line = source.line('accessories', key)
-    const image = String(accessory['image'] ?? '')
+    const image = plain(accessory['image'])
     if (known === 'postgres' && app['database'] === undefined) {
       app['database'] = 'postgres'
       draft.otherwise(`accessories.${key}`, `Becomes \`database: postgres\` of ${name}, given as DATABASE_URL: PostgreSQL as the platform has it instead of ${image}. Data is not carried over: dump it there, and load it here.`, line)
@@ -155,7 +155,7 @@ function variablesOf({ draft, source, name, app, accessories }: Work, env: unkno
     else draft.variable(name, { name: variable, value: text, what, line })
   }
   for (const [index, secret] of listOf(env['secret']).entries()) {
-    const [variable = '', of] = String(secret).split(':')
+    const [variable = '', of] = plain(secret).split(':')
     const line = source.line(...path, 'secret', index)
     const what = [...path, 'secret', variable].join('.')
     if (variable === 'DATABASE_URL' && app['database'] !== undefined) draft.otherwise(what, 'Pilot gives DATABASE_URL by `database:`.', line)
@@ -170,7 +170,7 @@ function variablesOf({ draft, source, name, app, accessories }: Work, env: unkno
 function volumesOf({ draft, source, root, app }: Work): void {
   const kept: Record<string, string> = {}
   for (const [index, volume] of listOf(root['volumes']).entries()) {
-    const [from = '', to] = String(volume).split(':')
+    const [from = '', to] = plain(volume).split(':')
     const line = source.line('volumes', index)
     if (to === undefined || /^[./~$]/.test(from)) draft.leftOut('volumes', `${from} is a folder of the server: what the app needs of it belongs into the image or the source.`, line)
     else kept[draft.name(from, line)] = to
@@ -180,7 +180,7 @@ function volumesOf({ draft, source, root, app }: Work): void {
 
 function aliasesOf({ draft, source, root, name }: Work): void {
   for (const [alias, command] of Object.entries(isMap(root['aliases']) ? root['aliases'] : {})) {
-    const inner = /app exec\b.*?"(.+)"/.exec(String(isMap(command) ? command['command'] : command))?.[1]
+    const inner = /app exec\b.*?"(.+)"/.exec(plain(isMap(command) ? command['command'] : command))?.[1]
     draft.leftOut(`aliases.${alias}`, inner === undefined ? 'Aliases belong to your shell.' : `Type \`run ${name} -- ${inner}\`, or make it an alias of your shell.`, source.line('aliases', alias))
   }
 }

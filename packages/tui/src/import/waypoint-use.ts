@@ -2,7 +2,7 @@ import type { HclAttribute, HclBlock } from './hcl.ts'
 import { looksSecret } from './looks-secret.ts'
 import { dockerSize } from './units.ts'
 import { waypointBlocks, waypointBuilders, waypointParameters } from './waypoint-keys.ts'
-import { environmentOf, listOf, textOf, type WaypointScope } from './waypoint.ts'
+import { environmentOf, listOf, textOf, type WaypointScope } from './waypoint-values.ts'
 
 interface Use {
   readonly app: string

@@ -1,14 +1,9 @@
 import { PilotError } from '@pilot/core/errors'
-import { createDraft, type Draft, type Imported, type ImportInput } from './draft.ts'
-import { readHcl, type HclAttribute, type HclBlock, type HclBody, type HclValue } from './hcl.ts'
+import { createDraft, type Imported, type ImportInput } from './draft.ts'
+import { readHcl, type HclBlock, type HclBody } from './hcl.ts'
 import { useOf } from './waypoint-use.ts'
 import { waypointFileBlocks } from './waypoint-keys.ts'
-
-/** What is known of variables: their defaults. */
-export interface WaypointScope {
-  readonly draft: Draft
-  readonly variables: ReadonlyMap<string, { readonly value: string | undefined; readonly isSensitive: boolean }>
-}
+import { environmentOf, listOf, textOf, variablesOf, type WaypointScope } from './waypoint-values.ts'
 
 /** A waypoint.hcl. Throws USAGE for what is no HCL, or has no app. */
 export async function importWaypoint({ text, file, project }: ImportInput): Promise<Imported> {
@@ -58,22 +53,6 @@ function configOf(scope: WaypointScope, app: string, { body }: HclBlock): void {
   for (const { type, labels, line } of body.blocks) draft.leftOut(`config.${[type, ...labels].join(' ')}`, type === 'workspace' ? 'Write what differs below `environments:` of the app.' : 'Pilot has no word for it.', line)
 }
 
-/** A map of variables, from `config.env` or `static_environment`. */
-export function environmentOf(scope: WaypointScope, { app, what, attribute }: { app: string; what: string; attribute: HclAttribute }): void {
-  const { draft } = scope
-  if (attribute.value.kind !== 'map') return draft.leftOut(what, 'It would have to be computed: write `env:` by hand.', attribute.line)
-  for (const { key, value, line } of attribute.value.entries) {
-    const text = textOf(scope, value)
-    if (text !== undefined) {
-      draft.variable(app, { name: key, value: text, what: `${what}.${key}`, line })
-      continue
-    }
-    draft.secret(app, key)
-    const why = value.kind === 'call' ? `It comes from ${value.name}(…)` : isSensitive(scope, value) ? 'It comes from a sensitive variable' : 'It would have to be computed'
-    draft.leftOut(`${what}.${key}`, `${why}: its name stands in \`secrets:\`. Set it with \`secret set ${app} ${key}\`; when it is no secret, take it out there and use \`env set ${app} ${key}=…\`.`, line)
-  }
-}
-
 function phaseOf(scope: WaypointScope, app: string, phase: HclBlock): void {
   for (const block of phase.body.blocks) {
     const { type, labels, body, line } = block
@@ -96,41 +75,6 @@ function hookOf(scope: WaypointScope, { app, phase, body, line }: { app: string;
   hooks[key] = [...(hooks[key] === undefined ? [] : [hooks[key]]), command.map(quoted).join(' ')].join(' && ')
   draft.app(app)['hooks'] = hooks
   if (body.attributes.has('on_failure')) draft.leftOut(`${phase}.hook.on_failure`, 'A hook that fails stops what it stands before; write `|| true` behind it to go on.', line)
-}
-
-/** The text of a value, with defaults of variables put in; undefined where it would have to be computed. */
-export function textOf(scope: WaypointScope, value: HclValue): string | undefined {
-  if (value.kind === 'literal') return value.value === null ? undefined : String(value.value)
-  if (value.kind === 'template') {
-    const parts = value.parts.map((part) => textOf(scope, part))
-    return parts.includes(undefined) ? undefined : parts.join('')
-  }
-  const name = variableIn(value)
-  const variable = name === undefined ? undefined : scope.variables.get(name)
-  return variable?.isSensitive ? undefined : variable?.value
-}
-
-export function listOf(scope: WaypointScope, value: HclValue | undefined): readonly string[] | undefined {
-  if (value?.kind !== 'list') return undefined
-  const items = value.items.map((item) => textOf(scope, item))
-  return items.includes(undefined) ? undefined : (items as string[])
-}
-
-const variableIn = (value: HclValue): string | undefined => (value.kind === 'expression' ? /^var\.([\w-]+)$/.exec(value.text)?.[1] : undefined)
-
-const isSensitive = (scope: WaypointScope, value: HclValue): boolean =>
-  value.kind === 'template' ? value.parts.some((part) => isSensitive(scope, part)) : scope.variables.get(variableIn(value) ?? '')?.isSensitive === true
-
-function variablesOf(root: HclBody): WaypointScope['variables'] {
-  return new Map(
-    root.blocks
-      .filter(({ type }) => type === 'variable')
-      .map(({ labels, body }) => {
-        const value = body.attributes.get('default')?.value
-        const sensitive = body.attributes.get('sensitive')?.value
-        return [labels[0] ?? '', { value: value?.kind === 'literal' && value.value !== null ? String(value.value) : undefined, isSensitive: sensitive?.kind === 'literal' && sensitive.value === true }]
-      }),
-  )
 }
 
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

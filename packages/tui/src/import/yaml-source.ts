@@ -19,11 +19,14 @@ export function readYamlSource({ text, file }: { text: string; file: string }): 
   return {
     root: document.value,
     line: (...path) => document.locate(path, 'key').line,
-    text: (value, ...path) => (typeof value === 'string' ? value : (document.written(path) ?? String(value ?? ''))),
+    text: (value, ...path) => (typeof value === 'string' ? value : (document.written(path) ?? plain(value))),
   }
 }
 
 export const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A scalar as text; anything else is none. */
+export const plain = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : '')
 
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value])
 
@@ -31,7 +34,7 @@ export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(val
 export function pairsOf(value: unknown, separator = '='): readonly { readonly name: string; readonly value: unknown; readonly key: string | number }[] {
   if (isMap(value)) return Object.entries(value).map(([name, value]) => ({ name, value: value ?? undefined, key: name }))
   return listOf(value).map((item, key) => {
-    const text = String(item)
+    const text = plain(item)
     const at = text.indexOf(separator)
     return at < 0 ? { name: text, value: undefined, key } : { name: text.slice(0, at), value: text.slice(at + separator.length), key }
   })
