@@ -26,6 +26,8 @@ export interface DesiredDeployment {
   readonly releaseTask: Graph
   readonly deploymentOutputs: Readonly<Record<string, Input<unknown>>>
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+  /** What every command of it has in common. */
+  readonly commands: Omit<CommandSpec, 'command'>
   /** Values that the platform gives: DATABASE_URL and other apps' URLs. */
   readonly platformValues: Readonly<Record<string, Input<string>>>
 }
@@ -74,6 +76,7 @@ export function desiredDeployment({
     resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), staged.resources),
     workers: workerGraph({ compute, deployment, formation, commands }),
     releaseTask: releaseGraph({ compute, deployment, formation, commands }),
+    commands,
     deploymentOutputs: staged.outputs,
     appOutputs,
     platformValues,

@@ -17,6 +17,8 @@ export const secretPrefix = (app: AppIdentity): string => `${appScope(app)}/`
 /** Where the secrets live that Pilot makes for an app. */
 export const generatedSecretPrefix = (app: AppIdentity): string => `generated/${appScope(app)}/`
 
+export const databasePasswordName = (app: AppIdentity): string => `${generatedSecretPrefix(app)}database-password`
+
 /** `api.shop` in production, `api.preview-42.shop` elsewhere: what host names are made of. */
 export const hostLabel = ({ project, app, environment }: AppIdentity): string =>
   environment === 'production' ? `${app}.${project}` : `${app}.${environment}.${project}`

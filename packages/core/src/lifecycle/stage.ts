@@ -9,7 +9,7 @@ import { runPhase } from './phase.ts'
 import { isPrepared, runReleaseCommand, startWorkers, stopWorkers } from './processes.ts'
 import { nextNumber } from './ledger.ts'
 import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
-import { appTitle, generatedSecretPrefix } from './scope.ts'
+import { appTitle, databasePasswordName } from './scope.ts'
 import type { AppSession } from './session.ts'
 
 /**
@@ -154,4 +154,4 @@ async function configurationOf({ ledger, app, scope }: AppSession, { configurati
 }
 
 const ensureDatabasePassword = ({ context, app }: AppSession): Promise<SecretRef> =>
-  context.secrets.ensure(`${generatedSecretPrefix(app)}database-password`, () => randomBytes(24).toString('base64url'))
+  context.secrets.ensure(databasePasswordName(app), () => randomBytes(24).toString('base64url'))

@@ -33,6 +33,14 @@ export interface Compute {
    * otherwise, with the last lines in details.log; each line of its output goes to `call.log`. Deleting it ends it.
    */
   task?(spec: TaskSpec): Blueprint
+  /**
+   * A command in the artifact of a deployment, with its environment, limits and user; its output comes as it is written. Resolves to its exit code
+   * (127: there is no such command). When the signal fires, and when this program is killed, it ends with all that it started;
+   * however it ends, nothing of it is left.
+   */
+  run?(call: RunCall): Promise<{ readonly exitCode: number }>
+  /** The same inside a running instance, as far as the target can: when the signal fires, the command ends, and the instance runs on. */
+  exec?(call: ExecCall): Promise<{ readonly exitCode: number }>
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
   link?(spec: LinkSpec): Blueprint
   /** Waits until deployments without traffic have no open requests, at most `timeoutMs`; returns what was still open. */
@@ -84,6 +92,23 @@ export interface CommandSpec {
   readonly cpu: number
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+/** The same with references and secrets opened: never stored, never logged. */
+export interface OneOffSpec extends Omit<CommandSpec, 'command' | 'env' | 'appOutputs'> {
+  readonly env: Readonly<Record<string, string>>
+  readonly appOutputs: Readonly<Record<string, unknown>>
+}
+
+export interface RunCall extends OneOffSpec {
+  readonly command: readonly string[]
+  output(stream: 'stdout' | 'stderr', data: Uint8Array): void
+  readonly signal: AbortSignal
+}
+
+export interface ExecCall extends RunCall {
+  /** As `status` names it. */
+  readonly instance: string
 }
 
 export interface WorkerSpec extends CommandSpec {

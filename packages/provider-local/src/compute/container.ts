@@ -3,6 +3,7 @@ import type { Home } from '@pilot/host'
 import type { Engine } from '../engine/engine.ts'
 import { routeId } from '../ownership.ts'
 import { containerLogs } from './container-logs.ts'
+import { containerExec, containerRun } from './container-one-off.ts'
 import { containerStatus } from './container-status.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
@@ -49,6 +50,8 @@ export function containerCompute({ engine, home, platformId }: { engine: () => P
       }
     },
 
+    run: containerRun({ engine, platformId }),
+    exec: containerExec({ engine, platformId }),
     drain: createDrain(home, platformId),
     counters: createCounters(home, platformId),
     status: (call) => containerStatus({ engine, platformId }, call),

@@ -5,6 +5,7 @@ import { hasOwnUsers } from '../process/isolation.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
 import { processLogs } from './process-logs.ts'
+import { processExec, processRun } from './process-one-off.ts'
 import { processStatus } from './process-status.ts'
 import { createDrain, trafficBlueprint } from './traffic.ts'
 
@@ -47,6 +48,8 @@ export function processCompute({ home, platformId }: { home: Home; platformId: s
       }
     },
 
+    run: processRun(home),
+    exec: processExec(home, platformId),
     drain: createDrain(home, platformId),
     counters: createCounters(home, platformId),
     status: (call) => processStatus({ home, platformId }, call),

@@ -2,6 +2,7 @@ import { defineKind, PilotError, type AnyKind } from '@pilot/core'
 import { isPortFree } from '@pilot/host'
 import type { NetworkInspectInfo } from 'dockerode'
 import * as z from 'zod'
+import { removeAbandoned } from '../compute/container-one-off.ts'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, engineText, orAbsent } from '../engine/errors.ts'
 import { assertOurs, labels, ownerLabels, ownerOfLabels, platformFilter } from '../ownership.ts'
@@ -81,9 +82,11 @@ export function dockerNetworkKind(engine: () => Promise<Engine>): AnyKind {
       return networks.map((network) => ({ id: network.Id, owner: ownerOfLabels(network.Labels), title: `Docker network ${network.Name}` }))
     },
 
-    async delete({ id, checkpoint }) {
-      const { docker } = await engine()
+    async delete({ id, owner, checkpoint }) {
+      const client = await engine()
+      const { docker } = client
       await checkpoint()
+      await removeAbandoned(client, owner.platformId)
       try {
         await orAbsent(docker.getNetwork(id).remove())
       } catch (error) {

@@ -5,7 +5,7 @@ import type { Activity, StreamEvent } from '../contract/events.ts'
 import { pathOf, routes, type Body, type Params, type Query, type Response, type RouteName, type Routes } from '../contract/routes.ts'
 import type { SourceHeld } from '../contract/definition.ts'
 import { bodyOf, openTransport, textOf, type Transport, type TransportOptions } from './transport.ts'
-import { readEvents, readLines, readLog, type LogChunk } from './streams.ts'
+import { readCommand, readEvents, readLines, readLog, type LogChunk } from './streams.ts'
 
 /** Routes that answer with one JSON document. */
 export type JsonRoute = { [N in RouteName]: Routes[N]['answer'] extends 'json' ? N : never }[RouteName]
@@ -38,6 +38,8 @@ export interface Client {
   activity(options?: StreamOptions & { readonly after?: number }): AsyncIterable<Activity>
   /** Lines of an app's log; with `follow` until the signal fires, reconnecting after the last cursor. */
   logs(app: AppIdentity, options?: StreamOptions & Query<'logs'>): AsyncIterable<LogLine>
+  /** Runs a command in an app's artifact (`run`) or inside an instance (`exec`); resolves to its exit code. It ends when the signal fires. Not repeated when the connection breaks: SERVER_UNREACHABLE. */
+  command<N extends 'run' | 'exec'>(name: N, app: AppIdentity, call: { readonly query?: Query<N>; readonly body: Body<N>; readonly signal?: AbortSignal; output(stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> }): Promise<number>
   close(): void
 }
 
@@ -89,6 +91,11 @@ export function createClient(options: ClientOptions): Client {
 
     logs: ({ project, environment, app }, { signal, patienceMs, ...query } = {}) =>
       readLines({ transport, path: (cursor) => pathOf('logs', { project, environment, app }) + searchOf({ ...query, ...(cursor === undefined ? {} : { cursor }) }), follow: query.follow === true, ...(signal ? { signal } : {}), ...(patienceMs === undefined ? {} : { patienceMs }) }),
+
+    async command(name, { project, environment, app }, { query, body, signal, output }) {
+      const response = await transport.send({ method: 'POST', path: pathOf(name, { project, environment, app }) + searchOf(query), headers: { ...by, 'content-type': 'application/json' }, body: JSON.stringify(body), ...(signal ? { signal } : {}) })
+      return await readCommand(response, output)
+    },
 
     close: () => transport.close(),
   }

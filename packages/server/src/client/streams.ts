@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorBody, LogLine } from '@pilot/core'
-import { errorFromBody, isPilotError } from '@pilot/core/errors'
+import { errorFromBody, isPilotError, PilotError } from '@pilot/core/errors'
+import type { CommandOutput } from '../contract/apps.ts'
 import { refusalOf, type Transport } from './transport.ts'
 
 /**
@@ -62,6 +63,19 @@ export async function* readLines({ path, follow, ...stream }: Stream & { readonl
     }
     if (response.complete && !follow) return
   }
+}
+
+/** To the exit code that it ends with. */
+export async function readCommand(response: IncomingMessage, output: (stream: 'stdout' | 'stderr', data: Uint8Array) => void | Promise<void>): Promise<number> {
+  if (response.statusCode !== 200) throw await refusalOf(response)
+  for await (const line of linesOf(response)) {
+    if (line === '') continue
+    const entry = JSON.parse(line) as CommandOutput | { readonly error: ErrorBody }
+    if ('error' in entry) throw errorFromBody(entry.error)
+    if ('exitCode' in entry) return entry.exitCode
+    await output(entry.stream, Buffer.from(entry.data, 'base64'))
+  }
+  throw new PilotError('SERVER_UNREACHABLE', 'The connection to the Pilot server broke while the command ran.', { suggestion: 'The command was ended. Run it again.' })
 }
 
 /** Connects, and again whenever the consumer comes back for another connection; backs off while nobody answers. */

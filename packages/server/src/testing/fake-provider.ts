@@ -14,7 +14,7 @@ export default {
     const url = (context.settings as { url: string }).url
     return {
       ...capabilities,
-      compute: { container: { ...capabilities.compute.container!, status: ({ app }) => instancesOf(url, app.app), logs: linesOf, counters: async () => [...counted] } satisfies Compute },
+      compute: { container: { ...capabilities.compute.container!, status: ({ app }) => instancesOf(url, app.app), logs: linesOf, counters: async () => [...counted], run: runOf, exec: async ({ instance, ...call }) => runOf({ ...call, command: [`in ${instance}:`, ...call.command] }) } satisfies Compute },
       builders: capabilities.builders.map((builder) => ({
         ...builder,
         async build(call: Parameters<typeof builder.build>[0]) {
@@ -28,6 +28,21 @@ export default {
     }
   },
 } satisfies typeof base
+
+/** Prints the command and a variable; `wait` goes on until it is interrupted, which it notes. */
+const runOf: NonNullable<Compute['run']> = async ({ command, env, output, signal }) => {
+  output('stdout', Buffer.from(`${command.join(' ')} ${env['LOG_LEVEL']}\n`))
+  output('stderr', Buffer.from([0xff, 0x0a]))
+  if (command[0] === 'wait') {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    interrupted.push(command.join(' '))
+    throw signal.reason
+  }
+  return { exitCode: 7 }
+}
+
+/** Commands that ended because nobody listened any more. */
+export const interrupted: string[] = []
 
 /** What the cloud has counted of every app. */
 export const counted: TrafficCounters[] = []

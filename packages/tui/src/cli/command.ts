@@ -12,6 +12,8 @@ export interface CommandDefinition {
   readonly description?: readonly string[]
   readonly arguments?: readonly ArgumentDefinition[]
   readonly options?: readonly OptionDefinition[]
+  /** It takes words that are not its own after `--`: a command of the app. */
+  readonly takesCommand?: true
   /** Which of the shared options do nothing here; help leaves them out. */
   readonly without?: readonly GlobalName[]
   /** At least one. `run` is what follows `pilot`. */
@@ -37,6 +39,8 @@ export interface Example {
 export interface CommandInput {
   readonly args: readonly string[]
   readonly options: Options
+  /** What stands after `--`, word by word. */
+  readonly command: readonly string[]
 }
 
 export type Options = Readonly<Record<string, string | boolean | readonly string[] | undefined>>

@@ -7,15 +7,25 @@ import { globalOptions, type Globals } from './globals.ts'
 /** Parses what was typed after a command's name. Throws USAGE with what is wrong and which form is right. */
 export function parseCommand(definition: CommandDefinition, argv: readonly string[]): { globals: Globals; input: CommandInput; help: boolean } {
   const command = build(definition)
+  const { own, rest } = split(definition, argv)
   try {
-    command.parse([...argv], { from: 'user' })
+    command.parse([...own], { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) throw usageError(definition, error)
     throw error
   }
   checkCount(definition, command.args)
   const options = command.opts<Record<string, string | boolean | string[] | undefined>>()
-  return { globals: globalsOf(options), input: { args: command.args, options: options as Options }, help: options['help'] === true }
+  return { globals: globalsOf(options), input: { args: command.args, options: options as Options, command: rest }, help: options['help'] === true }
+}
+
+/** The first `--` ends what is ours. */
+function split({ takesCommand, name }: CommandDefinition, argv: readonly string[]): { own: readonly string[]; rest: readonly string[] } {
+  if (takesCommand !== true) return { own: argv, rest: [] }
+  const at = argv.indexOf('--')
+  const rest = at === -1 ? [] : argv.slice(at + 1)
+  if (rest.length === 0) throw new PilotError('USAGE', `${name} wants a command after \`--\`.`, { suggestion: `Such as \`${name} APP -- ls -l\`; \`${name} --help\` shows the form and an example.` })
+  return { own: at === -1 ? argv : argv.slice(0, at), rest }
 }
 
 function build(definition: CommandDefinition): Command {

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isProcessAlive, PilotError, processIdentity, type Compute, type ExecCall, type ProcessIdentity, type RunCall } from '@pilot/core'
+import type { Duplex } from 'node:stream'
+import type { Engine } from '../engine/engine.ts'
+import { engineError, engineText, isAbsent, orAbsent } from '../engine/errors.ts'
+import { createDemultiplexer } from '../engine/log-stream.ts'
+import { descendants } from '../health/listening.ts'
+import { envList, hostConfig, imageGone } from '../kinds/container-parts.ts'
+import { labels, platformFilter } from '../ownership.ts'
+import { containersOf, instanceName, type OfPlatform } from './container-status.ts'
+
+/** After SIGTERM, seconds. */
+const graceSeconds = 5
+/** What shells say of a command that is not there, and of one that cannot be run. */
+const notFound = 127
+
+/** A container of its own in the app's network, which the engine removes when it ends. */
+export const containerRun =
+  ({ engine, platformId }: OfPlatform): NonNullable<Compute['run']> =>
+  async ({ app, artifact, command, env, memoryBytes, cpu, appOutputs, output, signal }: RunCall) => {
+    const client = await engine()
+    await removeAbandoned(client, platformId)
+    signal.throwIfAborted()
+    const { network, extraHosts } = appOutputs as { network: string; extraHosts: string[] }
+    const settings = { app, image: artifact.digest, network, extraHosts, memoryBytes, cpu }
+    const container = await client.docker
+      .createContainer({
+        name: `pilot-run-${app.app.slice(0, 20)}-${randomBytes(6).toString('hex')}`,
+        Image: artifact.digest,
+        Cmd: [...command],
+        Env: envList(env),
+        Labels: { [labels.platform]: platformId, [labels.project]: app.project, [labels.app]: app.app, [labels.environment]: app.environment, [labels.oneOff]: JSON.stringify(processIdentity(process.pid)) },
+        HostConfig: { ...hostConfig(settings, client), AutoRemove: true },
+        AttachStdout: true,
+        AttachStderr: true,
+      })
+      .catch((error: unknown) => {
+        throw isAbsent(error) ? imageGone(settings, error) : engineError(error, `A container of ${app.project}/${app.app}`)
+      })
+    const stop = (): void => void container.stop({ t: graceSeconds }).catch(() => {})
+    try {
+      const stream = await container.attach({ stream: true, stdout: true, stderr: true })
+      const ended = container.wait({ condition: 'next-exit' }) as Promise<{ StatusCode: number }>
+      ended.catch(() => {})
+      const told = follow(stream as unknown as Duplex, output)
+      try {
+        await container.start()
+      } catch (error) {
+        output('stderr', Buffer.from(`${engineText(error)}\n`))
+        return { exitCode: notFound }
+      }
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
+      const { StatusCode } = await ended
+      await told
+      signal.throwIfAborted()
+      return { exitCode: StatusCode }
+    } finally {
+      signal.removeEventListener('abort', stop)
+      await orAbsent(container.remove({ force: true, v: true })).catch(() => {})
+      await untilGone(client, container.id)
+    }
+  }
+
+/** `docker exec`. The engine ends no command that it started so; this does, as far as its processes can be seen from here. */
+export const containerExec =
+  (platform: OfPlatform): NonNullable<Compute['exec']> =>
+  async ({ app, instance, command, output, signal }: ExecCall) => {
+    const { docker } = await platform.engine()
+    const found = (await containersOf(platform, app)).find(({ Names }) => instanceName(Names) === instance)
+    if (!found) throw new PilotError('NOT_FOUND', `${app.project}/${app.app} has no instance ${instance}`)
+    signal.throwIfAborted()
+    try {
+      const exec = await docker.getContainer(found.Id).exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
+      const stream = (await exec.start({ hijack: false, stdin: false })) as Duplex
+      const told = follow(stream, output)
+      const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }))
+      if (signal.aborted || (await Promise.race([told, aborted])) === 'aborted') {
+        await endExec(found.Id, (await exec.inspect()).Pid)
+        stream.destroy()
+        signal.throwIfAborted()
+      }
+      const { ExitCode } = await exec.inspect()
+      return { exitCode: ExitCode ?? 1 }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      throw engineError(error, `A command in ${instance}`)
+    }
+  }
+
+/** One-off containers whose program was killed: nobody waits for them any more. */
+export async function removeAbandoned({ docker }: Engine, platformId: string): Promise<void> {
+  const filters = platformFilter(platformId)
+  const found = await docker.listContainers({ all: true, filters: { label: [...filters.label, labels.oneOff] } })
+  const abandoned = found.filter(({ Labels }) => !isProcessAlive(JSON.parse(Labels[labels.oneOff]!) as ProcessIdentity))
+  await Promise.all(abandoned.map(({ Id }) => orAbsent(docker.getContainer(Id).remove({ force: true, v: true })).catch(() => {})))
+}
+
+async function follow(stream: Duplex, output: RunCall['output']): Promise<void> {
+  const frames = createDemultiplexer()
+  stream.on('data', (chunk: Buffer) => {
+    for (const { stream: name, text } of frames(chunk)) output(name, text)
+  })
+  await new Promise<void>((resolve) => {
+    for (const event of ['end', 'close', 'error']) stream.once(event, () => resolve())
+  })
+}
+
+/** Only processes that are in the container's group: an engine in a virtual machine counts its own. */
+async function endExec(container: string, pid: number): Promise<void> {
+  const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '')
+  if (!pid || !groups.includes(container)) return
+  const all = await descendants(pid)
+  const send = (name: NodeJS.Signals): void => {
+    for (const each of all) {
+      try {
+        process.kill(each, name)
+      } catch {
+        // Gone already, or not ours to signal.
+      }
+    }
+  }
+  send('SIGTERM')
+  for (let waited = 0; waited < graceSeconds * 1000 && (await isThere(pid)); waited += 50) await sleep(50)
+  send('SIGKILL')
+}
+
+const isThere = (pid: number): Promise<boolean> => readFile(`/proc/${pid}/stat`, 'utf8').then((stat) => !/\) Z /.test(stat), () => false)
+
+async function untilGone({ docker }: Engine, id: string): Promise<void> {
+  for (let waited = 0; waited < 10_000; waited += 50) {
+    if ((await orAbsent(docker.getContainer(id).inspect()).catch(() => undefined)) === undefined) return
+    await sleep(50)
+  }
+}
