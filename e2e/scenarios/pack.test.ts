@@ -58,10 +58,10 @@ test('a provider of a third party compiles against the package, passes the confo
   expect(Number(/^# pass (\d+)$/m.exec(conformance.stdout)?.[1])).toBeGreaterThan(10)
 
   const home = path.join(folder, 'home')
-  const providers = await project('home/providers', { dependencies: { 'pilot-provider-acme': `file:${await pack(acme)}`, '@pilot/core': tarballs['@pilot/core'] } })
-  expect(await readdir(path.join(providers, 'node_modules'))).toContain('pilot-provider-acme')
   const pilot = (...words: string[]) => run(path.join(consumer, 'node_modules/.bin/pilot'), words, consumer, { PILOT_HOME: home })
   try {
+    expect((await pilot('provider', 'add', await pack(acme), '--yes')).stdout).toBe('Installed pilot-provider-acme 0.3.0: Acme cabinets\n')
+    expect(await readdir(path.join(home, 'providers/node_modules'))).toContain('pilot-provider-acme')
     const cabinet = path.join(folder, 'cabinet')
     await mkdir(cabinet)
     expect(JSON.parse((await pilot('setup', '--json')).stdout)).toMatchObject({
