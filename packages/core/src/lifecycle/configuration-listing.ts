@@ -59,7 +59,7 @@ function linesOf(next: ConfigurationLayers, live: DeploymentRecord | undefined):
 
 /** The port is the one value that nobody can override: the traffic goes there. */
 function withPort(lines: readonly ConfigurationLine[], live: DeploymentRecord | undefined): readonly ConfigurationLine[] {
-  if (live === undefined || live.target === 'static') return lines
+  if (live === undefined || live.target === 'static' || live.run.instances === 0) return lines
   const written = lines.find(({ name }) => name === 'PORT')
   const port: ConfigurationLine = { name: 'PORT', source: 'platform', from: 'port', hides: written ? [...written.hides, written.source] : [] }
   return [...lines.filter((line) => line !== written), port]

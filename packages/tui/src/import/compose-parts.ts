@@ -56,7 +56,7 @@ export function portsOf({ draft, source, key, app }: ServicePart, { ports, expos
     else if (app['port'] === undefined) app['port'] = found.port
     else if (app['port'] !== found.port) draft.leftOut(what, `An app has one port, which is ${plain(app['port'])}; ${found.port} is not reachable.`, line)
   }
-  if (written.length === 0) draft.otherwise(`services.${key}`, 'It publishes no port. An app must answer HTTP on `port:`; what answers nothing can be one of the `processes:` of the app whose source it shares.', source.line('services', key))
+  if (written.length === 0) draft.otherwise(`services.${key}`, 'It publishes no port, and an app must answer HTTP. When it only works in the background, write its command as one of the `processes:` and `scale: 0`.', source.line('services', key))
 }
 
 export function healthOf({ draft, source, key, app }: ServicePart, healthcheck: unknown): void {

@@ -124,6 +124,12 @@ services:
     expect(manifest.apps).toEqual({ a: { source: './a', port: 1000, database: 'postgres' }, b: { source: { git: 'https://github.com/acme/b.git', ref: 'main', path: 'app' }, port: 2000, database: { from: 'a' } } })
   })
 
+  test('writes no command that holds a secret', () => {
+    const { text, findings } = read('services: { a: { build: ./a, ports: [1000], command: "serve --password hunter2" } }')
+    expect(text).not.toContain('hunter2')
+    expect(findings).toMatchObject([{ kind: 'left out', what: 'a.command' }])
+  })
+
   test('never comes to a manifest that Pilot would refuse', () => {
     const { manifest, findings } = read('services: { a: { build: ./a, ports: [99999], mem_limit: 1m, environment: { "BAD-NAME": "1" } } }')
     expect(manifest).toEqual({ project: 'shop', apps: { a: { source: './a' } } })

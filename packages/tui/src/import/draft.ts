@@ -1,6 +1,6 @@
 import { isPilotError, type PilotError } from '@pilot/core/errors'
 import { nameFrom, parseManifest, writeManifest, type Manifest } from '@pilot/core'
-import { looksSecret } from './looks-secret.ts'
+import { holdsSecret, looksSecret } from './looks-secret.ts'
 
 /** What came of a file of another tool. */
 export interface Imported {
@@ -83,8 +83,9 @@ export function createDraft(project: string): Draft {
       if (!secrets.includes(name)) draft.app(app).secrets = [...secrets, name]
     },
     finish() {
-      // What an earlier file said in the open has become a secret since.
+      // The same name may stand in a part that the app shares with others, and in its own as a secret.
       for (const app of apps.values()) for (const name of app.secrets ?? []) delete app.env?.[name]
+      for (const [name, app] of apps) withoutSecrets(name, app, draft)
       const ordered = [...apps].map(([name, app]) => [name, inOrder(app)] as const)
       const manifest = fitting({ project: nameFrom(project), apps: Object.fromEntries(ordered) } as Manifest, draft)
       const secrets = Object.entries(manifest.apps).flatMap(([app, { secrets = [] }]) => secrets.map((name) => ({ app, name })))
@@ -92,6 +93,22 @@ export function createDraft(project: string): Draft {
     },
   }
   return draft
+}
+
+/** Commands and addresses that hold a secret are left out as a whole. */
+function withoutSecrets(name: string, app: DraftApp, draft: Draft): void {
+  const check = (holder: Record<string, unknown>, key: string, what: string): void => {
+    const value = holder[key]
+    const text = Array.isArray(value) ? value.join(' ') : value
+    if (typeof text !== 'string' || !holdsSecret(text)) return
+    delete holder[key]
+    draft.leftOut(what, 'It holds what looks like a secret: read that from a variable, name it in `secrets:`, and write this by hand.')
+  }
+  for (const key of ['command', 'release', 'image', 'source']) check(app, key, `${name}.${key}`)
+  for (const key of ['processes', 'hooks', 'source']) {
+    const map = app[key]
+    if (typeof map === 'object' && map !== null) for (const part of Object.keys(map)) check(map as Record<string, unknown>, part, `${name}.${key}.${part}`)
+  }
 }
 
 const order = ['source', 'image', 'build', 'static', 'command', 'port', 'health', 'memory', 'cpu', 'scale', 'release', 'processes', 'database', 'volumes', 'uses', 'env', 'secrets', 'domains', 'hooks']

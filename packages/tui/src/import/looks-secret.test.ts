@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { looksSecret } from './looks-secret.ts'
+import { holdsSecret, looksSecret } from './looks-secret.ts'
 
 it.each([
   ['JWT_KEY', 'abc'],
@@ -27,4 +27,18 @@ it.each([
   ['DB_PASSWORD', '${DB_PASSWORD}'],
 ])('%s=%s does not', (name, value) => {
   expect(looksSecret(name, value)).toBeUndefined()
+})
+
+it.each([
+  ['server --password hunter2', true],
+  ['server --api-key=hunter2', true],
+  ['server --url postgres://app:hunter2@db/app', true],
+  ['API_TOKEN=hunter2 node server.js', true],
+  ['server --password $PASSWORD', false],
+  ['bundle exec sidekiq -q mail --concurrency 5', false],
+  ['node server.js --token-ttl 3600', false],
+  ['https://github.com/acme/shop.git', false],
+  ['https://ada:hunter2@github.com/acme/shop.git', true],
+])('%s holds a secret: %j', (command, expected) => {
+  expect(holdsSecret(command)).toBe(expected)
 })

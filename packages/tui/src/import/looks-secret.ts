@@ -10,6 +10,17 @@ export function looksSecret(name: string, value: string): string | undefined {
   return secretName.test(name) ? 'its name says so' : undefined
 }
 
+/** Whether a word of a command, an option's value or an address in it looks like a secret by its form, or follows an option that says so. */
+export function holdsSecret(command: string): boolean {
+  const words = command.split(/[\s"']+/)
+  return words.some((word, index) => {
+    const [, option, value] = /^-{0,2}([\w-]+)=(.+)$/.exec(word) ?? []
+    const before = /^--?([\w-]+)$/.exec(words[index - 1] ?? '')?.[1]
+    const named = option ?? (word.startsWith('-') ? undefined : before)
+    return looksSecret('', value ?? word) !== undefined || (named !== undefined && looksSecret(named.replaceAll('-', '_'), value ?? word) !== undefined)
+  })
+}
+
 const secretName = /(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRETS?|TOKENS?|APIKEY|KEYS?|CREDENTIALS?|SALT|PEPPER)(?:_|$)/i
 const publicName = /(?:^|_)(?:PUBLIC|PUBLISHABLE)(?:_|$)/i
 const plainUrl = /^https?:\/\/[^@\s]*$/

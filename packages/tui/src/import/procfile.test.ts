@@ -17,7 +17,7 @@ describe('a Procfile', () => {
   })
 
   test('without web says that nothing gets traffic', () => {
-    expect(read('worker: node worker.js').findings).toMatchObject([{ what: 'web' }])
+    expect(read('worker: node worker.js')).toMatchObject({ manifest: { apps: { web: { scale: 0, processes: { worker: 'node worker.js' } } } }, findings: [{ what: 'web' }] })
   })
 
   test.each([

@@ -30,7 +30,10 @@ export function importProcfile({ text, file, project }: ImportInput): Imported {
   }
   if (problems.length > 0) throw new PilotError('USAGE', problems.slice(0, 10).join('\n'), { suggestion: `Correct ${file}; nothing was written.` })
   if (seen.size === 0) throw new PilotError('USAGE', `${file} names no process.`, { suggestion: 'Lines have the form NAME: COMMAND.' })
-  if (!seen.has('web')) draft.otherwise('web', 'There is no `web:`, so nothing of the app gets traffic.')
+  if (!seen.has('web')) {
+    app['scale'] = 0
+    draft.otherwise('web', 'There is no `web:`, so nothing of the app gets traffic: `scale: 0`, and its processes run.')
+  }
   app['processes'] = processes
   return draft.finish()
 }
