@@ -56,8 +56,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
       (stopping ??= (async () => {
         log.info('server stops', { wait })
-        await sampler?.stop()
-        await room!.runner?.stop({ wait })
+        await Promise.all([sampler?.stop(), room!.runner?.stop({ wait })])
         closing.abort()
         await Promise.all([socket.close(), tcp.close()])
         await room!.close()
