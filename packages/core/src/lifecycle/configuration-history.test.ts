@@ -127,6 +127,17 @@ describe('an interrupted change', () => {
   })
 })
 
+describe('a variable with the name of a secret', () => {
+  it('does not count, and that is said', async () => {
+    await using place = await openWorkplace(cloud)
+    await setSecret(place.context, { app: shop, name: 'KEY', value: 'first-secret' })
+    await ship(place, 'one')
+    await set(place, { KEY: 'open' })
+    expect((await list(place)).lines).toContainEqual({ name: 'KEY', source: 'secret', hides: ['env set'] })
+    expect(place.events).toContainEqual(expect.objectContaining({ type: 'notice', text: expect.stringContaining('KEY is a secret too') }))
+  })
+})
+
 describe('a removed secret', () => {
   it('stays with the deployment that one goes back to', async () => {
     await using place = await openWorkplace(cloud)

@@ -28,6 +28,8 @@ export const configure = (context: LifecycleContext, { app, set, unset, restore,
     const values = { ...base?.set, ...set }
     for (const name of unset) delete values[name]
     const secrets = await currentSecrets(context.secrets, app)
+    const hidden = Object.keys(set).filter((name) => name in secrets)
+    if (hidden.length > 0) context.emit({ type: 'notice', app: app.app, level: 'warning', text: `${hidden.join(', ')} is a secret too, and secrets win: \`secret unset\` makes the variable count.` })
     if (base && restore !== undefined) reportOtherSecrets(session, { wanted: base, secrets })
     const next = { manifest: base?.manifest ?? {}, set: values, secrets }
     return applyConfiguration(session, await writeConfiguration(session, next, restore === undefined ? {} : { restoredFrom: restore }), stage)
