@@ -22,6 +22,7 @@ export const open = defineCommand({
     const client = await context.client()
     const { status } = await client.request('app', { params, query, signal: context.signal })
     const { url, fallbackUrl } = status
+    if (url === undefined && (status.state === 'live' || status.state === 'unhealthy')) throw new PilotError('NOT_ALLOWED_NOW', `${params.app} has no address: it consists of processes that listen nowhere.`, { suggestion: '`logs -f` shows what they do.' })
     if (url === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${params.app} has no address: it is ${status.state}.`, { suggestion: status.state === 'stopped' ? '`start` starts it.' : '`up` deploys and releases it.' })
     await context.output.answer({ url, ...(fallbackUrl === undefined ? {} : { fallbackUrl }) }, async () => cleanLine(await reachableUrl({ url, fallbackUrl })))
     if (!flag(options, 'print') && !context.output.json && !(await openInBrowser(url))) context.say('No browser could be opened here.')

@@ -176,6 +176,12 @@ test('lines of several instances begin with short names, from the first line on'
   expect((await run(['logs', '-p', 'shop'], answers)).stdout).toBe('v4/0 hello\nv5/1 hello\nv5/0 hello\n')
 })
 
+test('open says that an app of workers listens nowhere', async () => {
+  const { url: _, fallbackUrl: __, ...status } = appView().status
+  const answers = { status: () => ({ ...emptyStatus, apps: [appView()] }), app: () => ({ ...appView(), status: { ...status, state: 'live' } }) } as never
+  expect(await run(['open', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('api has no address: it consists of processes that listen nowhere.') })
+})
+
 test('open says that a stopped app has no address', async () => {
   const answers = { status: () => ({ ...emptyStatus, apps: [appView()] }), app: () => ({ ...appView(), status: { ...appView().status, state: 'stopped', url: undefined } }) as never }
   expect(await run(['open', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('api has no address: it is stopped.') })
