@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
 import { appendFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { AppIdentity, DatabaseAdministration } from '@pilot/core'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -100,6 +102,34 @@ test('a restore that fails changes nothing: damaged file, unknown backup, cancel
   expect(await query(config, 'SELECT count(*)::int FROM t')).toEqual([{ count: 1001 }])
   expect((await databases()).filter((name) => name.startsWith(config.database.slice(0, 20)) && /_(new|old|restore)$/.test(name))).toEqual([])
 }, 30_000)
+
+test('a restore that is killed at any moment leaves the old or the new database whole, and goes on when it is asked again', async () => {
+  const { app, config } = await makeDatabase('killed')
+  await query(config, 'CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i; CREATE INDEX ON t (md5)')
+  await administration.backup({ ...call(app, 'b'), by: 'ada' })
+  const script = fileURLToPath(new URL('./testing/restore-process.ts', import.meta.url))
+  const kill = async (id: string, afterMs: number): Promise<string> => {
+    const child = spawn(process.execPath, ['--conditions=@pilot/source', script, platform.home.dir, platform.platformId, 'killed', 'b', id], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.on('data', (data: Buffer) => (said += String(data)))
+    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
+    await new Promise((resolve) => child.once('close', resolve))
+    clearTimeout(timer)
+    return said
+  }
+  const started = performance.now()
+  expect(await kill('whole', 60_000)).toContain('done')
+  const took = performance.now() - started
+  for (const share of [0.4, 0.7, 0.85, 0.95]) {
+    await query(config, 'INSERT INTO t VALUES (0)')
+    const id = `k${share * 100}`
+    await kill(id, took * share)
+    expect([50_000, 50_001]).toContain((await query(config, 'SELECT count(*)::int FROM t'))[0]!['count'])
+    await administration.restore({ ...call(app, id), backup: 'b', dropOld: false })
+    expect(await query(config, 'SELECT count(*)::int, current_user = current_database() AS acts FROM t')).toEqual([{ count: 50_000, acts: true }])
+  }
+  expect((await databases()).filter((name) => name.startsWith('shop_killed') && /_(new|restore)$/.test(name))).toEqual([])
+}, 120_000)
 
 test('functions of a backup run without a right beyond its own database', async () => {
   const { app, config } = await makeDatabase('evil')

@@ -28,7 +28,7 @@ export const backupDatabase = (context: LifecycleContext, { app, id = idOfNow() 
   withDatabase(context, { app, action: 'backup' }, async ({ session, administration, call }) => {
     const live = liveDeployment(await session.state(), await session.ledger())
     const backup = await administration.backup({ ...call(id), by: context.by, ...(live ? { version: `v${live.number}` } : {}) })
-    return { result: backup, detail: `${backup.tables} tables, ${backup.rows} rows` }
+    return { result: backup, detail: `${backup.rows} rows` }
   })
 
 /** Puts a backup in the place of the database. The app runs on; its connections are cut for a moment. */

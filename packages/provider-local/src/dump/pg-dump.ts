@@ -97,7 +97,8 @@ export async function runPgDumpThread(): Promise<void> {
     execProtocolRawStream(bytes: Uint8Array, { onRawData }: { onRawData(bytes: Uint8Array): void }) {
       send({ write: bytes.slice() })
       if (bytes[0] === terminate) return
-      for (let answer = new Answer(); !answer.isWhole; ) {
+      const answer = new Answer()
+      while (!answer.isWhole) {
         Atomics.store(head, isFilled, 0)
         send({ read: true })
         Atomics.wait(head, isFilled, 0)

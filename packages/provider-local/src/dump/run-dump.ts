@@ -46,7 +46,7 @@ async function runProgram<T>(task: DumpTask, { signal, log }: Call): Promise<T> 
     if ('log' in message) log(message.log)
     else answer = message
   })
-  child.stdin.on('error', () => {}).end(JSON.stringify(task))
+  child.stdin.on('error', () => {}).write(`${JSON.stringify(task)}\n`)
   try {
     const how = await ended
     if (signal.aborted) throw new PilotError('CANCELLED', `The ${task.type} was cancelled`)

@@ -45,6 +45,12 @@ export const commandTable = [
   { name: 'secret list', group: 'Configure', summary: 'List an app\'s secrets, never their values' },
   { name: 'secret set', group: 'Configure', summary: 'Set a secret from a prompt, standard input or a file' },
   { name: 'secret unset', group: 'Configure', summary: 'Remove a secret' },
+  { name: 'db info', group: 'Configure', summary: 'Show the database of an app: size, connections, how it is reached' },
+  { name: 'db psql', group: 'Configure', summary: 'Open a prompt for SQL on the database of an app' },
+  { name: 'db users', group: 'Configure', summary: 'List the logins of an app\'s database' },
+  { name: 'db backup', group: 'Configure', summary: 'Back up the database of an app' },
+  { name: 'db backups', group: 'Configure', summary: 'List the backups of an app\'s database, newest first' },
+  { name: 'db restore', group: 'Configure', summary: 'Put a backup in the place of an app\'s database' },
 
   { name: 'server status', group: 'Platform', summary: 'Show the server of this home and what it keeps running' },
   { name: 'server start', group: 'Platform', summary: 'Start the server, and everything of this home that was stopped' },

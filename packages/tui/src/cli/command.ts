@@ -12,8 +12,8 @@ export interface CommandDefinition {
   readonly description?: readonly string[]
   readonly arguments?: readonly ArgumentDefinition[]
   readonly options?: readonly OptionDefinition[]
-  /** It takes words that are not its own after `--`: a command of the app. */
-  readonly takesCommand?: true
+  /** It takes words that are not its own after `--`: a command of the app. `optional`: none will do. */
+  readonly takesCommand?: true | 'optional'
   /** Which of the shared options do nothing here; help leaves them out. */
   readonly without?: readonly GlobalName[]
   /** At least one. `run` is what follows `pilot`. */

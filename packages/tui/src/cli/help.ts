@@ -67,7 +67,7 @@ export function commandHelp(definition: CommandDefinition, form: string, style: 
 
 /** `env set [APP] [KEY=VALUE...] [options]` */
 export function usage(definition: CommandDefinition): string {
-  return [definition.name, ...(definition.arguments ?? []).map(({ name }) => name), '[options]', ...(definition.takesCommand ? ['-- COMMAND...'] : [])].join(' ')
+  return [definition.name, ...(definition.arguments ?? []).map(({ name }) => name), '[options]', ...(definition.takesCommand === undefined ? [] : [definition.takesCommand === 'optional' ? '[-- ARGS...]' : '-- COMMAND...'])].join(' ')
 }
 
 /** The shared options that do something in this command and that it does not define differently. */

@@ -21,10 +21,10 @@ export function parseCommand(definition: CommandDefinition, argv: readonly strin
 
 /** The first `--` ends what is ours. */
 function split({ takesCommand, name }: CommandDefinition, argv: readonly string[]): { own: readonly string[]; rest: readonly string[] } {
-  if (takesCommand !== true) return { own: argv, rest: [] }
+  if (takesCommand === undefined) return { own: argv, rest: [] }
   const at = argv.indexOf('--')
   const rest = at === -1 ? [] : argv.slice(at + 1)
-  if (rest.length === 0) throw new PilotError('USAGE', `${name} wants a command after \`--\`.`, { suggestion: `Such as \`${name} APP -- ls -l\`; \`${name} --help\` shows the form and an example.` })
+  if (rest.length === 0 && takesCommand !== 'optional') throw new PilotError('USAGE', `${name} wants a command after \`--\`.`, { suggestion: `Such as \`${name} APP -- ls -l\`; \`${name} --help\` shows the form and an example.` })
   return { own: at === -1 ? argv : argv.slice(0, at), rest }
 }
 
