@@ -102,7 +102,7 @@ export async function refuseMissingSecrets({ secrets }: LifecycleContext, { app,
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, database, uses, domains, spa }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, database, uses, domains, route, spa }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -114,5 +114,6 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes
   ...(database ? { database } : {}),
   uses,
   domains,
+  ...(route === undefined ? {} : { route }),
   ...(spa ? { spa } : {}),
 })

@@ -10,7 +10,7 @@ import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
 import { formationOf, type Formation } from './formation.ts'
 import type { ConfigurationRecord, DeploymentRecord } from './records.ts'
-import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, taskKey, workersKeyPrefix } from './scope.ts'
+import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, sharedHostLabel, taskKey, workersKeyPrefix } from './scope.ts'
 
 /**
  * From records to graphs, purely: what a deployment needs to exist, and what points traffic at it.
@@ -114,6 +114,7 @@ export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, 
     hostLabel: hostLabel(deployment.app),
     weights: desired ? [{ deployment: deployment.id, percent: 100, outputs: desired.deploymentOutputs }] : [],
     domains: deployment.run.domains,
+    ...(deployment.run.route === undefined ? {} : { shared: { hostLabel: sharedHostLabel(deployment.app), path: deployment.run.route } }),
     appOutputs: desired?.appOutputs ?? {},
   })
 }

@@ -93,6 +93,8 @@ export interface RunSpec {
   /** Other apps of the project. */
   readonly uses: readonly string[]
   readonly domains: readonly string[]
+  /** The path below which it answers on the host that apps of its project share: `/`, `/api`. */
+  readonly route?: string
   /** Of a site that routes in the browser. */
   readonly spa?: boolean
 }

@@ -23,6 +23,9 @@ export const databasePasswordName = (app: AppIdentity): string => `${generatedSe
 export const hostLabel = ({ project, app, environment }: AppIdentity): string =>
   environment === 'production' ? `${app}.${project}` : `${app}.${environment}.${project}`
 
+/** `shop` in production, `preview-42.shop` elsewhere: the host of all apps of a project that have a `route`. */
+export const sharedHostLabel = ({ project, environment }: AppIdentity): string => (environment === 'production' ? project : `${environment}.${project}`)
+
 /** For people: `shop/api`, with the environment when it is not production. */
 export const appTitle = ({ project, app, environment }: AppIdentity): string =>
   environment === 'production' ? `${project}/${app}` : `${project}/${app} (${environment})`

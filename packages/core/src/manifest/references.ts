@@ -25,6 +25,14 @@ export function referenceProblems(manifest: Manifest, document: YamlDocument): P
       checkApp({ name, app: override, base: app, path, apps, add })
     }
   }
+  const routes = new Map<string, string>()
+  for (const [name, { route }] of Object.entries(manifest.apps)) {
+    if (route === undefined) continue
+    const path = route.replace(/\/+$/, '') || '/'
+    const other = routes.get(path)
+    if (other !== undefined) add(['apps', name, 'route'], `${show(['apps', name, 'route'])} is ${JSON.stringify(route)}, which ${show(['apps', other])} answers already`)
+    routes.set(path, name)
+  }
   problems.push(...databaseCycles(manifest, document))
   return problems
 }

@@ -77,10 +77,14 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
     secrets: app.secrets ?? [],
     domains: app.domains ?? [],
+    ...(app.route === undefined ? {} : { route: mountPath(app.route) }),
     ...siteOf(app),
     trusted,
   }
 }
+
+/** A slash at the end says nothing. */
+const mountPath = (route: string): string => route.replace(/\/+$/, '') || '/'
 
 /** `static:` says what it is; `target:` may say it too. */
 function targetOf({ target, static: site }: Pick<ManifestApp, 'target' | 'static'>): Pick<AppDefinition, 'target'> {

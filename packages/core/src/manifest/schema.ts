@@ -146,7 +146,7 @@ const shape = {
     )
     .optional()
     .describe('A site of files, without a process.'),
-  route: z.string(write('a path such as /api')).regex(/^\/[^\s]*$/, write('a path that begins with /, such as /api')).optional().describe('The part of a shared host that this app answers. Apps of a project that have a route share one host.'),
+  route: z.string(write('a path such as /api')).regex(/^\/(?:(?!\/)[^\s?#%]*)$/, write('a path that begins with /, such as /api, without ? # %')).optional().describe('The part of a shared host that this app answers. Apps of a project that have a route share one host. The app gets the path whole.'),
 }
 
 const override = z.strictObject(shape, write('keys of an app'))

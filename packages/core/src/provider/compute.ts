@@ -138,6 +138,8 @@ export interface TrafficSpec {
   /** Shares in percent, summing up to 100; empty: the app is stopped and the edge says so. */
   readonly weights: readonly { readonly deployment: string; readonly percent: number; readonly outputs: Readonly<Record<string, Input<unknown>>> }[]
   readonly domains: readonly string[]
+  /** The app answers a part of a host that apps of its project share, below this path, which it gets whole. Its domains are shared the same way. */
+  readonly shared?: { readonly hostLabel: string; readonly path: string }
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
 }
 

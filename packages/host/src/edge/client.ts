@@ -105,14 +105,17 @@ export async function edgeState(home: Home): Promise<EdgeState | undefined> {
   return await ask<EdgeState>(home, 'GET', '/state').catch(notRunning)
 }
 
-async function refuseHostsOfOthers(home: Home, { id, app, hosts }: Route): Promise<void> {
+/** A host, or a part of one, has one owner; and who has the whole of a host shares it with nobody. */
+async function refuseHostsOfOthers(home: Home, { id, app, hosts, mounts = [] }: Route): Promise<void> {
   for (const name of await readdir(home.paths.routes)) {
     if (!name.endsWith('.json') || name === `${id}.json`) continue
     const other = await readJson<Route>(join(home.paths.routes, name)).catch(() => undefined)
-    const host = hosts.find((each) => other?.hosts.includes(each))
+    const theirs = other?.mounts ?? []
+    const shared = mounts.find((each) => theirs.some(({ host, path }) => host === each.host && path === each.path))
+    const host = hosts.find((each) => other?.hosts.includes(each) || theirs.some((mount) => mount.host === each)) ?? mounts.find((each) => other?.hosts.includes(each.host))?.host ?? (shared && `${shared.host}${shared.path}`)
     if (host === undefined || other === undefined) continue
     throw new PilotError('NAME_TAKEN', `The host ${host} belongs to ${other.app.project}/${other.app.app} (${other.app.environment}), so ${app.project}/${app.app} (${app.environment}) cannot have it`, {
-      suggestion: 'Take it out of `domains:` of one of them, or destroy the one that is no longer needed. The same app on two platforms of one machine needs another environment or project name.',
+      suggestion: 'Take it out of `domains:` or `route:` of one of them, or destroy the one that is no longer needed. The same app on two platforms of one machine needs another environment or project name.',
       details: { host, route: other.id },
     })
   }

@@ -11,11 +11,20 @@ export interface Route {
   readonly app: { readonly project: string; readonly app: string; readonly environment: string }
   /** Lower case, without port: `todo.acme.localhost`. */
   readonly hosts: readonly string[]
+  /** Parts of hosts that several apps share: the longest path that a request's begins with, by whole segments, decides. */
+  readonly mounts?: readonly Mount[]
   /** The stable port of the app on 127.0.0.1. */
   readonly port?: number
   /** Shares in percent; empty, or `stopped`: the edge answers 503 and says so. */
   readonly weights: readonly RouteWeight[]
   readonly stopped?: boolean
+}
+
+/** A part of a host. The app gets the path whole. */
+export interface Mount {
+  readonly host: string
+  /** `/`, or `/api` without a slash at its end. */
+  readonly path: string
 }
 
 export interface RouteWeight {
@@ -67,7 +76,8 @@ export function readEdgeConfig(paths: HomePaths): EdgeConfig {
 export function problemOfRoute(route: Partial<Route>): string | undefined {
   if (typeof route.id !== 'string' || !routeIdPattern.test(route.id)) return `the id ${JSON.stringify(route.id)} does not match ${routeIdPattern}`
   if (typeof route.app?.app !== 'string') return 'app is missing'
-  if (!Array.isArray(route.hosts) || !route.hosts.every((host) => typeof host === 'string' && host === host.toLowerCase() && !/[\s/:]/.test(host))) return 'hosts must be lower-case names without port'
+  if (!Array.isArray(route.hosts) || !route.hosts.every(isHost)) return 'hosts must be lower-case names without port'
+  if (route.mounts !== undefined && !(Array.isArray(route.mounts) && route.mounts.every(({ host, path }) => isHost(host) && /^\/(?:[^\s?#]*[^\s?#/])?$/.test(path)))) return 'mounts must be hosts with a path'
   if (route.port !== undefined && !isPort(route.port)) return 'port is none'
   if (!Array.isArray(route.weights)) return 'weights are missing'
   for (const weight of route.weights) {
@@ -76,6 +86,8 @@ export function problemOfRoute(route: Partial<Route>): string | undefined {
   }
   return undefined
 }
+
+const isHost = (host: unknown): boolean => typeof host === 'string' && host === host.toLowerCase() && !/[\s/:]/.test(host)
 
 function isUpstream(upstream: Partial<{ host: string; port: number; socket: string; folder: string }>): boolean {
   if ('folder' in upstream) return typeof upstream.folder === 'string' && isAbsolute(upstream.folder)

@@ -39,10 +39,10 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
       return answerPage(response, { status: 400, title: 'Bad request', text: 'The request names no single valid host.' })
     }
     if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return answerPage(response, { status: 403, title: 'Not allowed', text: 'This address may not use this path.' })
-    const active = find(place.host)
+    const active = find(place)
     if (active === undefined) {
       metrics.unknownHost()
-      return answerPage(response, { status: 404, title: 'No such app', text: `No app of this Pilot home answers to ${place.host}.` })
+      return answerPage(response, { status: 404, title: 'No such app', text: `No app of this Pilot home answers to ${place.host}${table.isShared(place.host) ? ' at this path' : ''}.` })
     }
     if (!request.complete) limitPauses(request)
     proxyRequest({ request, response, host: place.authority, path: place.path, active })
@@ -52,7 +52,7 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
     const place = placeOf(request)
     if (place === undefined) return refuseUpgrade(socket, 400)
     if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return refuseUpgrade(socket, 403)
-    const active = find(place.host)
+    const active = find(place)
     if (active === undefined) return refuseUpgrade(socket, 404)
     proxyUpgrade({ request, socket, head, host: place.authority, path: place.path, active })
   })
@@ -64,8 +64,8 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   })
 
-  function find(host: string): ActiveRoute | undefined {
-    return routing.by === 'route' ? table.byId(routing.id) : table.byHost(host)
+  function find({ host, path }: { readonly host: string; readonly path: string }): ActiveRoute | undefined {
+    return routing.by === 'route' ? table.byId(routing.id) : table.byHost(host, path)
   }
 
   return server

@@ -30,7 +30,10 @@ export interface ActiveUpstream {
 }
 
 export interface Table {
-  byHost(host: string): ActiveRoute | undefined
+  /** `path` as the request says it, with its query. */
+  byHost(host: string, path: string): ActiveRoute | undefined
+  /** Whether apps have parts of the host. */
+  isShared(host: string): boolean
   byId(id: string): ActiveRoute | undefined
   links(): ReadonlyMap<string, Stored<Link>>
   routes(): Iterable<ActiveRoute>
@@ -41,6 +44,8 @@ export interface Table {
 export function createTable(metrics: Metrics): Table {
   let routes = new Map<string, ActiveRoute>()
   let hosts = new Map<string, ActiveRoute>()
+  /** Of hosts that are shared, longest path first. */
+  let mounts = new Map<string, { readonly path: string; readonly active: ActiveRoute }[]>()
   let links: ReadonlyMap<string, Stored<Link>> = new Map()
 
   function apply(config: EdgeConfig): void {
@@ -60,6 +65,7 @@ export function createTable(metrics: Metrics): Table {
     routes = next
     links = kept
     hosts = new Map([...next.values()].flatMap((active) => active.route.hosts.map((host) => [host, active] as const)))
+    mounts = Map.groupBy([...next.values()].flatMap((active) => (active.route.mounts ?? []).map(({ host, path }) => ({ host, path, active }))).sort((a, b) => b.path.length - a.path.length), ({ host }) => host)
     // Requests under way finish; nothing new arrives there.
     for (const upstream of new Set(unused)) void upstream.pool.close().catch(() => {})
     metrics.prune((route, deployment) => {
@@ -69,7 +75,8 @@ export function createTable(metrics: Metrics): Table {
   }
 
   return {
-    byHost: (host) => hosts.get(host),
+    byHost: (host, path) => hosts.get(host) ?? mounts.get(host)?.find((mount) => isBelow(path, mount.path))?.active,
+    isShared: (host) => mounts.has(host),
     byId: (id) => routes.get(id),
     links: () => links,
     routes: () => routes.values(),
@@ -78,6 +85,12 @@ export function createTable(metrics: Metrics): Table {
       await Promise.all([...routes.values()].flatMap(upstreamsOf).map((upstream) => upstream.pool.close().catch(() => {})))
     },
   }
+}
+
+/** By whole segments: `/api` holds `/api`, `/api/1` and `/api?x`, and not `/apis`. What is encoded is compared as it is. */
+function isBelow(path: string, prefix: string): boolean {
+  if (prefix === '/') return true
+  return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/' || path[prefix.length] === '?')
 }
 
 /** The next target in the smooth weighted order (as nginx does it): 10 % is exactly every tenth request. */

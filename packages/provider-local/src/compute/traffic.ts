@@ -6,11 +6,12 @@ import { routeId } from '../ownership.ts'
 import { keys } from './keys.ts'
 
 /** Containers and processes release alike: the edge gets the weights. */
-export function trafficBlueprint(platformId: string, { app, hostLabel, weights, domains }: TrafficSpec): Blueprint {
+export function trafficBlueprint(platformId: string, { app, hostLabel, weights, domains, shared }: TrafficSpec): Blueprint {
   const inputs = {
     id: routeId(platformId, app),
     app: { ...app },
-    hosts: [`${hostLabel}.localhost`, ...domains],
+    hosts: [`${hostLabel}.localhost`, ...(shared ? [] : domains)],
+    ...(shared ? { mounts: [`${shared.hostLabel}.localhost`, ...domains].map((host) => ({ host, path: shared.path })) } : {}),
     weights: weights.map(({ deployment, percent, outputs }) => ({ deployment, percent, upstreams: (outputs['upstreams'] ?? []) as Json })),
   }
   const route = ref(keys.traffic)

@@ -11,6 +11,8 @@ const inputs = z.object({
   id: z.string(),
   app: appIdentity,
   hosts: z.array(z.string()),
+  /** Parts of hosts that it shares with other apps. */
+  mounts: z.array(z.object({ host: z.string(), path: z.string() })).optional(),
   weights: z.array(z.object({ deployment: z.string(), percent: z.number(), upstreams: z.array(z.union([z.object({ host: z.string(), port: z.number() }), z.object({ folder: z.string(), spa: z.boolean().optional() })])) })),
 })
 
@@ -28,16 +30,19 @@ type Inputs = z.output<typeof inputs>
 export function routeKind(home: Home): AnyKind {
   const path = (id: string): string => join(home.paths.routes, `${id}.json`)
 
-  const put = async ({ owner, inputs: { id, app, hosts, weights } }: Pick<CreateCall<Inputs> | UpdateCall<Inputs>, 'owner' | 'inputs'>): Promise<void> => {
-    const route: Route & Marked = { id, app, hosts, weights, port: await reservePort(home, portName(id)), ...(weights.length === 0 ? { stopped: true } : {}), owner: markOf(owner) }
+  const put = async ({ owner, inputs: { id, app, hosts, mounts, weights } }: Pick<CreateCall<Inputs> | UpdateCall<Inputs>, 'owner' | 'inputs'>): Promise<void> => {
+    const route: Route & Marked = { id, app, hosts, ...(mounts ? { mounts } : {}), weights, port: await reservePort(home, portName(id)), ...(weights.length === 0 ? { stopped: true } : {}), owner: markOf(owner) }
     await putRoute(home, route)
   }
 
   const outputsOf = async (route: Route): Promise<z.output<typeof outputs>> => {
     const port = route.port ?? (await reservePort(home, portName(route.id)))
     const edgePort = await reservePort(home, 'edge')
-    const fallbackUrl = `http://127.0.0.1:${port}`
-    return { url: route.hosts[0] ? `http://${route.hosts[0]}:${edgePort}` : fallbackUrl, fallbackUrl, port }
+    const [mount] = route.mounts ?? []
+    const path = mount === undefined || mount.path === '/' ? '' : mount.path
+    const fallbackUrl = `http://127.0.0.1:${port}${path}`
+    const host = mount?.host ?? route.hosts[0]
+    return { url: host ? `http://${host}:${edgePort}${path}` : fallbackUrl, fallbackUrl, port }
   }
 
   return defineKind({
@@ -69,7 +74,7 @@ export function routeKind(home: Home): AnyKind {
       const route = await readRoute(home, id)
       if (!route) return undefined
       const weights = route.weights.map(({ deployment, percent, upstreams }) => ({ deployment, percent, upstreams: upstreams.flatMap((upstream) => ('socket' in upstream ? [] : [upstream])) }))
-      return { inputs: { id, app: route.app, hosts: [...route.hosts], weights }, outputs: await outputsOf(route) }
+      return { inputs: { id, app: route.app, hosts: [...route.hosts], ...(route.mounts ? { mounts: route.mounts.map((mount) => ({ ...mount })) } : {}), weights }, outputs: await outputsOf(route) }
     },
     list: ({ platformId }) => listMarked({ folder: home.paths.routes, platformId, title: (id) => `route ${id}` }),
     async update(call) {

@@ -29,6 +29,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     env: z.record(z.string(), z.string()),
     secrets: z.array(z.string()),
     domains: z.array(z.string()),
+    route: z.string().regex(/^\//).optional(),
     spa: z.boolean().optional(),
     trusted: z.boolean(),
   }),
