@@ -45,11 +45,11 @@ export async function startServer({ home, database, log, build, runner = {}, sam
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
   let room: EngineRoom | undefined
+  let sampler: ReturnType<typeof startSampler> | undefined
   try {
     room = await engineRoom({ home, database, log, providers, runner })
     const port = await reservePort(home, 'server')
     const token = await browserToken(home.paths.keys)
-    let sampler: ReturnType<typeof startSampler> | undefined
     let stopping: Promise<void> | undefined
     const { promise: stopped, resolve: hasStopped } = Promise.withResolvers<void>()
 
