@@ -29,7 +29,7 @@ describe.each(definitions)('pilot $row.name', ({ row, definition }) => {
   test('has examples that its own parser understands', async () => {
     const { parseCommand } = await import('../parse.ts')
     for (const example of definition.examples) {
-      const words = (example.run.includes('pilot ') ? example.run.split('pilot ')[1]! : example.run).replace(/[")]+$/, '').split(/ [|>] /)[0]!.split(' ')
+      const words = (example.run.includes('pilot ') ? example.run.split('pilot ')[1]! : example.run).replace(/[")]+$/, '').split(/ [|<>] /)[0]!.split(' ')
       expect(words.slice(0, row.name.split(' ').length).join(' ')).toBe(row.name)
       expect(() => parseCommand(definition, words.slice(row.name.split(' ').length))).not.toThrow()
     }
