@@ -69,7 +69,8 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
       const [startedAt, started] = [new Date().toISOString(), performance.now()]
       const written = `${backupFile(folder, id)}.part`
       try {
-        const { bytes, checksum, tables, rows, postgres } = await dumpDatabase({ connection: await superuserOf(home, database), file: written, signal, log })
+        const { bytes, checksum, tables, rows, postgres, peakBytes } = await dumpDatabase({ connection: await superuserOf(home, database), file: written, signal, log })
+        log(memoryLine(peakBytes))
         const backup: Backup = { id, app, by, ...(version === undefined ? {} : { version }), startedAt, ms: Math.round(performance.now() - started), bytes, checksum, place: backupFile(folder, id), postgres, tables, rows }
         await checkpoint()
         await keepBackup({ folder, written, backup })
@@ -99,7 +100,8 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
           await client.query(`CREATE DATABASE ${pg.escapeIdentifier(fresh)} OWNER ${pg.escapeIdentifier(database)} TEMPLATE template0`)
           await client.query(`REVOKE ALL ON DATABASE ${pg.escapeIdentifier(fresh)} FROM PUBLIC`)
           const superuser = await superuserOf(home, fresh)
-          const { missingRoles } = await restoreDatabase({ file: backup.place, connection: { ...superuser, ...role }, superuser, owner: database, signal, log })
+          const { missingRoles, peakBytes } = await restoreDatabase({ file: backup.place, connection: { ...superuser, ...role }, superuser, owner: database, signal, log })
+          log(memoryLine(peakBytes))
           await checkpoint()
           await dropDatabase(client, replaced)
           await swapDatabases({ client, ender, database, by: fresh, to: replaced, mark })
@@ -129,6 +131,8 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
     },
   }
 }
+
+const memoryLine = (peakBytes: number): string => `Took at most ${Math.round(peakBytes / 1e6)} MB of memory`
 
 async function existing(home: Home, database: string): Promise<string> {
   const found = await asSuperuser(home, { doing: `The database ${database}` }, (client) => exists(client, database))

@@ -20,7 +20,7 @@ export const dbPsql = defineCommand({
   examples: [
     { run: 'db psql', summary: 'a prompt' },
     { run: 'db psql api -- -c "select count(*) from todo"', summary: 'one statement' },
-    { run: 'db psql api < fix.sql', summary: 'a file of statements' },
+    { run: 'cat fix.sql | pilot db psql api', summary: 'a file of statements' },
   ],
   type: 'query',
   needsServer: true,

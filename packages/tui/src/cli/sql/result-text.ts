@@ -15,5 +15,5 @@ export async function resultText({ command, rowCount, fields, rows }: SqlResult)
   const cells = rows.map((row) => row.map((cell) => (cell === null ? '' : clean(String(cell)))))
   const head = fields.map(({ name }) => clean(name))
   const drawn = table(head, cells, { heading: (text) => text })
-  return `${drawn}\n(${plural(rows.length, 'row')})\n`
+  return `${drawn}\n(${plural(rows.length, 'row')})`
 }
