@@ -19,6 +19,8 @@ env       x      x      x    x         x       x
 secret    x      x      x    x         x       x
 logs      .      x      x    x         x       .
 open      .      .      x    x         .       .
+backup    .      x      x    x         x       x
+restore   .      x      x    x         x       x
 destroy   x      x      x    x         x       x
 `
 
