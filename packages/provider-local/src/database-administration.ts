@@ -8,7 +8,7 @@ import { dumpDatabase, restoreDatabase } from './dump/run-dump.ts'
 import type { Connection } from './dump/pg-dump.ts'
 import { databaseName, databaseUserName, ownerOfText } from './ownership.ts'
 import { asSuperuser, superuserPassword } from './postgres/apps-cluster.ts'
-import { backupFile, backupsFolder, keepBackup, openBackupsFolder, readBackup, readBackups, removeBackup, removeUnfinished, verifyBackup } from './postgres/backups-folder.ts'
+import { backupFile, backupsFolder, keepBackup, openBackupsFolder, readBackup, readBackups, removeUnfinished, verifyBackup } from './postgres/backups-folder.ts'
 import { scramVerifier } from './postgres/scram.ts'
 import { replacedName, restoreRole, restoringName, swapDatabases } from './postgres/swap-databases.ts'
 
@@ -57,7 +57,6 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
     },
 
     backups: ({ app }) => readBackups(backupsFolder(home, nameOf(app))),
-    removeBackup: ({ app, id }) => removeBackup(backupsFolder(home, nameOf(app)), id),
 
     async backup({ app, id, signal, checkpoint, log, by, version }) {
       const database = await existing(home, nameOf(app))

@@ -19,8 +19,6 @@ export interface DatabaseAdministration {
   backup(call: DatabaseOperation & BackupNote): Promise<Backup>
   /** Oldest first. */
   backups(call: DatabaseCall): Promise<readonly Backup[]>
-  /** Absent is success. */
-  removeBackup(call: DatabaseCall & { readonly id: string }): Promise<void>
   /** Throws NOT_FOUND, BACKUP_DAMAGED. */
   restore(call: DatabaseOperation & { readonly backup: string; /** Keep no copy of what was there before. */ readonly dropOld: boolean }): Promise<Restored>
   /** Swaps back what the last restore replaced. Throws NOT_FOUND when nothing was kept. */
