@@ -22,8 +22,17 @@ test('what is fine now becomes coarse, and is forgotten when it is old; what is 
   expect(kept.get(300)!.length).toBeGreaterThan(45)
   for (const { data } of kept.get(300)!.slice(1)) expect(data).toMatchObject({ requests: 10, seconds: 75, latency: [{ upToMs: 10, count: 10 }], memoryBytes: 2 })
   expect((await readSamples(db, app, { since: secondsAgo(1800) })).length).toBe(29)
-  expect((await readSamples(db, app, { since: secondsAgo(4 * 3600) })).every(({ seconds }) => seconds <= 75)).toBe(true)
+  const wide = await readSamples(db, app, { since: secondsAgo(4 * 3600 + 60) })
+  expect(wide.every(({ seconds }) => seconds <= 75)).toBe(true)
+  expect(wide.reduce((sum, { requests }) => sum + requests, 0), 'each sample once, the newest minutes among them').toBe(2 * 240)
   expect((await readSamples(db, { ...app, app: 'web' }, { since: secondsAgo(1800) })).length).toBe(0)
+})
+
+test('a wide look at an app that is a minute old shows what there is', async () => {
+  await keepSample(database.db, app, sample(60, 3))
+  await keepSample(database.db, app, sample(45, 4))
+  const found = await readSamples(database.db, app, { since: secondsAgo(7 * 24 * 3600) })
+  expect(found.map(({ requests }) => requests)).toEqual([3, 4])
 })
 
 test('of apps that nobody looks at any more nothing stays for ever', async () => {

@@ -34,12 +34,14 @@ export async function keepSample(db: Database, app: AppOnPlatform, { at, ...samp
   for (const { step, keptSeconds } of resolutions) await db.deleteFrom('metrics').where(ofApp(app)).where('step', '=', step).where('at', '<', new Date(Date.parse(at) - keptSeconds * 1000).toISOString()).execute()
 }
 
-/** Oldest first, in the finest steps that reach back so far. */
+/** Oldest first, in the finest steps that reach back so far; what no coarse step covers yet, as fine as it was seen. */
 export async function readSamples(db: Database, app: AppOnPlatform, { since }: { readonly since: string }): Promise<readonly StoredSample[]> {
   const age = (Date.now() - Date.parse(since)) / 1000
   const { step } = resolutions.find(({ keptSeconds }) => age <= keptSeconds) ?? resolutions.at(-1)!
-  const rows = await db.selectFrom('metrics').select(['at', 'data']).where(ofApp(app)).where('step', '=', step).where('at', '>=', since).orderBy('at').execute()
-  return rows.map(({ at, data }) => ({ ...data, at }))
+  const rows = await rowsOf(db, app, { step, since })
+  const [{ step: finest }] = resolutions
+  const recent = step === finest ? [] : await rowsOf(db, app, { step: finest, since: rows.at(-1)?.at ?? since })
+  return [...rows, ...recent].map(({ at, data }) => ({ ...data, at }))
 }
 
 /** Apps that nobody samples any more: whatever is left of them after the longest time. */
@@ -47,6 +49,9 @@ export async function forgetOldSamples(db: Database): Promise<void> {
   const longest = resolutions.at(-1)!.keptSeconds
   await sql`delete from metrics where at < now() - ${longest} * interval '1 second'`.execute(db)
 }
+
+const rowsOf = (db: Database, app: AppOnPlatform, { step, since }: { step: number; since: string }) =>
+  db.selectFrom('metrics').select(['at', 'data']).where(ofApp(app)).where('step', '=', step).where('at', '>=', since).orderBy('at').execute()
 
 const stretchOf = (at: string, step: number): number => Math.floor(Date.parse(at) / 1000 / step)
 
