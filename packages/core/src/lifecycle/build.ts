@@ -59,6 +59,7 @@ export function chooseBuilder(provider: Capabilities, { app, target }: AppDefini
     if (fit) return { builder, reason: fit.reason }
   }
   if (facts.image !== undefined) throw new PilotError('NEEDS_CONTAINERS', `${appTitle(app)} is the image ${facts.image}, and this platform runs no containers`, { reason: `It builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.` })
+  if (facts.build === 'buildpack') throw new PilotError('NOTHING_DETECTED', `${appTitle(app)} wants to be built with buildpacks, and this platform has no builder for them`, { reason: `It builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`, suggestion: 'Take `build: buildpack` out of pilot.yaml to let Pilot look at the source, or write the path of a Dockerfile there.' })
   throw new PilotError('NOTHING_DETECTED', `Pilot did not recognise how to run ${appTitle(app)}`, {
     reason: `The source holds ${summary(facts.files)}; this platform builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`,
   })

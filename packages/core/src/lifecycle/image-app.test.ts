@@ -15,6 +15,12 @@ it('an image on a platform without containers is an error that says what to do',
   )
 })
 
+it('`build: buildpack` where nothing builds with buildpacks says so, instead of advice that was followed already', () => {
+  expect(() => chooseBuilder(platform(builder('process', () => undefined)), app, { files: ['index.js'], text: () => undefined, build: 'buildpack' })).toThrow(
+    expect.objectContaining({ code: 'NOTHING_DETECTED', message: 'shop/cache wants to be built with buildpacks, and this platform has no builder for them', suggestion: expect.stringContaining('Take `build: buildpack` out') }),
+  )
+})
+
 it('an image goes to the builder that takes images', () => {
   const image = builder('image', ({ image }) => (image === undefined ? undefined : { reason: `the image ${image}` }))
   expect(chooseBuilder(platform(builder('dockerfile', () => undefined), image), app, facts)).toEqual({ builder: image, reason: 'the image redis:7' })

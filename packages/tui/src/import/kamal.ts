@@ -1,5 +1,5 @@
 import { PilotError } from '@pilot/core/errors'
-import { createDraft, type Draft, type DraftApp, type Imported, type ImportInput } from './draft.ts'
+import { createDraft, noBuildpacks, type Draft, type DraftApp, type Imported, type ImportInput } from './draft.ts'
 import { knownImage } from './images.ts'
 import { kamalBuilderKeys, kamalKeys, kamalProxyKeys, kamalRoleKeys } from './kamal-keys.ts'
 import { looksSecret } from './looks-secret.ts'
@@ -63,7 +63,10 @@ function builderOf({ draft, source, root, app }: Work): void {
     else kept[arg] = text
   }
   const file = typeof dockerfile === 'string' && dockerfile !== 'Dockerfile' ? dockerfile : undefined
-  if (isMap(pack)) app['build'] = 'buildpack'
+  if (isMap(pack)) {
+    app['build'] = 'buildpack'
+    draft.leftOut('builder.pack', noBuildpacks, source.line('builder', 'pack'))
+  }
   else if (Object.keys(kept).length > 0) app['build'] = { ...(file === undefined ? {} : { dockerfile: file }), args: kept }
   else if (file !== undefined) app['build'] = file
   if (isMap(pack) && pack['builder'] !== undefined) draft.leftOut('builder.pack', `The builder ${plain(pack['builder'])} is the platform's to choose.`, source.line('builder', 'pack'))

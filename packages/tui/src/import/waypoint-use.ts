@@ -1,3 +1,4 @@
+import { noBuildpacks } from './draft.ts'
 import type { HclAttribute, HclBlock } from './hcl.ts'
 import { looksSecret } from './looks-secret.ts'
 import { dockerSize } from './units.ts'
@@ -44,6 +45,7 @@ function buildOf(scope: WaypointScope, { app, plugin, block }: Use): void {
     if (attributes.has('context')) draft.leftOut('build.use docker.context', 'The context is `source:`.', attributes.get('context')!.line)
   } else if (plugin === 'pack') {
     target['build'] = 'buildpack'
+    draft.leftOut('build.use pack', noBuildpacks, block.line)
     handled.add('static_environment')
     for (const key of ['builder', 'buildpacks', 'run_image', 'process_type', 'ignore'].filter((key) => attributes.has(key))) {
       handled.add(key)

@@ -121,8 +121,9 @@ describe('a waypoint.hcl', () => {
   })
 
   test('that builds with buildpacks', async () => {
-    const { manifest } = await read('project = "p"\napp "web" { build { use "pack" { builder = "heroku/builder:24" } } }')
+    const { manifest, findings } = await read('project = "p"\napp "web" { build { use "pack" { builder = "heroku/builder:24" } } }')
     expect(manifest.apps).toEqual({ web: { source: '.', build: 'buildpack' } })
+    expect(findings.map(({ instead }) => instead).join(), 'it is not built yet, and the user reads it here').toMatch(/No platform of this version builds with buildpacks/)
   })
 
   test.each([
