@@ -76,6 +76,7 @@ test('a provider of somebody else is added, offered by setup, and refused when i
   expect((await run('provider', 'add', folder)).stderr).toContain('--yes')
   expect((await ok('provider', 'add', folder, '--yes')).stdout).toBe('Installed pilot-provider-mars 1.2.3: Mars\n')
   expect((await ok('provider', 'list')).stdout).toMatch(/mars +Mars +pilot-provider-mars 1\.2\.3/)
+  expect((await run('provider', 'add', 'pilot-provider-mars', '--yes')).stderr).toContain('names no version')
   expect((await run('provider', 'add', './nowhere.tgz', '--yes')).stderr).toContain('NOT_FOUND')
 })
 

@@ -75,7 +75,7 @@ export async function historyText({ versions }: EnvHistory, { style, now }: { st
     ago(at, now),
     cleanLine(by),
     changes.map(({ name, before, after }) => `${before === undefined ? '+' : after === undefined ? '-' : '~'}${cleanLine(name)}`).join(' ') || style.dim('(nothing that the app sees)'),
-    derivedFrom !== undefined ? `rollback to ${derivedFrom}, secrets of that day` : restoredFrom !== undefined ? `restored from ${restoredFrom}` : '',
+    derivedFrom !== undefined ? `rollback to ${derivedFrom}, with the newest secrets` : restoredFrom !== undefined ? `restored from ${restoredFrom}` : '',
   ])
   return table(['VERSION', 'WHEN', 'BY', 'CHANGED', 'NOTE'], rows, { heading: style.dim, width: style.width, whole: ['CHANGED'] })
 }

@@ -10,6 +10,7 @@ import { runOperation } from '../operation.ts'
 import { confirmProtected } from '../protect.ts'
 import { announce, appTarget, chooseApp, resolveProject, type AppTarget } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
+import { fileProblem } from '../text/file-problem.ts'
 import { plural } from '../text/units.ts'
 
 export const envImport = defineCommand({
@@ -29,13 +30,14 @@ export const envImport = defineCommand({
   needsServer: true,
   async run(context, { args, options }) {
     const [app, file] = args.length === 2 ? [args[0], args[1]!] : [undefined, args[0]!]
-    const { entries, notes } = readDotenv({ text: await textOf(context, file), file: file === '-' ? 'standard input' : file })
-    if (entries.length === 0) throw new PilotError('USAGE', `${file} holds no variables.`, { suggestion: 'Lines have the form KEY=VALUE.' })
+    const named = file === '-' ? 'standard input' : file
+    const { entries, notes } = readDotenv({ text: await textOf(context, file), file: named })
+    if (entries.length === 0) throw new PilotError('USAGE', `${named} holds no variables.`, { suggestion: 'Lines have the form KEY=VALUE.' })
     const secrets = values(options, 'secrets').flatMap((names) => names.split(',')).map((name) => name.trim()).filter((name) => name !== '')
     const missing = secrets.filter((name) => !entries.some((entry) => entry.name === name))
-    if (missing.length > 0) throw new PilotError('USAGE', `--secrets names ${missing.join(', ')}, and ${file} does not have ${missing.length === 1 ? 'it' : 'them'}.`, { suggestion: 'Nothing was changed.' })
+    if (missing.length > 0) throw new PilotError('USAGE', `--secrets names ${missing.join(', ')}, and ${named} does not have ${missing.length === 1 ? 'it' : 'them'}.`, { suggestion: 'Nothing was changed.' })
     const empty = entries.filter(({ name, value }) => secrets.includes(name) && value === '').map(({ name }) => name)
-    if (empty.length > 0) throw new PilotError('USAGE', `${empty.join(', ')} ${empty.length === 1 ? 'has' : 'have'} no value in ${file}, and a secret needs one.`, { suggestion: 'Nothing was changed.' })
+    if (empty.length > 0) throw new PilotError('USAGE', `${empty.join(', ')} ${empty.length === 1 ? 'has' : 'have'} no value in ${named}, and a secret needs one.`, { suggestion: 'Nothing was changed.' })
 
     const project = await resolveProject(context)
     const target = appTarget(project, await chooseApp(context, project, app))
@@ -43,7 +45,7 @@ export const envImport = defineCommand({
     const client = await context.client()
     const env = await client.request('env', { params: target.params, query: target.query, signal: context.signal })
     const plan = planImport({ entries, env, secrets })
-    if (plan.conflicts.length > 0) throw new PilotError('USAGE', `${plan.conflicts.join(', ')} of ${target.params.app} ${plan.conflicts.length === 1 ? 'is a secret' : 'are secrets'} already, and would hide what ${file} says.`, { suggestion: `Add \`--secrets ${plan.conflicts.join(',')}\` to replace the secret, or take the line out of ${file}. Nothing was changed.` })
+    if (plan.conflicts.length > 0) throw new PilotError('USAGE', `${plan.conflicts.join(', ')} of ${target.params.app} ${plan.conflicts.length === 1 ? 'is a secret' : 'are secrets'} already, and would hide what ${named} says.`, { suggestion: `Add \`--secrets ${plan.conflicts.join(',')}\` to replace the secret, or take the line out of ${named}. Nothing was changed.` })
 
     await show(context, { plan, notes })
     const [variables, stored] = [Object.keys(plan.set).length, Object.keys(plan.secrets).length]
@@ -110,6 +112,6 @@ async function textOf(context: CommandContext, file: string): Promise<string> {
   }
   const path = resolve(context.cwd, file)
   return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new PilotError('USAGE', `${path} cannot be read.`, { reason: error.code ?? error.message, suggestion: 'The last word is the file: `env import [APP] FILE`.' })
+    throw new PilotError('USAGE', `${path} cannot be read.`, { reason: fileProblem(error), suggestion: 'The last word is the file: `env import [APP] FILE`.' })
   })
 }

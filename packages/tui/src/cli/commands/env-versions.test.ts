@@ -47,7 +47,7 @@ const stored = () => server.seen.findLast(({ name }) => name === 'putSecrets')
 describe('versions', () => {
   test('history names who changed what', async () => {
     expect((await run(['env', 'history'])).stdout.replaceAll(/\d+ days ago/g, 'then')).toMatch(
-      /^VERSION +WHEN +BY +CHANGED +NOTE\n\* 3 +then +ada@laptop +~KEY +rollback to 1, secrets of that day\n {2}2 +then +bob@laptop +\+A -B +restored from 1\n {2}1 +then +ada@laptop +\(nothing that the app sees\)\n$/,
+      /^VERSION +WHEN +BY +CHANGED +NOTE\n\* 3 +then +ada@laptop +~KEY +rollback to 1, with the newest secrets\n {2}2 +then +bob@laptop +\+A -B +restored from 1\n {2}1 +then +ada@laptop +\(nothing that the app sees\)\n$/,
     )
   })
 
@@ -114,6 +114,12 @@ describe('env import', () => {
     expect(stored()!.body).toEqual({ values: { SMTP_PASSWORD: 'hunter2', OPEN_KEY: 'hunter3', JWT_KEY: 'hunter4' } })
     expect(operation()).toMatchObject({ action: 'configure', set: {}, unset: ['OPEN_KEY'] })
     for (const { stdout, stderr } of [planned, done]) expect(stdout + stderr).not.toContain('hunter')
+  })
+
+  test('what comes from standard input is called that', async () => {
+    const { exit, stderr } = await run(['env', 'import', '-', '--yes'], { stdin: 'JWT_KEY=hunter2\n' })
+    expect(exit).toBe(2)
+    expect(stderr).toContain('would hide what standard input says')
   })
 
   test('reads standard input; the same again changes nothing', async () => {

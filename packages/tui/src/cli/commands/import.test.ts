@@ -61,7 +61,7 @@ describe('import', () => {
   })
 
   test.each([
-    ['a file that is not there', 'nothing.yaml', {}, /cannot be read/],
+    ['a file that is not there', 'nothing.yaml', {}, /nothing\.yaml cannot be read\.\n +Why +There is no such file\./],
     ['a file of another kind', 'x.txt', { 'x.txt': 'hello' }, /--from/],
     ['a file that is broken', 'compose.yaml', { 'compose.yaml': 'services:\n  a: [' }, /compose\.yaml:2:/],
     ['HCL that is broken', 'waypoint.hcl', { 'waypoint.hcl': 'app "x" {' }, /waypoint\.hcl:\d+:\d+/],

@@ -7,6 +7,7 @@ import { common, defineCommand, flag, value } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { manifestFile } from '../project.ts'
 import { clean, cleanLine } from '../text/clean.ts'
+import { fileProblem } from '../text/file-problem.ts'
 import { plural } from '../text/units.ts'
 
 export const importFile = defineCommand({
@@ -64,7 +65,7 @@ export const importFile = defineCommand({
 
 async function textOf(path: string): Promise<string> {
   const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new PilotError('USAGE', `${path} cannot be read.`, { reason: error.code ?? error.message, suggestion: 'Relative paths start in the folder you are in.' })
+    throw new PilotError('USAGE', `${path} cannot be read.`, { reason: fileProblem(error), suggestion: 'Relative paths start in the folder you are in.' })
   })
   if (content.length > maxBytes) throw new PilotError('USAGE', `${path} is larger than ${maxBytes / 1024} kB.`, { suggestion: 'Check that it is the right file.' })
   return content.toString('utf8')

@@ -20,7 +20,7 @@ export const logs = defineCommand({
     { flags: '-g, --grep <pattern>', summary: 'Only lines that match, as a regular expression without regard to case.' },
     { flags: '--level <level>', summary: 'Only lines of this level or above.', choices: logLevels },
     { flags: '--deployment <vN>', summary: 'Only of one deployment of one app, by its version or id.' },
-    { flags: '--timestamps', summary: 'Begin each line with its time.' },
+    { flags: '--timestamps', summary: 'Begin each line with its time, where one is kept: containers have it, processes do not.' },
   ],
   examples: [
     { run: 'logs -f', summary: 'the newest 100 lines and all that follow' },

@@ -54,7 +54,10 @@ export const providerAdd = defineCommand({
 /** What is a path here must be one for the server too. */
 function specOf(given: string, cwd: string): string {
   const isPath = /^\.{0,2}\//.test(given) || given === '.' || given === '..' || given.endsWith('.tgz')
-  if (!isPath) return given
+  if (!isPath) {
+    if (given.lastIndexOf('@') < 1) throw new PilotError('USAGE', `${given} names no version.`, { reason: 'A provider may do all that you may: what is installed is one version, and it stays that.', suggestion: `\`npm view ${given} versions\` lists them; then \`provider add ${given}@VERSION\`.` })
+    return given
+  }
   const path = resolve(cwd, given)
   if (!existsSync(path)) throw new PilotError('NOT_FOUND', `There is no ${path}.`, { suggestion: 'Check the path; relative ones start in the folder you are in.' })
   return path

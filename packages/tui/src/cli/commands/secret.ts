@@ -10,6 +10,7 @@ import { runOperation } from '../operation.ts'
 import { confirmProtected } from '../protect.ts'
 import { announce, appTarget, chooseApp, resolveApp, resolveProject, type AppTarget } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
+import { fileProblem } from '../text/file-problem.ts'
 import type { Style } from '../text/style.ts'
 import { ago } from '../text/units.ts'
 import { isKey } from './env.ts'
@@ -105,7 +106,7 @@ async function readValue(context: CommandContext, { key, file }: { key: string; 
   if (file !== undefined) {
     const path = resolve(context.cwd, file)
     const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-      throw new PilotError('USAGE', `${path} cannot be read.`, { reason: error.code ?? error.message, suggestion: 'Check the path given to --from-file.' })
+      throw new PilotError('USAGE', `${path} cannot be read.`, { reason: fileProblem(error), suggestion: 'Check the path given to --from-file.' })
     })
     return textOf(content, key)
   }
