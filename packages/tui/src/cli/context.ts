@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import type { Client } from '@pilot/server/client'
+import type { CommandDescription } from './command-description.ts'
 import { connect, connectIfRunning, type Connection } from '../client/connect.ts'
 import type { Globals } from './globals.ts'
 import { invokedAs, withInvocation } from './invocation.ts'
@@ -14,6 +15,8 @@ export interface CommandContext extends AsyncDisposable {
   readonly output: Output
   readonly globals: Globals
   readonly ask: Asker
+  /** Every command, for what tells of all of them. */
+  commands(): Promise<readonly CommandDescription[]>
   /** How this user starts Pilot. */
   readonly form: string
   /** The folder the command acts in: `-C`, else where the user is. */
@@ -37,7 +40,7 @@ export interface CommandContext extends AsyncDisposable {
   readonly interrupted: Promise<never>
 }
 
-export function createContext({ terminal, globals, output }: { terminal: Terminal; globals: Globals; output: Output }): CommandContext {
+export function createContext({ terminal, globals, output, commands }: { terminal: Terminal; globals: Globals; output: Output; commands: CommandContext['commands'] }): CommandContext {
   const form = invokedAs(terminal.env)
   const abort = new AbortController()
   const handlers: (() => void)[] = []
@@ -66,6 +69,7 @@ export function createContext({ terminal, globals, output }: { terminal: Termina
     terminal,
     output,
     globals,
+    commands,
     form,
     ask: createAsker(terminal),
     cwd: resolve(terminal.cwd, globals.dir ?? '.'),

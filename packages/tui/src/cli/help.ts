@@ -1,4 +1,4 @@
-import type { CommandDefinition } from './command.ts'
+import type { CommandDescription } from './command-description.ts'
 import { commandTable, type CommandGroup } from './command-table.ts'
 import { globalOptions } from './globals.ts'
 import { exampleInvocation } from './invocation.ts'
@@ -47,7 +47,7 @@ export function familyHelp(family: string, form: string, style: Style): string {
   ].join('\n')
 }
 
-export function commandHelp(definition: CommandDefinition, form: string, style: Style): string {
+export function commandHelp(definition: CommandDescription, form: string, style: Style): string {
   const own = definition.options ?? []
   const shared = sharedOptions(definition)
   return [
@@ -66,12 +66,12 @@ export function commandHelp(definition: CommandDefinition, form: string, style: 
 }
 
 /** `env set [APP] [KEY=VALUE...] [options]` */
-export function usage(definition: CommandDefinition): string {
+export function usage(definition: CommandDescription): string {
   return [definition.name, ...(definition.arguments ?? []).map(({ name }) => name), '[options]', ...(definition.takesCommand === undefined ? [] : [definition.takesCommand === 'optional' ? '[-- ARGS...]' : '-- COMMAND...'])].join(' ')
 }
 
 /** The shared options that do something in this command and that it does not define differently. */
-export function sharedOptions(definition: CommandDefinition): readonly { readonly flags: string; readonly summary: string }[] {
+export function sharedOptions(definition: CommandDescription): readonly { readonly flags: string; readonly summary: string }[] {
   const left = new Set<string>(definition.without ?? [])
   const taken = new Set((definition.options ?? []).flatMap(({ flags }) => longName(flags) ?? []))
   return Object.entries(globalOptions)

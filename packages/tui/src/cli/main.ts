@@ -1,6 +1,7 @@
 import { catalogue, errorBody, PilotError, toPilotError } from '@pilot/core/errors'
 import { version } from '../version.ts'
 import type { CommandDefinition } from './command.ts'
+import { commandTable } from './command-table.ts'
 import { loadCommand } from './commands/index.ts'
 import { createContext } from './context.ts'
 import type { Globals } from './globals.ts'
@@ -53,7 +54,7 @@ async function runCommand(definition: CommandDefinition, argv: readonly string[]
     }
     globals = parsed.globals
     output = createOutput(terminal, globals)
-    await using context = createContext({ terminal, globals, output })
+    await using context = createContext({ terminal, globals, output, commands: () => Promise.all(commandTable.map(({ name }) => loadCommand[name]())) })
     if (definition.needsServer) context.lookForServer()
     return (await Promise.race([definition.run(context, parsed.input), context.interrupted])) ?? 0
   } catch (error) {

@@ -1,10 +1,10 @@
 import { version } from '../version.ts'
-import type { CommandDefinition } from './command.ts'
+import type { CommandDescription } from './command-description.ts'
 import { globalOptions } from './globals.ts'
 import { usage } from './help.ts'
 
 /** All commands as one manual page, in the macros of man(7), from the definitions that the commands parse with. */
-export function manPage(definitions: readonly CommandDefinition[]): string {
+export function manPage(definitions: readonly CommandDescription[]): string {
   return [
     `.TH PILOT 1 "" "pilot ${roff(version)}" "Pilot"`,
     '.SH NAME',
@@ -33,7 +33,7 @@ export function manPage(definitions: readonly CommandDefinition[]): string {
   ].join('\n')
 }
 
-function command(definition: CommandDefinition): readonly string[] {
+function command(definition: CommandDescription): readonly string[] {
   return [
     `.SS "pilot ${roff(usage(definition))}"`,
     roff(`${definition.summary}.`),

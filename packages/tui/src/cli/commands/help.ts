@@ -1,4 +1,3 @@
-import { commandTable } from '../command-table.ts'
 import { defineCommand, flag } from '../command.ts'
 import { rootHelp } from '../help.ts'
 
@@ -17,8 +16,7 @@ export const help = defineCommand({
   /** What asks for help of a command goes there before it gets here: see `locate`. */
   async run(context, { options }) {
     if (!flag(options, 'man')) return void context.output.result(rootHelp(context.form, context.output.out))
-    const { loadCommand } = await import('./index.ts')
     const { manPage } = await import('../man-page.ts')
-    await context.output.raw(manPage(await Promise.all(commandTable.map(({ name }) => loadCommand[name]()))))
+    await context.output.raw(manPage(await context.commands()))
   },
 })
