@@ -72,6 +72,7 @@ export { execInInstance, runOneOff, type OneOffInput } from './lifecycle/one-off
 export { push } from './lifecycle/push.ts'
 export { release, rollback } from './lifecycle/release.ts'
 export { restart, start, stop } from './lifecycle/run-state.ts'
+export { scale } from './lifecycle/scale.ts'
 export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, secretPrefix, taskKey, workersKeyPrefix } from './lifecycle/scope.ts'
 export { planSetup, setup } from './lifecycle/setup.ts'
 export { forgetResource, readRecordedState, restoreState, type StateChange } from './lifecycle/state-repair.ts'

@@ -4,7 +4,7 @@ import type { AppState } from './records.ts'
 import { appTitle } from './scope.ts'
 
 /** What can be done with an app. The phases keep to it (`withApp`); commands, the API and the screens ask `allowedActions`. */
-export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'env' | 'secret' | 'logs' | 'open' | 'backup' | 'restore' | 'destroy'
+export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale' | 'env' | 'secret' | 'logs' | 'open' | 'backup' | 'restore' | 'destroy'
 
 const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
 const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
@@ -20,6 +20,7 @@ export const actionTable: Readonly<Record<AppAction, { readonly states: readonly
   restart: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.' },
   stop: { states: running, otherwise: 'It does not run.' },
   start: { states: ['stopped'], otherwise: 'Only what was stopped is started; `restart` starts afresh what runs, and `up` deploys it.' },
+  scale: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.' },
   env: { states: always, otherwise: '' },
   secret: { states: always, otherwise: '' },
   logs: { states: known, otherwise: 'It is not deployed.' },

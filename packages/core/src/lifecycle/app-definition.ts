@@ -6,7 +6,7 @@ import type { RunSpec, SourceRecord } from './records.ts'
  * One app of a manifest, resolved for one environment, with every default filled in: plain JSON, sent from client to server.
  * Made by `resolveApps` of the manifest, or by hand in a script (`defineApp`).
  */
-export interface AppDefinition extends RunSpec {
+export interface AppDefinition extends Omit<RunSpec, 'scale'> {
   readonly app: AppIdentity
   /** From the manifest or detection; undefined: the builder that fits decides. */
   readonly target?: Target

@@ -2,6 +2,7 @@ import type { AppIdentity } from '../provider/app-identity.ts'
 import { configurationChanges } from './configuration-diff.ts'
 import { currentSecrets, effectiveConfiguration, type ConfigurationLayers } from './configuration.ts'
 import { layers } from './configuration-history.ts'
+import { formationOf } from './formation.ts'
 import type { LifecycleContext } from './context.ts'
 import { newestConfiguration, readLedger, type Ledger } from './ledger.ts'
 import { liveDeployment } from './live.ts'
@@ -59,7 +60,7 @@ function linesOf(next: ConfigurationLayers, live: DeploymentRecord | undefined):
 
 /** The port is the one value that nobody can override: the traffic goes there. */
 function withPort(lines: readonly ConfigurationLine[], live: DeploymentRecord | undefined): readonly ConfigurationLine[] {
-  if (live === undefined || live.target === 'static' || live.run.instances === 0) return lines
+  if (live === undefined || live.target === 'static' || formationOf(live).instances === 0) return lines
   const written = lines.find(({ name }) => name === 'PORT')
   const port: ConfigurationLine = { name: 'PORT', source: 'platform', from: 'port', hides: written ? [...written.hides, written.source] : [] }
   return [...lines.filter((line) => line !== written), port]

@@ -9,6 +9,7 @@ import { liveDeployments } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { DeployInput } from './phases.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, RunSpec } from './records.ts'
+import { currentScale, runWithScale } from './scale-carried.ts'
 import { appTitle } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
 import { desire, stage } from './stage.ts'
@@ -27,7 +28,9 @@ export const deploy = (context: LifecycleContext, input: DeployInput): Promise<D
 export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput): Promise<Deployed> {
   await refuseMissingSecrets(session.context, app)
   const configuration = await writeConfiguration(session, await layersFromManifest(session, app))
-  const deployment = await writeDeployment(session, { build, configuration: configuration.version, run: runSpec(app), target: build.target, force })
+  const run = runWithScale({ artifact: build.artifact, run: runSpec(app) }, build.target === 'static' ? {} : await currentScale(session))
+  reportScale(session, run)
+  const deployment = await writeDeployment(session, { build, configuration: configuration.version, run, target: build.target, force })
   return stageDeployment(session, deployment)
 }
 
@@ -89,6 +92,13 @@ async function layersFromManifest({ context, ledger }: AppSession, app: AppDefin
   const hidden = Object.keys(app.env).filter((name) => name in set)
   if (hidden.length > 0) context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: `\`env set\` overrides ${hidden.join(', ')} of the manifest.` })
   return { manifest: app.env, set, secrets: await currentSecrets(context.secrets, app.app) }
+}
+
+/** What the manifest says of instances is hidden by `scale`. */
+function reportScale({ context, app }: AppSession, { scale }: RunSpec): void {
+  if (!scale) return
+  const counts = Object.entries(scale).map(([process, count]) => `${process}=${count}`)
+  context.emit({ type: 'notice', app: app.app, level: 'info', text: `\`scale\` decides on instances, over the manifest: ${counts.join(' ')}.` })
 }
 
 /** All missing secrets at once. `up` asks before it builds. */

@@ -1,5 +1,8 @@
 import type { DeploymentRecord } from './records.ts'
 
+/** The name of the app itself among its processes, as a Procfile has it; the manifest allows no other process of this name. */
+export const appItself = 'web'
+
 /** What a deployment consists of: its manifest first, what its artifact declares (a Procfile) where that says nothing. */
 export interface Formation {
   /** Instances of the app itself, which listens; 0: it consists of workers. */
@@ -13,8 +16,8 @@ export function formationOf({ artifact, run }: Pick<DeploymentRecord, 'artifact'
   const release = run.release ?? artifact.release
   const listensNowhere = artifact.processes !== undefined && artifact.command === undefined && run.command === undefined
   return {
-    instances: listensNowhere ? 0 : run.instances,
-    workers: Object.entries({ ...artifact.processes, ...run.processes }).map(([process, command]) => ({ process, command, instances: 1 })),
+    instances: listensNowhere ? 0 : scaled(run, appItself, run.instances),
+    workers: Object.entries({ ...artifact.processes, ...run.processes }).map(([process, command]) => ({ process, command, instances: scaled(run, process, 1) })),
     ...(release === undefined ? {} : { release }),
   }
 }
@@ -24,3 +27,11 @@ export const hasAddress = (deployment: Pick<DeploymentRecord, 'artifact' | 'run'
   const { instances, workers } = formationOf(deployment)
   return instances > 0 || workers.length === 0
 }
+
+/** How many of each process, by name. An app that consists of workers has no `web`. */
+export function countsOf(deployment: Pick<DeploymentRecord, 'artifact' | 'run'>): Readonly<Record<string, number>> {
+  const { instances, workers } = formationOf(deployment)
+  return Object.fromEntries([...(instances > 0 ? [[appItself, instances] as const] : []), ...workers.map(({ process, instances }) => [process, instances] as const)])
+}
+
+const scaled = ({ scale = {} }: DeploymentRecord['run'], process: string, otherwise: number): number => (Object.hasOwn(scale, process) ? scale[process]! : otherwise)

@@ -66,6 +66,12 @@ export interface ConfigureInput {
   readonly stage?: boolean
 }
 
+export interface ScaleInput {
+  readonly app: AppIdentity
+  /** Instances by process, each 0 to 100; `web` is the app itself. Others stay as they are. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
 export interface SetSecretInput {
   readonly app: AppIdentity
   readonly name: string

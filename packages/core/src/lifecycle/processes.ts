@@ -10,7 +10,7 @@ import type { AppSession } from './session.ts'
  * stays up. docs/decisions/0044.
  */
 
-/** A rollback, a restart and a start bring back what has been released before: its migrations are done. */
+/** A rollback, a restart, a start and `scale` bring back what has been released before: its migrations are done. */
 export const isPrepared = (kind: ReleaseRecord['kind']): boolean => kind !== 'release' && kind !== 'configuration'
 
 /** With the database and the links that the new version will have, before anything of it starts: it may need the new tables to become healthy. */

@@ -84,6 +84,8 @@ export interface RunSpec {
   readonly cpu: number
   /** Of the app itself; 0: it consists of its processes. */
   readonly instances: number
+  /** From `scale`, by process (`web` is the app itself); over `instances`, and over the one of each process. Each deployment takes it over from the release before. */
+  readonly scale?: Readonly<Record<string, number>>
   /** What runs beside the app, by name; over what the artifact declares. */
   readonly processes?: Readonly<Record<string, readonly string[]>>
   /** Runs once before traffic moves; in place of what the artifact declares. */
@@ -105,7 +107,7 @@ export interface ReleaseRecord {
   readonly number: number
   readonly app: AppIdentity
   readonly deployment: string
-  readonly kind: 'release' | 'rollback' | 'configuration' | 'restart'
+  readonly kind: 'release' | 'rollback' | 'configuration' | 'restart' | 'scale'
   readonly previous?: string
   readonly at: string
   readonly by: string
@@ -127,6 +129,8 @@ export interface AppStatus {
   readonly deployment?: DeploymentRecord
   readonly url?: string
   readonly fallbackUrl?: string
+  /** How many instances of each process the live deployment is to have; `web` is the app itself. Of a site none. */
+  readonly scale?: Readonly<Record<string, number>>
   /** Of the live deployment. */
   readonly instances: readonly InstanceStatus[]
 }

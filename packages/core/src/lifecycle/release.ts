@@ -7,6 +7,7 @@ import { findDeployment, type Ledger } from './ledger.ts'
 import { liveDeployment } from './live.ts'
 import type { ReleaseInput, RollbackInput } from './phases.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
+import { currentScale, runWithScale } from './scale-carried.ts'
 import { appTitle } from './scope.ts'
 import type { AppSession } from './session.ts'
 import { makeLive } from './stage.ts'
@@ -20,7 +21,8 @@ export const release = (context: LifecycleContext, { app, deployment: wanted }: 
     const unchanged = await releaseOfLive(session, deployment)
     if (unchanged) return unchanged
     await refuseWithoutArtifact(session, deployment)
-    return makeLive(session, { deployment, kind: 'release' })
+    const next = await withCurrentScale(session, deployment)
+    return (await releaseOfLive(session, next)) ?? makeLive(session, { deployment: next, kind: 'release' })
   })
 
 /** A new release of an older deployment; by default of the one that was live before the current one. */
@@ -32,7 +34,9 @@ export const rollback = (context: LifecycleContext, { app, to }: RollbackInput):
     if (!deployment) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no earlier release to go back to`, current ? { reason: `v${current.number} is its first.` } : {})
     if (deployment.id === current?.id) throw new PilotError('NOT_ALLOWED_NOW', `v${deployment.number} of ${appTitle(app)} is live already`)
     await refuseWithoutArtifact(session, deployment)
-    return makeLive(session, { deployment: await withCurrentSecrets(session, deployment), kind: 'rollback' })
+    const next = await withCurrentScale(session, await withCurrentSecrets(session, deployment))
+    if (next.id === current?.id) throw new PilotError('NOT_ALLOWED_NOW', `v${deployment.number} of ${appTitle(app)} is live already`, { reason: `v${next.number} is the same with other numbers of instances.`, suggestion: '`scale` changes those.' })
+    return makeLive(session, { deployment: next, kind: 'rollback' })
   })
 
 /** Throws ARTIFACT_GONE before anything changes when the artifact was deleted. */
@@ -43,14 +47,14 @@ export async function refuseWithoutArtifact({ context, app, ledger }: AppSession
   throw new PilotError('ARTIFACT_GONE', `The artifact of v${deployment.number} of ${appTitle(app)} no longer exists`, { reason: `${deployment.artifact.location} was deleted.` })
 }
 
-/** The newest release of another content than the current one tells what was live before: a restart is no version to go back from. */
+/** The newest release of another content than the current one tells what was live before: a restart and a `scale` are no version to go back from. */
 function deploymentBefore({ releases, deployments }: Ledger, current: DeploymentRecord | undefined): DeploymentRecord | undefined {
   const currentRelease = releases.findLastIndex(({ deployment }) => deployment === current?.id)
   const before = releases.slice(0, currentRelease === -1 ? undefined : currentRelease).map(({ deployment }) => deployments.find(({ id }) => id === deployment))
   return before.findLast((deployment) => deployment !== undefined && !(current && isSameContent(deployment, current)))
 }
 
-const isSameContent = (a: DeploymentRecord, b: DeploymentRecord): boolean => a.artifact.digest === b.artifact.digest && a.configuration === b.configuration && isDeepStrictEqual(a.run, b.run)
+const isSameContent = (a: DeploymentRecord, b: DeploymentRecord): boolean => a.artifact.digest === b.artifact.digest && a.configuration === b.configuration && isDeepStrictEqual({ ...a.run, scale: undefined }, { ...b.run, scale: undefined })
 
 /**
  * Secrets that were rotated since are given in their newest version, since the older one is usually revoked: that makes a new
@@ -69,4 +73,13 @@ async function withCurrentSecrets(session: AppSession, deployment: DeploymentRec
   const derived = await writeConfiguration(session, { manifest, set, secrets }, { derivedFrom: configuration.version })
   const { artifact, build, source, run, target } = deployment
   return writeDeployment(session, { build: { id: build, artifact, source }, configuration: derived.version, run, target, force: false })
+}
+
+/** With the instances of today: going back at a peak of load must not go back to the one instance of before it. */
+async function withCurrentScale(session: AppSession, deployment: DeploymentRecord): Promise<DeploymentRecord> {
+  const { artifact, build, source, configuration, target } = deployment
+  const run = target === 'static' ? deployment.run : runWithScale(deployment, await currentScale(session))
+  if (isDeepStrictEqual(run, deployment.run)) return deployment
+  session.context.emit({ type: 'notice', app: session.app.app, level: 'info', text: `Instances stay as they are now: v${deployment.number} ran in other numbers.` })
+  return writeDeployment(session, { build: { id: build, artifact, source }, configuration, run, target, force: false })
 }

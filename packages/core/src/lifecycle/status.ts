@@ -3,7 +3,7 @@ import type { AppIdentity } from '../provider/app-identity.ts'
 import type { State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger, type Ledger } from './ledger.ts'
-import { formationOf } from './formation.ts'
+import { countsOf, formationOf } from './formation.ts'
 import { hasTraffic, liveDeployment, urlsOf } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appOfScope, appScope, secretPrefix } from './scope.ts'
@@ -36,7 +36,7 @@ export async function appStatus({ store, provider, signal }: Pick<LifecycleConte
     app,
     state: stateOf({ state, deployment, release, deployments: ledger.deployments, instances }),
     ...(release ? { release } : {}),
-    ...(deployment ? { deployment, ...urlsOf(state, deployment) } : {}),
+    ...(deployment ? { deployment, ...urlsOf(state, deployment), ...(deployment.target === 'static' ? {} : { scale: countsOf(deployment) }) } : {}),
     instances,
   }
 }

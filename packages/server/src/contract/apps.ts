@@ -24,6 +24,7 @@ const appStatusSchema = recordOf<AppStatus>(
     deployment: deploymentRecordSchema.optional(),
     url: z.string().optional(),
     fallbackUrl: z.string().optional(),
+    scale: z.record(z.string(), z.number().int()).optional().describe('Instances by process that are to run; `web` is the app itself.'),
     instances: z.array(instanceSchema),
   },
   'AppStatus',

@@ -18,6 +18,7 @@ import {
   restart,
   restoreDatabase,
   rollback,
+  scale,
   appScope,
   start,
   stop,
@@ -146,6 +147,8 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { release: await start(context, { app: payload.app }) }
     case 'stop':
       return { ...(await stop(context, { app: payload.app })) }
+    case 'scale':
+      return { release: await scale(context, { app: payload.app, counts: payload.counts }) }
     case 'configure':
       return { ...(await configure(context, { app: payload.app, set: payload.set, unset: payload.unset, ...(payload.restore === undefined ? {} : { restore: payload.restore }), stage: payload.stage })) }
     // The values are in the secret store already: the next configuration refers to their newest versions.

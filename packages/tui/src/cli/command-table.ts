@@ -32,6 +32,7 @@ export const commandTable = [
   { name: 'run', group: 'Run', summary: 'Run a command once, with the app\'s code and environment' },
   { name: 'exec', group: 'Run', summary: 'Run a command inside a running instance' },
   { name: 'restart', group: 'Run', summary: 'Start the released deployment afresh, without an interruption' },
+  { name: 'scale', group: 'Run', summary: 'Run more or fewer instances of an app and its processes, or show how many' },
   { name: 'stop', group: 'Run', summary: 'Stop an app and keep its data' },
   { name: 'start', group: 'Run', summary: 'Start a stopped app' },
 

@@ -83,10 +83,16 @@ const ownInstances = ({ status }: Pick<AppView, 'status'>): Instances => status.
 
 /** What runs beside the app, by the name of its process. */
 const workersOf = ({ status }: AppView): readonly { readonly process: string; readonly instances: Instances }[] =>
-  [...Map.groupBy(status.instances.filter(({ process }) => process !== undefined), ({ process }) => process!)].map(([process, instances]) => ({ process, instances })).toSorted((a, b) => (a.process < b.process ? -1 : 1))
+  [...new Map<string, Instances>([
+    ...scaledToNone(status).map((process) => [process, []] as const),
+    ...Map.groupBy(status.instances.filter(({ process }) => process !== undefined), ({ process }) => process!),
+  ])].map(([process, instances]) => ({ process, instances })).toSorted((a, b) => (a.process < b.process ? -1 : 1))
+
+const scaledToNone = ({ scale = {} }: AppView['status']): readonly string[] => Object.keys(scale).filter((process) => scale[process] === 0)
 
 /** The worst of them, and how many run when there are several. */
 function workerState(instances: Instances, style: Style): string {
+  if (instances.length === 0) return style.dim('scaled to 0')
   const down = instances.find(({ state }) => state !== 'running')
   const counted = instances.length > 1 ? ` ${instances.filter(({ state }) => state === 'running').length}/${instances.length}` : ''
   if (down === undefined) return `${style.ok('running')}${counted}`

@@ -25,6 +25,7 @@ export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefi
   run: async () => (await import('./run.ts')).run,
   exec: async () => (await import('./run.ts')).exec,
   restart: async () => (await import('./lifecycle.ts')).restart,
+  scale: async () => (await import('./scale.ts')).scale,
   stop: async () => (await import('./lifecycle.ts')).stop,
   start: async () => (await import('./lifecycle.ts')).start,
   'env list': async () => (await import('./env.ts')).envList,
