@@ -68,6 +68,18 @@ describe('completes', () => {
     expect(await complete(['release', 'api', 'v12', ''], { home, cwd })).toEqual([])
   })
 
+  test('what may stand in the place of an app that is left out', async () => {
+    const { home } = await fake()
+    const alone = await folderOf({ 'pilot.yaml': 'project: shop\napps:\n  api: { source: . }\n' })
+    closing.push(alone)
+    expect(await complete(['rollback', ''], { home, cwd: alone.path })).toEqual(['api', 'v12', 'v11'])
+    expect(await complete(['rollback', 'v'], { home, cwd: alone.path })).toEqual(['v12', 'v11'])
+    expect(await complete(['env', 'import', ''], { home, cwd: alone.path })).toEqual(['api'])
+    expect(await complete(['env', 'import', '.en'], { home, cwd: alone.path })).toEqual([':files'])
+    const { path: cwd } = await shop()
+    expect(await complete(['rollback', ''], { home, cwd })).toEqual(['api', 'web'])
+  })
+
   test('folders and files by the shell itself', async () => {
     expect(await complete(['up', ''])).toEqual([':folders'])
     expect(await complete(['secret', 'set', 'KEY', '--from-file', ''])).toEqual([':files'])

@@ -1,7 +1,7 @@
 import { loadCommand } from '../commands/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { knownValues } from './known-values.ts'
-import { commandIn, expectedAt, nameWords, type Candidate } from './position.ts'
+import { commandIn, expectedAt, nameWords, type Candidate, type ValueKind } from './position.ts'
 import { targetOf } from './target.ts'
 
 /** A shell reads these words as they are: names that a shell would take for something else are left out. */
@@ -25,8 +25,10 @@ async function candidates(typed: readonly string[], { env, cwd }: Terminal): Pro
   if (expected.of === 'folder') return [':folders']
   if (expected.of === 'file') return [':files']
   const app = expected.of === 'deployment' ? expected.given.find((word) => !word.startsWith('-')) : undefined
-  const known = expected.choices ?? (await knownValues(expected.of, { env, target: targetOf(words, { cwd, app }) }))
-  return fitting(known.map((word) => ({ word, summary: '' })))
+  const valuesOf = (kind: ValueKind) => knownValues(kind, { env, target: targetOf(words, { cwd, app }) })
+  const known = expected.choices ?? (await Promise.all([expected.of, ...(expected.or === undefined || expected.or === 'file' ? [] : [expected.or])].map(valuesOf))).flat()
+  const found = fitting(known.map((word) => ({ word, summary: '' })))
+  return found.length === 0 && expected.or === 'file' ? [':files'] : found
 }
 
 const unique = (lines: readonly string[]): readonly string[] => [...new Set(lines)]

@@ -8,7 +8,7 @@ import type { OptionDefinition } from '../option.ts'
 export type Expected =
   | { readonly type: 'words'; readonly candidates: readonly Candidate[] }
   /** Values that are known elsewhere: of an option or an argument. */
-  | { readonly type: 'values'; readonly of: ValueKind; readonly choices?: readonly string[]; /** Words that stand before. */ readonly given: readonly string[] }
+  | { readonly type: 'values'; readonly of: ValueKind; readonly choices?: readonly string[]; /** What may stand there too, since the first may be left out. */ readonly or?: ValueKind; /** Words that stand before. */ readonly given: readonly string[] }
   | { readonly type: 'nothing' }
 
 export type ValueKind = 'app' | 'platform' | 'project' | 'environment' | 'deployment' | 'job' | 'command' | 'folder' | 'file' | 'choice'
@@ -79,9 +79,12 @@ function valueOfOption({ flags, choices }: OptionDefinition, given: readonly str
 
 /** By what the argument is called in the usage line. An app that may be left out may be left out here too. */
 function valueOfArgument({ arguments: all = [] }: CommandDefinition, given: readonly string[]): Expected {
-  const kinds: Readonly<Record<string, ValueKind>> = { APP: 'app', DIR: 'folder', FILE: 'file', vN: 'deployment', JOB: 'job', COMMAND: 'command', SHELL: 'choice' }
   const wanted = all[given.length] ?? (all.at(-1)?.name.includes('...') ? all.at(-1) : undefined)
-  const kind = kinds[wanted?.name.replaceAll(/[^A-Za-z]/g, '') ?? '']
+  const kind = kindOf(wanted)
   if (kind === undefined) return { type: 'nothing' }
-  return { type: 'values', of: kind, given, ...(kind === 'choice' ? { choices: ['bash', 'zsh', 'fish'] } : {}) }
+  const next = wanted?.name === '[APP]' ? kindOf(all[given.length + 1]) : undefined
+  return { type: 'values', of: kind, given, ...(next === undefined ? {} : { or: next }), ...(kind === 'choice' ? { choices: ['bash', 'zsh', 'fish'] } : {}) }
 }
+
+const argumentKinds: Readonly<Record<string, ValueKind>> = { APP: 'app', DIR: 'folder', FILE: 'file', vN: 'deployment', JOB: 'job', COMMAND: 'command', SHELL: 'choice' }
+const kindOf = (argument: { readonly name: string } | undefined): ValueKind | undefined => argumentKinds[argument?.name.replaceAll(/[^A-Za-z]/g, '') ?? '']
