@@ -31,7 +31,7 @@ export const rollback = (context: LifecycleContext, { app, to }: RollbackInput):
     const ledger = await session.ledger()
     const current = liveDeployment(await session.state(), ledger)
     const deployment = to === undefined ? deploymentBefore(ledger, current) : findDeployment(ledger, app, to)
-    if (!deployment) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no earlier release to go back to`, current ? { reason: `v${current.number} is its first.` } : {})
+    if (!deployment) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no earlier release to go back to`, { ...(current ? { reason: current.number === 1 ? 'v1 is its first.' : `Before v${current.number} there is nothing else: a restart and other numbers of instances are no version to go back to.` } : {}), suggestion: '`releases` lists what had the traffic; `rollback vN` goes to a certain version.' })
     if (deployment.id === current?.id) throw new PilotError('NOT_ALLOWED_NOW', `v${deployment.number} of ${appTitle(app)} is live already`)
     await refuseWithoutArtifact(session, deployment)
     const next = await withCurrentScale(session, await withCurrentSecrets(session, deployment))

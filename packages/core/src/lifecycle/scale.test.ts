@@ -97,7 +97,7 @@ test('a rollback or a release to what differs in its numbers alone says that it 
   await ship(place, 'one', worker)
   await scale(place.context, { app: shop, counts: { web: 3 } })
   expect(await failure(rollback(place.context, { app: shop, to: 1 }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', reason: 'v2 is the same with other numbers of instances.' })
-  expect(await failure(rollback(place.context, { app: shop }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', message: expect.stringContaining('no earlier release') })
+  expect(await failure(rollback(place.context, { app: shop }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', message: expect.stringContaining('no earlier release'), reason: expect.stringContaining('other numbers of instances are no version'), suggestion: expect.stringContaining('rollback vN') })
   expect((await release(place.context, { app: shop, deployment: 1 })).number).toBe(2)
   expect(await version(place)).toBe(2)
 })
