@@ -20,6 +20,7 @@ test('the manual page holds every command, and groff has nothing to say about it
 
 test('help alone, of a command, and of help itself', async () => {
   expect((await runCommand(['help'])).stdout).toBe((await runCommand(['--help'])).stdout)
+  for (const argv of [['help', '--json'], ['help', '--man', '--json']]) expect(JSON.parse((await runCommand(argv)).stdout)).toMatchObject({ text: expect.stringContaining('rollback') })
   expect((await runCommand(['help', 'env', 'set'])).stdout).toContain('Usage: pilot env set')
   expect((await runCommand(['help', 'help'])).stdout).toContain('Usage: pilot help')
   expect(await runCommand(['help', 'nonsense'])).toMatchObject({ exit: 2, stderr: expect.stringContaining('There is no command nonsense') })

@@ -78,7 +78,7 @@ async function agree(context: CommandContext, { target: { params, query }, backu
   const info = await (await context.client()).request('database', { params, query, signal: context.signal })
   if (backup === undefined && info.kept === undefined) throw new PilotError('NOT_FOUND', `Nothing is kept of what was there before the last restore of ${params.app}.`, { suggestion: '`db backups` lists what can be restored.' })
   const users = [info.of, ...info.sharedWith].map(({ app }) => app).filter((app) => app !== params.app)
-  context.say(`Replaces the database ${cleanLine(info.database)} (${bytes(info.bytes)}) with ${backup === undefined ? 'what was there before the last restore' : `the backup ${cleanLine(backup.id)} of ${ago(backup.startedAt, Date.now())} (${backup.rows} rows${backup.version === undefined ? '' : `, when ${cleanLine(backup.version)} was live`})`}.`)
+  context.say(`Replaces the database ${cleanLine(info.database)} (${bytes(info.bytes)}) with ${backup === undefined ? 'what was there before the last restore' : `the backup ${cleanLine(backup.id)} of ${ago(backup.startedAt, Date.now())} (${plural(backup.rows, 'row')}${backup.version === undefined ? '' : `, when ${cleanLine(backup.version)} was live`})`}.`)
   if (users.length > 0) context.say(`${context.output.err.bad('Also of')} ${users.map(cleanLine).join(', ')}: they share it.`)
   context.say(dropOld ? 'What is there now is lost.' : 'What is there now is kept until the next backup.')
   if (yes) return

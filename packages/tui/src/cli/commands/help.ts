@@ -15,8 +15,8 @@ export const help = defineCommand({
   needsServer: false,
   /** What asks for help of a command goes there before it gets here: see `locate`. */
   async run(context, { options }) {
-    if (!flag(options, 'man')) return void context.output.result(rootHelp(context.form, context.output.out))
-    const { manPage } = await import('../man-page.ts')
-    await context.output.raw(manPage(await context.commands()))
+    const text = flag(options, 'man') ? (await import('../man-page.ts')).manPage(await context.commands()) : rootHelp(context.form, context.output.out)
+    if (context.output.json) context.output.document({ text })
+    else await context.output.raw(text.endsWith('\n') ? text : `${text}\n`)
   },
 })
