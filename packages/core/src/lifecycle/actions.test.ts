@@ -15,6 +15,7 @@ rollback  .      .      x    x         x       .
 restart   .      .      x    x         .       .
 stop      .      .      x    x         .       .
 start     .      .      .    .         x       .
+scale     .      .      x    x         .       .
 env       x      x      x    x         x       x
 secret    x      x      x    x         x       x
 logs      .      x      x    x         x       .
