@@ -60,11 +60,12 @@ async function removeImages(platformId: string): Promise<void> {
 
 export const noSignal = (): AbortSignal => new AbortController().signal
 
-/** An image of the local node image and one file, built without a platform; returns its id. */
+/** An image of the local node image and one file, built without a platform; returns its id, which no other call returns: whoever made it may delete it. */
 export async function imageFromNode(code: string): Promise<string> {
   const docker = new Docker()
-  const { openSource } = sourceOf({ Dockerfile: 'FROM node:24-slim\nCOPY server.js /app/server.js\nUSER node\nCMD ["node", "/app/server.js"]\n', 'server.js': code })
-  const tag = `pilot-test:${randomBytes(6).toString('hex')}`
+  const name = randomBytes(6).toString('hex')
+  const { openSource } = sourceOf({ Dockerfile: `FROM node:24-slim\nLABEL name=${name}\nCOPY server.js /app/server.js\nUSER node\nCMD ["node", "/app/server.js"]\n`, 'server.js': code })
+  const tag = `pilot-test:${name}`
   const response = await docker.buildImage(await openSource(), { t: tag, rm: true })
   await new Promise<void>((resolve, reject) => docker.modem.followProgress(response, (error: Error | null) => (error ? reject(error) : resolve())))
   return (await docker.getImage(tag).inspect()).Id
