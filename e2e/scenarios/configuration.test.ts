@@ -54,7 +54,7 @@ test('a rollback after the rotation of a secret runs the older code and values w
   const listing = await pilot.ok(['env', 'list'], at)
   expect(listing.stdout).toContain('A rollback went back to version')
   expect(listing.stdout).not.toMatch(/staged/i)
-  expect((await pilot.ok(['env', 'history'], at)).stdout).toContain(`rollback to ${before.version}, secrets of that day`)
+  expect((await pilot.ok(['env', 'history'], at)).stdout).toContain(`rollback to ${before.version}, with the newest secrets`)
   expect((await pilot.ok(['env', 'diff'], at)).stdout).toMatch(/~ +LOG_LEVEL +debug +trace +env set/)
 })
 
