@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { ArtifactReference, DeploymentSpec, PilotError, TrafficSpec } from '@pilot/core'
 import { readRoute, reservedPorts } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
+import { exitOf } from './kinds/container-parts.ts'
 import { containerUsage } from './compute/container-usage.ts'
 import type { Engine } from './engine/engine.ts'
 import { routeId } from './ownership.ts'
@@ -65,6 +66,22 @@ describe('an app with a Dockerfile', () => {
     const artifact = await build('ends', nodeFiles(`console.error('no database'); process.exit(3)`))
     const error = (await deploy('ends', 'd1', artifact).catch((error: unknown) => error)) as PilotError
     expect(error).toMatchObject({ code: 'UNHEALTHY', reason: expect.stringContaining('exit code 3'), details: { exitCode: 3, log: ['no database'] } })
+  })
+
+  test('is told how it ended the first time also when it runs again by the time of the look', async () => {
+    const docker = new Docker()
+    const { digest } = await build('again', nodeFiles(`setTimeout(() => process.exit(3), 300)`))
+    const container = await docker.createContainer({ Image: digest, HostConfig: { RestartPolicy: { Name: 'unless-stopped' } } })
+    try {
+      await container.start()
+      for (;;) {
+        const found = await container.inspect()
+        if (found.RestartCount > 0 && !found.State.Restarting) break
+      }
+      expect(await exitOf({ docker } as Engine, await container.inspect())).toMatchObject({ code: 3 })
+    } finally {
+      await container.remove({ force: true })
+    }
   })
 
   test('is told the port that was found when it listens elsewhere', async () => {

@@ -12,12 +12,19 @@ import { isPilotError, PilotError } from '../errors/pilot-error.ts'
  * They are small (a few KB), so all but flushing is synchronous: a hop to the thread pool costs ten times as much as such a call.
  */
 
-/** Creates `path` with this content; of several creators exactly one gets `true`, and nobody ever sees half a file. */
-export async function createExclusive(path: string, content: string | Uint8Array): Promise<boolean> {
+/**
+ * Creates `path` with this content; of several creators exactly one gets `true`, and nobody ever sees half a file. `counts` is asked in
+ * the same step in which the file got its name: when it says no, the file goes again.
+ */
+export async function createExclusive(path: string, content: string | Uint8Array, counts: () => boolean = () => true): Promise<boolean> {
   return guarded(path, async () => {
     const temporary = await writeTemporary(path, content)
     try {
       linkSync(temporary, path)
+      if (!counts()) {
+        removeQuietly(path)
+        return false
+      }
     } catch (error) {
       if (errorCode(error) === 'EEXIST') return false
       throw error

@@ -31,14 +31,11 @@ export function numberedFiles({ folder, extension, keep = Infinity }: { folder: 
     read: (number) => readIfThere(path(number)),
     async create(number, content) {
       if (number !== (newest() ?? 0) + 1) return false
-      if (!(await createExclusive(path(number), content))) return false
+      // A writer that slept since its look may find its number free again because it was pruned: it did not win. Asked at once,
+      // since a winner may sleep too, while its folder is flushed.
+      if (!(await createExclusive(path(number), content, () => (newest() ?? number) - number < keep))) return false
       const all = numbers()
       const latest = all.at(-1) ?? number
-      // A writer that slept since its look may find its number free again because it was pruned: it did not win.
-      if (latest - number >= keep) {
-        removeQuietly(path(number))
-        return false
-      }
       for (const old of all.filter((each) => latest - each >= keep)) removeQuietly(path(old))
       if (number % 16 === 0) await removeStaleTemporaries(folder)
       return true

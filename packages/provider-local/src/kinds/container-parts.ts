@@ -89,13 +89,27 @@ export async function removeContainer({ docker }: Engine, found: ContainerInspec
   }
 }
 
-/** How it ended; undefined while it runs. */
-export function exitOf({ State, RestartCount }: ContainerInspectInfo): Exit | undefined {
-  // It runs again: how it ended the first time is no longer told.
-  if (RestartCount > 0 && !State.Restarting) return {}
+/** How it ended; undefined while it runs for the first time. */
+export async function exitOf(engine: Engine, { Id, Created, State, RestartCount }: ContainerInspectInfo): Promise<Exit | undefined> {
+  if (RestartCount > 0 && !State.Restarting) return firstExit(engine, { id: Id, since: Created })
   if (State.Status === 'created') return { code: State.ExitCode, error: State.Error || 'Docker did not start it' }
   if (State.Running && !State.Restarting) return undefined
   return { code: State.ExitCode, ...(State.OOMKilled ? { outOfMemory: true } : {}), ...(State.Error ? { error: State.Error } : {}) }
+}
+
+/** It runs again, and tells no longer how it ended: the engine's events do, for a while. */
+async function firstExit({ docker }: Engine, { id, since }: { readonly id: string; readonly since: string }): Promise<Exit> {
+  const seconds = (ms: number): number => ms / 1000
+  try {
+    const stream = await docker.getEvents({ since: seconds(Date.parse(since)), until: seconds(Date.now()), filters: { container: [id], event: ['die', 'oom'] }, abortSignal: AbortSignal.timeout(2_000) })
+    let text = ''
+    for await (const chunk of stream) text += String(chunk)
+    const events = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as { readonly Action?: string; readonly Actor?: { readonly Attributes?: { readonly exitCode?: string } } })
+    const code = events.find(({ Action }) => Action === 'die')?.Actor?.Attributes?.exitCode
+    return { ...(code === undefined ? {} : { code: Number(code) }), ...(events.some(({ Action }) => Action === 'oom') ? { outOfMemory: true } : {}) }
+  } catch {
+    return {}
+  }
 }
 
 export async function lastLines({ docker }: Engine, id: string): Promise<readonly string[]> {

@@ -51,7 +51,7 @@ export function dockerWorkerKind(engine: () => Promise<Engine>): AnyKind {
       const client = await engine()
       const found = await inspectContainer(client, id)
       if (!found) return gone(id)
-      const exit = exitOf(found)
+      const exit = await exitOf(client, found)
       if (!exit) return elapsedMs >= steadyMs ? { status: 'ready', outputs: { container: id } } : { status: 'pending', retryAfterMs: Math.min(250, steadyMs - elapsedMs) }
       const error = workerEnded({ title: `${inputs.app.project}/${inputs.app.app}, process ${inputs.process} (deployment ${inputs.deployment})`, exit, elapsedMs, log: await lastLines(client, id) })
       return { status: 'failed', reason: error.message, error }
@@ -100,7 +100,7 @@ async function settleTask(engine: () => Promise<Engine>, { id, inputs, operation
   const lines = await readContainerLines(client.docker, { source: { id, deployment: inputs.deployment, instance: inputs.task }, since: operation, tail: undefined })
   for (const { text } of lines) log(text)
   const told = lines.at(-1)?.cursor ?? operation
-  const exit = exitOf(found)
+  const exit = await exitOf(client, found)
   if (!exit) return { status: 'pending', retryAfterMs: 250, message: `running ${inputs.command.join(' ')}`, ...(told === undefined ? {} : { operation: told }) }
   if (exit.code === 0 && exit.error === undefined) return { status: 'ready', outputs: { container: id } }
   const error = taskEnded({ title: taskTitle(inputs), exit, log: await lastLines(client, id) })

@@ -90,7 +90,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       const client = await engine()
       const found = await inspectContainer(client, id)
       if (!found) return { status: 'failed', reason: `The container ${id.slice(0, 12)} is gone` }
-      const exit = exitOf(found)
+      const exit = await exitOf(client, found)
       const { health } = inputs
       const seen = exit ? undefined : await probe({ port: publishedPort(found)!, path: health.path, timeoutMs: health.timeoutMs, signal })
       const listeners = exit || seen?.kind === 'answered' || !isTimeToFindListeners({ elapsedMs, health }) ? undefined : await containerListeners(client, found)
