@@ -89,7 +89,8 @@ for (const target of ['process', 'container'] as const) {
       const mark = randomBytes(8).toString('hex')
       const endless = `require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e3)'], { env: { MARK: '${mark}' } }); setInterval(() => {}, 1e3)`
       const applying = engine.apply(graph('long', { task: endless })).catch(() => {})
-      while (processesMarked(`MARK=${mark}`).length === 0) await new Promise((resolve) => setTimeout(resolve, 50))
+      // What it starts may be there before its creation has returned, which is when it can be deleted.
+      while (processesMarked(`MARK=${mark}`).length === 0 || !engine.has('deployment/d1/task/release')) await new Promise((resolve) => setTimeout(resolve, 50))
       await engine.destroy(['deployment/d1/task/release'])
       expect(processesMarked(`MARK=${mark}`)).toEqual([])
       await applying

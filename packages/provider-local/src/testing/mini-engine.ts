@@ -10,6 +10,8 @@ export interface MiniEngine {
   apply(graph: Graph): Promise<Readonly<Record<string, Record<string, unknown>>>>
   /** Deletes resources in reverse order; all of them when no keys are given. */
   destroy(keys?: readonly string[]): Promise<void>
+  /** Whether its creation has returned. */
+  has(key: string): boolean
   id(key: string): string
   call(key: string): Call
   /** What handlers told. */
@@ -84,6 +86,7 @@ export function createMiniEngine({ kinds, platformId, scope, secrets }: { kinds:
         made.delete(resource.key)
       }
     },
+    has: (key) => made.has(key),
     id: (key) => made.get(key)!.id,
     call: (key) => callOf(key),
     log,
