@@ -6,6 +6,7 @@ export { fileLockOwner, tryFileLock, withFileLock, type FileLock } from './home/
 export { readJson, replaceFile, replaceJson } from './home/files.ts'
 export {
   ensureSupervisor,
+  isSupervisorOutdated,
   listServices,
   putService,
   removeService,
@@ -21,7 +22,7 @@ export { smallNode } from './programs.ts'
 export { watchSupervisor } from './supervisor/start.ts'
 export type { RestartPolicy, ServiceSpec } from './supervisor/spec.ts'
 export type { ServiceExit, ServiceStatus } from './supervisor/status.ts'
-export { edgeMetrics, edgeService, edgeState, ensureEdge, openRequests, putLink, putRoute, readLink, readRoute, removeLink, removeRoute } from './edge/client.ts'
+export { edgeMetrics, edgeService, edgeState, ensureEdge, isEdgeOutdated, openRequests, putLink, putRoute, readLink, readRoute, removeLink, removeRoute } from './edge/client.ts'
 export type { EdgeState } from './edge/edge.ts'
 export { latencyBounds, type DeploymentMetrics, type EdgeMetrics } from './edge/metrics.ts'
 export type { Link, Mount, ProxyUpstream, Route, RouteWeight, SiteUpstream, Upstream } from './edge/routes.ts'

@@ -8,7 +8,8 @@ import type { Home } from '../home/home.ts'
 import { withFileLock } from '../home/lock.ts'
 import { reservePort } from '../home/ports.ts'
 import { hostProgram } from '../programs.ts'
-import { putService, serviceStatus, waitForService } from '../supervisor/client.ts'
+import { putService, serviceStatus, waitForService, wantedRevision } from '../supervisor/client.ts'
+import type { ServiceSpec } from '../supervisor/spec.ts'
 import { revisionOf, serviceKey } from '../supervisor/service-key.ts'
 import { addressKey } from '../supervisor/held-sockets.ts'
 import { controlSockets, longestDrainMs } from './control.ts'
@@ -20,21 +21,31 @@ export const edgeService = 'edge'
 
 /** Makes sure that the edge of the home runs and answers. Returns the shared port. */
 export async function ensureEdge(home: Home, { timeoutMs = 20_000 }: { timeoutMs?: number } = {}): Promise<{ readonly port: number }> {
-  const port = await reservePort(home, 'edge')
+  const spec = await edgeSpec(home)
+  const revision = await putService(home, spec)
+  await waitForService(home, edgeService, { revision, timeoutMs, ready: async (status) => (await ask<EdgeState>(home, 'GET', '/state').catch(() => undefined))?.pid === status.process?.pid })
+  return { port: await reservePort(home, 'edge') }
+}
+
+/** Whether an edge is wanted whose program is not the one that lies here today. */
+export async function isEdgeOutdated(home: Home): Promise<boolean> {
+  const wanted = wantedRevision(home, edgeService)
+  return wanted !== undefined && wanted !== revisionOf(serviceKey(home.paths), await edgeSpec(home))
+}
+
+async function edgeSpec(home: Home): Promise<ServiceSpec> {
   const { command, args, env } = hostProgram('edge')
-  const revision = await putService(home, {
+  return {
     name: edgeService,
     command,
-    args: [...args, home.dir, String(port)],
+    args: [...args, home.dir, String(await reservePort(home, 'edge'))],
     env,
     logFile: join(home.paths.logs, 'edge.log'),
     holdsSockets: true,
     overlap: true,
     stopTimeoutMs: longestDrainMs,
     order: 40,
-  })
-  await waitForService(home, edgeService, { revision, timeoutMs, ready: async (status) => (await ask<EdgeState>(home, 'GET', '/state').catch(() => undefined))?.pid === status.process?.pid })
-  return { port }
+  }
 }
 
 /** Says where an app is reached; returns when the running edge routes so. Throws NAME_TAKEN when another app has one of its hosts, PORT_TAKEN when its port cannot be opened. */

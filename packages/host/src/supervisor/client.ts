@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core/errors'
 import { seal } from '@pilot/core/seal'
-import { hasErrno, readJson, replaceJson } from '../home/files.ts'
+import { hasErrno, readJson, readJsonSync, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { fileLockOwner } from '../home/lock.ts'
+import { hostProgram } from '../programs.ts'
 import { sealContext } from './child.ts'
 import { revisionOf, serviceKey } from './service-key.ts'
 import { problemOfSpec, type ServiceSpec, type StoredSpec } from './spec.ts'
@@ -15,6 +16,13 @@ import { readStatus, type ServiceStatus } from './status.ts'
 /** The supervisor's pid when one is alive. */
 export async function supervisorPid(home: Home): Promise<number | undefined> {
   return (await fileLockOwner(home.paths.supervisorLock))?.pid
+}
+
+/** Whether one is alive whose program is not the one that lies here today. */
+export async function isSupervisorOutdated(home: Home): Promise<boolean> {
+  if ((await supervisorPid(home)) === undefined) return false
+  const running = await readJson<{ build?: string }>(join(home.paths.run, 'supervisor.json')).catch(() => undefined)
+  return running !== undefined && running.build !== hostProgram('supervisor').env['PILOT_BUILD']
 }
 
 /** Starts the supervisor unless one is alive; any number of callers at once end up with one. Returns its pid. */
@@ -92,6 +100,9 @@ export async function restartService(home: Home, name: string): Promise<string> 
   await ensureSupervisor(home)
   return revision
 }
+
+/** Of the specification as it is written down; undefined when there is none. */
+export const wantedRevision = (home: Home, name: string): string | undefined => readJsonSync<StoredSpec>(specPath(home, name))?.revision
 
 /** Undefined when there is no such service. */
 export function serviceStatus(home: Home, name: string): ServiceStatus | undefined {

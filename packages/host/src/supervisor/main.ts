@@ -36,7 +36,7 @@ process.on('unhandledRejection', (error) => log(`internal error: ${error instanc
 log(`supervisor ${process.pid} of ${home.dir}`)
 ifHomeIsThere(home, () => markStopped(home, false))
 supervisor.scan()
-ifHomeIsThere(home, () => replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString() }))
+ifHomeIsThere(home, () => replaceJson(statusFile, { pid: process.pid, since: new Date().toISOString(), build: process.env['PILOT_BUILD'] }))
 collectWhenIdle()
 
 async function go({ andStopServices = false }: { andStopServices?: boolean } = {}): Promise<void> {

@@ -56,6 +56,7 @@ export const commandTable = [
   { name: 'server status', group: 'Platform', summary: 'Show the server of this home and what it keeps running' },
   { name: 'server start', group: 'Platform', summary: 'Start the server, and everything of this home that was stopped' },
   { name: 'server stop', group: 'Platform', summary: 'Stop the server; apps go on' },
+  { name: 'server upgrade', group: 'Platform', summary: 'Bring what runs to the Pilot that is installed; apps go on' },
   { name: 'server logs', group: 'Platform', summary: 'Print the log of the server' },
   { name: 'server install', group: 'Platform', summary: 'Start Pilot and its apps when this user logs in' },
   { name: 'server uninstall', group: 'Platform', summary: 'Start nothing at login any more' },

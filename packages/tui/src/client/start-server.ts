@@ -15,8 +15,12 @@ import { serverBuild, serverProgram } from './server-program.ts'
 export async function startServer({ env, replace, signal }: { env: Environment; replace: Info | undefined; signal?: AbortSignal }): Promise<void> {
   const host = await import('@pilot/host')
   const home = await host.openHome(homeFolder(env))
-  // Its supervisor is as old; the next one adopts what runs.
-  if (replace !== undefined) await host.stopSupervisor(home)
+  if (replace !== undefined) {
+    // First the edge, while there is a supervisor that holds its sockets: no request fails then.
+    if (await host.isEdgeOutdated(home)) await host.ensureEdge(home)
+    // The supervisor is as old; the next one adopts what runs.
+    await host.stopSupervisor(home)
+  }
   const { command, args } = serverProgram()
   const revision = await host.putService(home, {
     name: serverService,

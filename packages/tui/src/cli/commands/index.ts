@@ -50,6 +50,7 @@ export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefi
   'server uninstall': async () => (await import('./server-install.ts')).serverUninstall,
   uninstall: async () => (await import('./uninstall.ts')).uninstall,
   'server stop': async () => (await import('./server.ts')).serverStop,
+  'server upgrade': async () => (await import('./server-upgrade.ts')).serverUpgrade,
   'server logs': async () => (await import('./server.ts')).serverLogs,
   'state history': async () => (await import('./state.ts')).stateHistory,
   'state restore': async () => (await import('./state.ts')).stateRestore,
