@@ -1,4 +1,4 @@
-import { PilotError } from '../errors/pilot-error.ts'
+import { documentError } from './document-error.ts'
 import type { Problem } from './problem.ts'
 import { referenceProblems } from './references.ts'
 import { schemaProblems } from './schema-problems.ts'
@@ -12,8 +12,6 @@ export interface ParsedManifest {
   /** A scalar as it was written: `1.10`, not 1.1. */
   written(path: Path): string | undefined
 }
-
-const shown = 5
 
 /**
  * Reads the text of a pilot.yaml. `file` is its name in messages. Throws MANIFEST_INVALID, which names every error (the first
@@ -31,20 +29,4 @@ export function parseManifest({ text, file }: { text: string; file: string }): P
   return { manifest: result.data, locate: document.locate, written: document.written }
 }
 
-function invalid(file: string, text: string, problems: readonly Problem[]): PilotError {
-  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
-  const lines = sorted.slice(0, shown).map((problem) => `${file}:${problem.line}:${problem.column}: ${problem.message}`)
-  if (sorted.length > shown) lines.push(`… and ${sorted.length - shown} more`)
-  return new PilotError('MANIFEST_INVALID', lines.join('\n'), {
-    ...(sorted[0] ? { reason: frame(text, sorted[0]) } : {}),
-    suggestion: 'See docs/manifest.md for every key with its type and an example.',
-    details: { file, problems: sorted.map(({ path, line, column, message }) => ({ path: path.join('.'), line, column, message })) },
-  })
-}
-
-/** The line of the first error with a mark below it. */
-function frame(text: string, { line, column }: Problem): string {
-  const source = (text.split(/\r?\n/, line)[line - 1] ?? '').replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ')
-  const start = Math.max(0, column - 60)
-  return `${line} | ${source.slice(start, start + 100)}\n${' '.repeat(String(line).length)} | ${' '.repeat(column - 1 - start)}^`
-}
+const invalid = (file: string, text: string, problems: readonly Problem[]) => documentError({ file, text, problems, suggestion: 'See docs/manifest.md for every key with its type and an example.' })

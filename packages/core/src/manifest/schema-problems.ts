@@ -6,9 +6,16 @@ import type { Path, YamlDocument } from './yaml-document.ts'
 
 type Issue = z.core.$ZodIssue
 
+/** Which file it is about: the manifest by default. */
+export interface Described {
+  readonly schema: z.core.$ZodType
+  /** What the file as a whole is called. */
+  readonly whole: string
+}
+
 /** What the schema says about a value, in words: path, value found, valid forms, "did you mean". */
-export function schemaProblems(document: YamlDocument, issues: readonly Issue[]): Problem[] {
-  const found = issues.flatMap((issue) => problemsOf(document, issue, []))
+export function schemaProblems(document: YamlDocument, issues: readonly Issue[], about: Described = { schema: manifestSchema, whole: 'The manifest' }): Problem[] {
+  const found = issues.flatMap((issue) => problemsOf({ document, about }, issue, []))
   // A key that was misspelt is not missing too.
   const meant = new Set(found.map(({ means }) => means?.join('\0')))
   return found.filter(({ path, missing }) => !(missing && meant.has(path.join('\0'))))
@@ -16,17 +23,18 @@ export function schemaProblems(document: YamlDocument, issues: readonly Issue[])
 
 type Found = Problem & { readonly missing?: boolean; readonly means?: Path }
 
-function problemsOf(document: YamlDocument, issue: Issue, parent: Path): Found[] {
+function problemsOf({ document, about }: { document: YamlDocument; about: Described }, issue: Issue, parent: Path): Found[] {
   const path: Path = [...parent, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))]
   const problem = (message: string, part: 'key' | 'value' = 'value'): Found => ({ path, ...document.locate(path, part), message })
+  const name = show(path, about.whole)
 
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey({ document, key, valid: keysAt(path), owner: path }))
-  if (issue.code === 'invalid_key') return [problem(`${show(path)}: write ${issue.issues[0]?.message ?? 'another name'}`, 'key')]
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey({ document, key, valid: keysAt(about.schema, path), owner: path }))
+  if (issue.code === 'invalid_key') return [problem(`${name}: write ${issue.issues[0]?.message ?? 'another name'}`, 'key')]
   const branch = issue.code === 'invalid_union' ? branchMeant(issue.errors) : undefined
-  if (branch) return branch.flatMap((inner) => problemsOf(document, inner, path))
+  if (branch) return branch.flatMap((inner) => problemsOf({ document, about }, inner, path))
   const value = valueAt(document.value, path)
-  if (value === undefined) return [{ ...problem(`${show(path)} is missing: write ${issue.message}`, 'key'), missing: true }]
-  return [problem(`${show(path)} is ${describe(value)}: write ${issue.message}${meant(issue, value)}`)]
+  if (value === undefined) return [{ ...problem(`${name} is missing: write ${issue.message}`, 'key'), missing: true }]
+  return [problem(`${name} is ${describe(value)}: write ${issue.message}${meant(issue, value)}`)]
 }
 
 /** Of a union's branches the one that fits from the outside and fails within: its words are better than the union's. */
@@ -55,8 +63,8 @@ export function similar(word: string, valid: readonly string[]): string | undefi
 }
 
 /** `apps.web.scale.min`. */
-export function show(path: Path): string {
-  return path.length === 0 ? 'The manifest' : `\`${path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? oneLine(part) : `.${oneLine(part)}`)).join('')}\``
+export function show(path: Path, whole = 'The manifest'): string {
+  return path.length === 0 ? whole : `\`${path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? oneLine(part) : `.${oneLine(part)}`)).join('')}\``
 }
 
 /** Text from the file in a message: without what moves the cursor, and not too long. */
@@ -84,8 +92,8 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** The keys that the schema allows at a path. */
-function keysAt(path: Path): readonly string[] {
-  let schemas: z.core.$ZodType[] = [manifestSchema]
+function keysAt(schema: z.core.$ZodType, path: Path): readonly string[] {
+  let schemas: z.core.$ZodType[] = [schema]
   for (const part of path) schemas = schemas.flatMap(unwrap).flatMap((schema) => step(schema, part))
   return [...new Set(schemas.flatMap(unwrap).flatMap((schema) => (isObject(schema) ? Object.keys(schema._zod.def.shape) : [])))]
 }

@@ -103,3 +103,9 @@ test('what was approved is what is made, down to the inputs, also for a platform
   // The same, of another platform.
   expect(await server.run({ ...request(), plan: third.hash! })).toMatchObject({ state: 'failed', error: { code: 'PLAN_STALE' } })
 })
+
+test('a setting that is misspelt or has another type is named, and nothing is made', async () => {
+  const error = await server.client.request('planPlatform', { body: { provider: 'picky', settings: { url: 5, runtim: 'process' } } }).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code: 'USAGE', reason: expect.stringContaining('There is no setting runtim: did you mean runtime?'), details: { settings: [{ path: ['runtim'] }, { path: ['url'] }] } })
+  expect(await platforms()).toEqual([])
+})

@@ -1,9 +1,9 @@
-import * as z from 'zod'
 import { isPilotError, listPlatforms, type Finding } from '@pilot/core'
 import type { Doctor, Provider } from '../../contract/server.ts'
 import { apiVersion } from '../../contract/version.ts'
 import { countJobs } from '../../jobs/queue.ts'
 import { addProvider } from '../../providers/add.ts'
+import { settingsSchema } from '../../platforms/settings.ts'
 import type { InstalledProvider } from '../../providers/installed.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -54,8 +54,7 @@ export function serverHandlers({ db, home, serverId, providers, facts, shutdown 
     if (installed.unusable !== undefined) return { ...installed, title: installed.name, unusable: installed.unusable }
     try {
       const { provider } = await providers.load(installed.name)
-      const settings = z.toJSONSchema(provider.settings, { io: 'input', unrepresentable: 'any' }) as Record<string, unknown>
-      return { ...installed, title: provider.title, settings, ...(check ? { findings: await findingsOf(installed, signal) } : {}) }
+      return { ...installed, title: provider.title, settings: settingsSchema(provider), ...(check ? { findings: await findingsOf(installed, signal) } : {}) }
     } catch (error) {
       if (!isPilotError(error)) throw error
       return { ...installed, title: installed.name, unusable: error.reason ?? error.message }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packSource } from '@pilot/core'
 import { PilotError } from '@pilot/core/errors'
@@ -225,6 +225,36 @@ describe('setup', () => {
     const { exit, stderr } = await runCommand(['setup', 'local'], { env: { PILOT_HOME: server.home } })
     expect([exit, stderr]).toEqual([1, '! Careful\n  Fix Look\n✗ Refused\n  Try  Join\n       (ENGINE_DENIED)\n'])
     expect(operations(server)).toEqual([])
+  })
+
+  test('a file says what the options would, and is what --export prints', async () => {
+    const server = await fake({
+      planPlatform: ({ body }) => {
+        if (!('size' in (body as { settings: object }).settings)) return plan({ changes: [], monthly: 0 }) as never
+        throw new PilotError('USAGE', 'The settings do not fit the provider aws', { reason: 'size: too large', details: { settings: [{ path: ['size'], message: 'size: too large' }] } })
+      },
+      platforms: () => ({ platforms: [{ id: '1', name: 'acme', provider: 'aws', state: 'ready' as const, createdAt: at, settings: { ha: true } }] }),
+    })
+    server.script([{ type: 'operation.finished', outcome: 'done' }])
+    const env = { PILOT_HOME: server.home }
+    const exported = await runCommand(['setup', '--export'], { env })
+    expect(exported.stdout).toBe('# pilot setup --file platform.yaml\nprovider: aws\nname: acme\nsettings:\n  ha: true\n')
+    expect(JSON.parse((await runCommand(['setup', '--export', '--json'], { env })).stdout)).toEqual({ provider: 'aws', name: 'acme', settings: { ha: true } })
+    expect((await runCommand(['setup', '--export', '--name', 'other'], { env })).stderr).toContain('There is no platform other\n  Why  There is acme.')
+
+    const file = join(server.home, 'platform.yaml')
+    await writeFile(file, exported.stdout)
+    expect((await runCommand(['setup', '--file', file], { env })).exit).toBe(0)
+    expect(operations(server)).toMatchObject([{ action: 'setup', provider: 'aws', name: 'acme', settings: { ha: true } }])
+    expect(await runCommand(['setup', 'aws', '--set', 'a=1', '--file', file], { env })).toMatchObject({ exit: 2, stderr: expect.stringContaining('aws, --set cannot stand beside it') })
+
+    await writeFile(file, 'provider: aws\nsettings:\n  ha: true\n  size: huge\n')
+    expect(await runCommand(['setup', '-f', file], { env })).toMatchObject({ exit: 2, stderr: expect.stringContaining(`${file}:4:3: size: too large`) })
+    await writeFile(file, 'provider: aws\nsetings: {}\n')
+    expect(await runCommand(['setup', '-f', file], { env })).toMatchObject({ exit: 2, stderr: expect.stringContaining('Unknown key `setings`: did you mean `settings`?') })
+    await writeFile(file, '')
+    expect((await runCommand(['setup', '-f', file], { env })).stderr).toContain('`provider` is missing')
+    expect((await runCommand(['setup', '-f', join(server.home, 'none.yaml')], { env })).stderr).toContain('There is no such file.')
   })
 
   test('--plan shows and changes nothing', async () => {

@@ -4,6 +4,7 @@ import { common, defineCommand, flag, value, values, type Options } from '../com
 import type { CommandContext } from '../context.ts'
 import { printFindings } from '../findings.ts'
 import { runOperation } from '../operation.ts'
+import type { WantedPlatform } from '../platform-file.ts'
 import { cleanLine } from '../text/clean.ts'
 import type { Style } from '../text/style.ts'
 import { plural } from '../text/units.ts'
@@ -16,6 +17,8 @@ export const setup = defineCommand({
   options: [
     { flags: '--name <name>', summary: 'The platform\'s name; default: the provider\'s.' },
     { flags: '--runtime <runtime>', summary: 'local: run apps in Docker or as processes; default: Docker where it is installed. Can be changed while no app is deployed.', choices: ['docker', 'process'] },
+    { flags: '-f, --file <file>', summary: 'Provider, name and settings from a file such as platform.yaml, instead of options.' },
+    { flags: '--export', summary: 'Print a platform that is there as such a file, and change nothing.' },
     { flags: '--set <key=value>', summary: 'Any other setting of the provider; may be repeated.', repeats: true },
     common.plan,
     common.yes,
@@ -25,16 +28,20 @@ export const setup = defineCommand({
     { run: 'setup', summary: 'which providers there are' },
     { run: 'setup local --plan', summary: 'what would be created on this machine' },
     { run: 'setup local --runtime process', summary: 'without Docker' },
+    { run: 'setup --export > platform.yaml', summary: 'the platform as a file' },
+    { run: 'setup --file platform.yaml --plan', summary: 'what that file would change' },
   ],
   type: 'operation',
   needsServer: true,
   async run(context, { args, options }) {
-    const provider = args[0]
-    if (provider === undefined) return await listProviders(context)
+    if (flag(options, 'export')) return await exportPlatform(context, { provider: args[0], name: value(options, 'name') })
+    const wanted = await wantedPlatform(context, { provider: args[0], options })
+    if (wanted === undefined) return await listProviders(context)
+    const { request, invalid } = wanted
     const client = await context.client()
-    const name = value(options, 'name')
-    const request = { provider, settings: settingsOf(options), ...(name === undefined ? {} : { name }) }
-    const plan = await client.request('planPlatform', { body: request, signal: context.signal, timeoutMs: 120_000 })
+    const plan = await client.request('planPlatform', { body: request, signal: context.signal, timeoutMs: 120_000 }).catch((error: unknown) => {
+      throw invalid?.(error) ?? error
+    })
     if (flag(options, 'plan')) return showPlan(context, plan)
 
     const { output } = context
@@ -100,6 +107,24 @@ async function agree(context: CommandContext, plan: PlatformPlan, yes: boolean):
   if (yes) return
   const agreed = await context.ask.confirm({ message: `Create this for about ${money(plan.monthly)} a month?`, flag: '--yes' })
   if (!agreed) throw new PilotError('CANCELLED', 'Nothing was created.', { suggestion: 'Run the command again when you are ready.' })
+}
+
+/** By the options or by a file; undefined where neither says anything. */
+async function wantedPlatform(context: CommandContext, { provider, options }: { provider: string | undefined; options: Options }): Promise<WantedPlatform | undefined> {
+  const [name, file] = [value(options, 'name'), value(options, 'file')]
+  if (file === undefined) return provider === undefined ? undefined : { request: { provider, settings: settingsOf(options), ...(name === undefined ? {} : { name }) } }
+  const besides = [...(provider === undefined ? [] : [provider]), ...(['name', 'runtime', 'set'] as const).filter((each) => value(options, each) !== undefined || values(options, each).length > 0).map((each) => `--${each}`)]
+  if (besides.length > 0) throw new PilotError('USAGE', `--file says all of the platform, so ${besides.join(', ')} cannot stand beside it.`, { suggestion: 'Write it into the file.' })
+  const { readPlatformFile } = await import('../platform-file.ts')
+  return await readPlatformFile(context, file)
+}
+
+async function exportPlatform(context: CommandContext, { provider, name }: { provider: string | undefined; name: string | undefined }): Promise<number> {
+  const { exportedPlatform } = await import('../platform-file.ts')
+  const { document, text } = await exportedPlatform(context, name ?? provider)
+  context.output.document(document)
+  context.output.result(text.trimEnd())
+  return 0
 }
 
 function settingsOf(options: Options): Record<string, unknown> {
