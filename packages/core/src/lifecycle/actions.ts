@@ -10,19 +10,22 @@ const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unh
 const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
 const running: readonly AppState[] = ['live', 'unhealthy']
 
-/** Which state each action needs, and what to say when it is another one. */
-export const actionTable: Readonly<Record<AppAction, { readonly states: readonly AppState[]; readonly otherwise: string }>> = {
-  up: { states: always, otherwise: '' },
+/** A canary is decided before anything else is released: two versions are compared, and a third one would blur it. */
+const decideFirst = 'A canary is on: `release` gives it all of the traffic, `rollback` ends it.'
+
+/** Which state each action needs, and what to say when it is another one; with `canary`: not while a canary is on. */
+export const actionTable: Readonly<Record<AppAction, { readonly states: readonly AppState[]; readonly otherwise: string; readonly canary?: string }>> = {
+  up: { states: always, otherwise: '', canary: decideFirst },
   build: { states: always, otherwise: '' },
   deploy: { states: always, otherwise: '' },
   release: { states: known, otherwise: 'It has no deployment: deploy it with `up`.' },
   rollback: { states: ['live', 'unhealthy', 'stopped'], otherwise: 'It has no release to go back to: deploy it with `up`.' },
-  restart: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.' },
+  restart: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.', canary: decideFirst },
   stop: { states: running, otherwise: 'It does not run.' },
   start: { states: ['stopped'], otherwise: 'Only what was stopped is started; `restart` starts afresh what runs, and `up` deploys it.' },
-  scale: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.' },
-  env: { states: always, otherwise: '' },
-  secret: { states: always, otherwise: '' },
+  scale: { states: running, otherwise: 'It does not run: start it with `start`, or deploy it with `up`.', canary: decideFirst },
+  env: { states: always, otherwise: '', canary: decideFirst },
+  secret: { states: always, otherwise: '', canary: decideFirst },
   logs: { states: known, otherwise: 'It is not deployed.' },
   open: { states: running, otherwise: 'It does not run.' },
   backup: { states: [...known, 'destroyed'], otherwise: 'It was never deployed, so it has no database.' },
@@ -39,19 +42,24 @@ export interface ActionVerdict {
 }
 
 /** `busy`: the title of the operation that holds the app; only what changes nothing is allowed then. */
-export function allowedActions({ state, busy }: { readonly state: AppState; readonly busy?: string }): readonly ActionVerdict[] {
+export function allowedActions({ state, busy, canary = false }: { readonly state: AppState; readonly busy?: string; /** Whether one is on. */ readonly canary?: boolean }): readonly ActionVerdict[] {
   return (Object.keys(actionTable) as AppAction[]).map((action) => {
-    const { states, otherwise } = actionTable[action]
-    if (!states.includes(state)) return { action, allowed: false, reason: otherwise }
+    const reason = reasonAgainst({ action, state, canary })
+    if (reason !== undefined) return { action, allowed: false, reason }
     if (busy !== undefined && !readOnly.has(action)) return { action, allowed: false, reason: `Held by ${busy}.` }
     return { action, allowed: true }
   })
 }
 
 /** Throws NOT_ALLOWED_NOW with the table's reason. */
-export function refuseUnlessAllowed({ app, action, state }: { readonly app: AppIdentity; readonly action: AppAction; readonly state: AppState }): void {
-  const { states, otherwise } = actionTable[action]
-  if (!states.includes(state)) throw new PilotError('NOT_ALLOWED_NOW', `${action} of ${appTitle(app)} is not possible now`, { reason: otherwise })
+export function refuseUnlessAllowed({ app, action, state, canary = false }: { readonly app: AppIdentity; readonly action: AppAction; readonly state: AppState; readonly canary?: boolean }): void {
+  const reason = reasonAgainst({ action, state, canary })
+  if (reason !== undefined) throw new PilotError('NOT_ALLOWED_NOW', `${action} of ${appTitle(app)} is not possible now`, { reason })
+}
+
+function reasonAgainst({ action, state, canary }: { action: AppAction; state: AppState; canary: boolean }): string | undefined {
+  const { states, otherwise, canary: whileOn } = actionTable[action]
+  return states.includes(state) ? (canary ? whileOn : undefined) : otherwise
 }
 
 const readOnly: ReadonlySet<AppAction> = new Set(['logs', 'open'])

@@ -1,6 +1,6 @@
 import type { SourceFacts, StaticBuild } from '../provider/builder.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
-import type { RunSpec, SourceRecord } from './records.ts'
+import type { CanaryPlan, RunSpec, SourceRecord } from './records.ts'
 
 /**
  * One app of a manifest, resolved for one environment, with every default filled in: plain JSON, sent from client to server.
@@ -20,6 +20,8 @@ export interface AppDefinition extends Omit<RunSpec, 'scale'> {
   readonly env: Readonly<Record<string, string>>
   /** Names of secrets that must have a value. */
   readonly secrets: readonly string[]
+  /** How `up` releases it when an older version has the traffic; absent: at once. */
+  readonly canary?: CanaryPlan
   /** Code that comes from elsewhere (Git) runs without isolation only with `--trust`. */
   readonly trusted: boolean
 }

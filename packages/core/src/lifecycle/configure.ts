@@ -18,7 +18,7 @@ import { makeLive } from './stage.ts'
  * version come the values; secrets are those of today, as with a rollback.
  */
 export const configure = (context: LifecycleContext, { app, set, unset, restore, stage = false }: ConfigureInput): Promise<ConfigureResult> =>
-  withApp(context, { app, action: 'env' }, async (session) => {
+  withApp(context, { app, action: 'env', staged: stage }, async (session) => {
     Object.keys(set).forEach(refuseBadName)
     const ledger = await session.ledger()
     const newest = newestConfiguration(ledger)

@@ -25,12 +25,14 @@ export interface Deployed {
 export const deploy = (context: LifecycleContext, input: DeployInput): Promise<DeploymentRecord> =>
   withApp(context, { app: input.app.app, action: 'deploy' }, async (session) => (await deployIn(session, input)).deployment)
 
-export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput): Promise<Deployed> {
+/** `check` sees what is about to be staged, and may throw. */
+export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput, check?: (deployment: DeploymentRecord) => Promise<void>): Promise<Deployed> {
   await refuseMissingSecrets(session.context, app)
   const configuration = await writeConfiguration(session, await layersFromManifest(session, app))
   const run = runWithScale({ artifact: build.artifact, run: runSpec(app) }, build.target === 'static' ? {} : await currentScale(session))
   reportScale(session, run)
   const deployment = await writeDeployment(session, { build, configuration: configuration.version, run, target: build.target, force })
+  await check?.(deployment)
   return stageDeployment(session, deployment)
 }
 

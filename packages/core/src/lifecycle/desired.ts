@@ -107,12 +107,13 @@ function releaseGraph({ compute, deployment, formation: { release }, commands }:
   return resources
 }
 
-/** The one resource that releases: all traffic to one deployment, or to none. */
-export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, desired: DesiredDeployment | undefined): Blueprint {
+/** The one resource that releases: all traffic to one deployment, but for the share of a canary, or to none. */
+export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, desired: DesiredDeployment | undefined, canary?: { readonly deployment: string; readonly percent: number; readonly desired: DesiredDeployment }): Blueprint {
+  const shares = canary ? [{ deployment: canary.deployment, percent: canary.percent, outputs: canary.desired.deploymentOutputs }] : []
   return computeFor(provider, deployment.target).traffic({
     app: deployment.app,
     hostLabel: hostLabel(deployment.app),
-    weights: desired ? [{ deployment: deployment.id, percent: 100, outputs: desired.deploymentOutputs }] : [],
+    weights: desired ? [{ deployment: deployment.id, percent: 100 - (canary?.percent ?? 0), outputs: desired.deploymentOutputs }, ...shares] : [],
     domains: deployment.run.domains,
     ...(deployment.run.route === undefined ? {} : { shared: { hostLabel: sharedHostLabel(deployment.app), path: deployment.run.route } }),
     appOutputs: desired?.appOutputs ?? {},

@@ -1,6 +1,6 @@
 import type { State } from '../store/store.ts'
 import { hasAddress } from './formation.ts'
-import type { DeploymentRecord } from './records.ts'
+import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import type { Ledger } from './ledger.ts'
 
 /** The key of the one traffic resource of an app, on every target. */
@@ -10,20 +10,33 @@ export const trafficKey = 'traffic'
  * Which deployments have traffic now. The truth is the traffic resource as recorded, not the newest release: between
  * switching traffic and writing the release a process may die.
  */
-export function liveDeployments(state: State | undefined): readonly string[] {
+export const liveDeployments = (state: State | undefined): readonly string[] => shares(state).map(({ deployment }) => deployment)
+
+/** The same with their parts, in percent. */
+export function shares(state: State | undefined): readonly Share[] {
   const weights = trafficOf(state)?.inputs['weights']
   if (!Array.isArray(weights)) return []
-  return (weights as { deployment: string; percent: number }[]).filter(({ percent }) => percent > 0).map(({ deployment }) => deployment)
+  return (weights as Share[]).filter(({ percent }) => percent > 0).map(({ deployment, percent }) => ({ deployment, percent }))
+}
+
+export interface Share {
+  readonly deployment: string
+  readonly percent: number
 }
 
 /** When the traffic was switched last; undefined where the state was written by a Pilot that did not record it. */
 export const trafficSwitchedAt = (state: State | undefined): string | undefined => trafficOf(state)?.changedAt
 
-/** The deployment that answers: the one with traffic, by the newest number when there are several. */
+/** The deployment that answers: the one with traffic; while a canary is on the one that it is measured by. */
 export function liveDeployment(state: State | undefined, ledger: Ledger): DeploymentRecord | undefined {
   const live = liveDeployments(state)
-  return ledger.deployments.findLast(({ id }) => live.includes(id))
+  const stable = live.length > 1 ? lastFullRelease(ledger, live)?.deployment : undefined
+  return ledger.deployments.findLast(({ id }) => (stable === undefined ? live.includes(id) : id === stable))
 }
+
+/** The newest release that gave all of the traffic to its deployment: what `start` brings back. `among`: to one of these. */
+export const lastFullRelease = ({ releases }: Pick<Ledger, 'releases'>, among?: readonly string[]): ReleaseRecord | undefined =>
+  releases.findLast(({ deployment, canary }) => canary === undefined && (among?.includes(deployment) ?? true))
 
 /** Outputs of the traffic resource as recorded: `url`, `fallbackUrl`. */
 export function trafficUrls(state: State | undefined): { url?: string; fallbackUrl?: string } {

@@ -1,5 +1,6 @@
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { AppDefinition, PackedSource } from './app-definition.ts'
+import type { CanaryInput } from './canary-plan.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
 
 /**
@@ -30,12 +31,20 @@ export interface ReleaseInput {
   readonly app: AppIdentity
   /** A deployment's id or number (`v12` is 12); default: the newest deployment. */
   readonly deployment?: string | number
+  /** A share of the traffic only. While a canary is on: its next share; absent then: all of the traffic. */
+  readonly canary?: CanaryInput
+  /** Only while this is the newest release; NOT_ALLOWED_NOW otherwise. */
+  readonly after?: number
 }
 
 export interface RollbackInput {
   readonly app: AppIdentity
   /** A deployment's number; default: the one that was released before the current one. */
   readonly to?: number
+  /** Of a canary that it ends: why, for the history. */
+  readonly because?: string
+  /** Only while this is the newest release; NOT_ALLOWED_NOW otherwise. */
+  readonly after?: number
 }
 
 export interface UpInput {
@@ -43,6 +52,8 @@ export interface UpInput {
   readonly source: PackedSource
   /** Default true; false stops after deploy. */
   readonly release?: boolean
+  /** In place of what the definition says; `false`: all of the traffic at once. */
+  readonly canary?: CanaryInput | false
   /** Release again although nothing changed. */
   readonly force?: boolean
 }

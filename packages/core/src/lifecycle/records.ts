@@ -1,5 +1,6 @@
 import type { Plan } from '../graph/plan.ts'
 import type { ArtifactReference, HealthCheck, InstanceStatus } from '../provider/compute.ts'
+import type { TrafficCounters } from '../provider/counters.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { SecretRef } from '../provider/value.ts'
 
@@ -112,9 +113,35 @@ export interface ReleaseRecord {
   readonly at: string
   readonly by: string
   readonly url?: string
+  /** Of a step of a canary: this deployment has a part of the traffic, and nothing was decided yet. */
+  readonly canary?: CanaryStep
+  /** Of the release that ended a canary by giving the traffic back. */
+  readonly aborted?: { readonly deployment: string; /** The figures, when Pilot decided it. */ readonly because?: string }
 }
 
-/** A plan of `setup` that was approved and begun, under its hash in the platform's scope: what a resumed attempt goes on with. */
+/** How a canary goes on, and what ends it. */
+export interface CanaryPlan {
+  /** Shares in percent, ascending; each lasts `everyMs`, and all of the traffic follows the last. Absent: steps are taken by hand. */
+  readonly steps?: readonly number[]
+  readonly everyMs?: number
+  /** Of the requests of one step, from 0 to 1: more errors than that end the canary (`judgeCanary`). */
+  readonly maxErrors: number
+  /** Fewer requests than that are no verdict. */
+  readonly minRequests: number
+}
+
+export interface CanaryStep extends CanaryPlan {
+  /** From 1 to 99. */
+  readonly percent: number
+  /** The deployment that has the rest. */
+  readonly stable: string
+  /** What both had been counted when the step began. */
+  readonly counted?: readonly CanaryCount[]
+}
+
+export type CanaryCount = Pick<TrafficCounters, 'deployment' | 'life' | 'requests' | 'errors'>
+
+/** A plan of of `setup` that was approved and begun, under its hash in the platform's scope: what a resumed attempt goes on with. */
 export interface ApprovalRecord {
   readonly plan: Plan
   readonly at: string
@@ -133,6 +160,25 @@ export interface AppStatus {
   readonly scale?: Readonly<Record<string, number>>
   /** Of the live deployment. */
   readonly instances: readonly InstanceStatus[]
+  /** While a canary is on; `deployment`, `release` and `instances` are then those of the version that has the rest. */
+  readonly canary?: CanaryStatus
+}
+
+export interface CanaryStatus {
+  readonly deployment: DeploymentRecord
+  readonly percent: number
+  /** The step that is on. */
+  readonly release?: ReleaseRecord
+  readonly instances: readonly InstanceStatus[]
+  /** The share that comes next by itself, and when, ISO 8601; absent when steps are taken by hand. */
+  readonly next?: { readonly percent: number; readonly at: string }
+  /** Since the step began; absent where the target does not count. */
+  readonly traffic?: { readonly canary: CanaryTraffic; readonly stable: CanaryTraffic }
+}
+
+export interface CanaryTraffic {
+  readonly requests: number
+  readonly errors: number
 }
 
 /** `destroyed`: deleted but for its data, which the next `up` finds. */

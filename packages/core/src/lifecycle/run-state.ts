@@ -3,7 +3,7 @@ import type { LifecycleContext } from './context.ts'
 import { writeDeployment } from './deploy.ts'
 import { mergeGraphs, recordedGraph, trafficTo, withoutDeployments } from './desired.ts'
 import { findDeployment } from './ledger.ts'
-import { liveDeployment, liveDeployments } from './live.ts'
+import { lastFullRelease, liveDeployment, liveDeployments } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { refuseWithoutArtifact } from './release.ts'
@@ -43,7 +43,7 @@ function stopIn(session: AppSession): Promise<{ readonly stopped: true }> {
 export const start = (context: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<ReleaseRecord> =>
   withRelease(context, { app, action: 'start' }, async (session) => {
     const ledger = await session.ledger()
-    const last = findDeployment(ledger, app, ledger.releases.at(-1)!.deployment)
+    const last = findDeployment(ledger, app, (lastFullRelease(ledger) ?? ledger.releases.at(-1)!).deployment)
     await refuseWithoutArtifact(session, last)
     return makeLive(session, { deployment: last, kind: 'restart' })
   })

@@ -1,5 +1,5 @@
 import { countsOf } from './formation.ts'
-import { liveDeployment } from './live.ts'
+import { lastFullRelease, liveDeployment } from './live.ts'
 import type { DeploymentRecord, RunSpec } from './records.ts'
 import type { AppSession } from './session.ts'
 
@@ -9,7 +9,7 @@ import type { AppSession } from './session.ts'
  */
 export async function currentScale({ ledger, state }: AppSession): Promise<RunSpec['scale']> {
   const records = await ledger()
-  const last = liveDeployment(await state(), records) ?? records.deployments.find(({ id }) => id === records.releases.at(-1)?.deployment)
+  const last = liveDeployment(await state(), records) ?? records.deployments.find(({ id }) => id === lastFullRelease(records)?.deployment)
   return last?.run.scale
 }
 

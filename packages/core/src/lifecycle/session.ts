@@ -6,8 +6,10 @@ import type { ScopeName, ScopeStore, State } from '../store/store.ts'
 import { refuseUnlessAllowed, type AppAction } from './actions.ts'
 import type { LifecycleContext } from './context.ts'
 import { nextNumber, openLedger, type Ledger, type LedgerWriter } from './ledger.ts'
-import { liveDeployments, trafficSwitchedAt } from './live.ts'
-import type { ReleaseRecord } from './records.ts'
+import { canaryDefaults } from './canary-plan.ts'
+import { canaryOf, isOfShares } from './canary-state.ts'
+import { shares, trafficSwitchedAt } from './live.ts'
+import type { CanaryPlan, ReleaseRecord } from './records.ts'
 import { appScope, appTitle } from './scope.ts'
 import { recordedAppState } from './status.ts'
 
@@ -61,17 +63,20 @@ export async function withScope<T>(context: LifecycleContext, { scope: name, tit
  */
 export async function withApp<T>(
   context: LifecycleContext,
-  { app, action, resume }: { app: AppIdentity; action: AppAction; resume?: (session: AppSession) => Promise<T | undefined> },
+  { app, action, staged = false, unwritten, resume }: { app: AppIdentity; action: AppAction; /** Nothing that runs changes. */ staged?: boolean; unwritten?: UnwrittenRelease; resume?: (session: AppSession) => Promise<T | undefined> },
   work: (session: AppSession) => Promise<T>,
 ): Promise<T> {
   const title = `${action} of ${appTitle(app)} by ${context.by}`
   return withScope(context, { scope: appScope(app), title, app }, async (session) => {
     const { read: ledger, write } = openLedger(session.scope, session.lease.fence)
     const appSession: AppSession = { ...session, app, write, ledger, state: () => session.engine.state() }
-    await recordUnwrittenRelease(appSession)
+    await recordUnwrittenRelease(appSession, unwritten)
     const done = context.resumesSince === undefined ? undefined : await resume?.(appSession)
     if (done !== undefined) return done
-    refuseUnlessAllowed({ app, action, state: recordedAppState(await appSession.state(), await ledger()) })
+    const [state, records] = [await appSession.state(), await ledger()]
+    const canary = canaryOf(state, records)
+    const isOwn = canary?.release !== undefined && context.resumesSince !== undefined && canary.release.at >= context.resumesSince
+    refuseUnlessAllowed({ app, action, state: recordedAppState(state, records), canary: canary !== undefined && !staged && !isOwn })
     return work(appSession)
   })
 }
@@ -80,22 +85,43 @@ export async function withApp<T>(
  * Traffic was switched and the process died before the release was written down: write it now, as of then. So an operation
  * that is resumed can tell a release of its own from that of one before it.
  */
-async function recordUnwrittenRelease({ context, app, write, ledger, state }: AppSession): Promise<void> {
-  const [live] = liveDeployments(await state())
-  if (live === undefined) return
+async function recordUnwrittenRelease({ context, app, write, ledger, state }: AppSession, { plan, because }: UnwrittenRelease = {}): Promise<void> {
+  const parts = shares(await state())
   const { releases, deployments } = await ledger()
   const newest = releases.at(-1)
-  if (newest?.deployment === live || !deployments.some(({ id }) => id === live)) return
+  const canary = canaryOf(await state(), await ledger())
+  const live = canary?.deployment.id ?? parts[0]?.deployment
+  if (live === undefined || (newest && isOfShares(newest, parts)) || !deployments.some(({ id }) => id === live)) return
+  const at = trafficSwitchedAt(await state()) ?? new Date().toISOString()
+  const own = context.resumesSince !== undefined && at >= context.resumesSince
+  const isAborted = canary === undefined && newest?.canary?.stable === live
   const release: ReleaseRecord = {
     number: nextNumber(releases),
     app,
     deployment: live,
-    kind: 'release',
+    kind: isAborted ? 'rollback' : 'release',
+    ...(canary ? { canary: { ...((own ? plan : undefined) ?? planBefore(newest)), percent: canary.percent, stable: canary.stable.id } } : {}),
+    ...(isAborted ? { aborted: { deployment: newest.deployment, ...(own && because !== undefined ? { because } : {}) } } : {}),
     ...(newest ? { previous: newest.deployment } : {}),
-    at: trafficSwitchedAt(await state()) ?? new Date().toISOString(),
+    at,
     by: context.by,
   }
   await write.release(release)
+}
+
+/** What an attempt that goes on with an operation knows of the release that an earlier one has switched to and not written down. */
+export interface UnwrittenRelease {
+  /** Of a step of a canary. */
+  readonly plan?: CanaryPlan
+  /** Why it ended one. */
+  readonly because?: string
+}
+
+/** A canary goes on as it did; one that nobody knows the plan of waits for a person, who sees it in `status`. */
+function planBefore(newest: ReleaseRecord | undefined): CanaryPlan {
+  if (newest?.canary === undefined) return { maxErrors: canaryDefaults.maxErrors, minRequests: canaryDefaults.minRequests }
+  const { steps, everyMs, maxErrors, minRequests } = newest.canary
+  return { ...(steps === undefined ? {} : { steps }), ...(everyMs === undefined ? {} : { everyMs }), maxErrors, minRequests }
 }
 
 /** Throws MANAGED_BY_SERVER when the state says that another program manages the scope. */

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { isPilotError, PilotError, toPilotError } from '../errors/pilot-error.ts'
 import type { SecretRef } from '../provider/value.ts'
 import { removeOldArtifacts } from './artifacts.ts'
+import { canaryOf } from './canary-state.ts'
 import { forgetOldRecords } from './history.ts'
-import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, withoutDeployment, type DesiredDeployment } from './desired.ts'
+import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, urlsOf, type trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
 import { isPrepared, runReleaseCommand, startWorkers, stopWorkers } from './processes.ts'
 import { nextNumber } from './ledger.ts'
 import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
-import { appTitle, databasePasswordName } from './scope.ts'
+import { appTitle, databasePasswordName, deploymentKeyPrefix, workersKeyPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
 
 /**
@@ -31,17 +32,29 @@ export async function stage(session: AppSession, deployment: DeploymentRecord, {
 }
 
 /** Providers know a deployment by its id; people know it by its number. */
-function inWords(error: unknown, { id, number }: DeploymentRecord): unknown {
+export function inWords(error: unknown, { id, number }: DeploymentRecord): unknown {
   if (!isPilotError(error) || !error.message.includes(`deployment ${id}`)) return error
   const { code, message, reason, suggestion, details, cause } = error
   return new PilotError(code, message.replaceAll(`deployment ${id}`, `v${number}`), { suggestion, cause, ...(reason === undefined ? {} : { reason }), ...(details === undefined ? {} : { details }) })
 }
 
 /** Switches all traffic to a staged deployment and writes the release down. */
-export async function switchTraffic(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
-  const { context, app, write, ledger, state, engine } = session
+export async function switchTraffic(session: AppSession, { deployment, desired, kind, aborted }: Switch): Promise<ReleaseRecord> {
+  const { context, state, engine } = session
   const traffic = trafficTo(context.provider, deployment, desired)
   await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, desired.workers, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
+  return recordRelease(session, { deployment, kind, ...(aborted ? { aborted } : {}) })
+}
+
+interface Switch {
+  readonly deployment: DeploymentRecord
+  readonly desired: DesiredDeployment
+  readonly kind: ReleaseRecord['kind']
+  readonly aborted?: NonNullable<ReleaseRecord['aborted']>
+}
+
+/** After the traffic was switched. */
+export async function recordRelease({ context, app, write, ledger, state }: AppSession, { deployment, kind, ...more }: Pick<ReleaseRecord, 'kind' | 'canary' | 'aborted'> & { readonly deployment: DeploymentRecord }): Promise<ReleaseRecord> {
   const { releases } = await ledger()
   const previous = releases.at(-1)?.deployment
   const { url } = urlsOf(await state(), deployment)
@@ -50,6 +63,7 @@ export async function switchTraffic(session: AppSession, { deployment, desired, 
     app,
     deployment: deployment.id,
     kind,
+    ...more,
     ...(previous === undefined ? {} : { previous }),
     at: new Date().toISOString(),
     by: context.by,
@@ -76,11 +90,11 @@ export async function settleRelease(session: AppSession, { deployment, desired, 
 }
 
 /** Stage, switch, settle, tidy up: what makes a deployment record the live one. */
-export async function makeLive(session: AppSession, { deployment, kind, staged }: { deployment: DeploymentRecord; kind: ReleaseRecord['kind']; staged?: DesiredDeployment }): Promise<ReleaseRecord> {
+export async function makeLive(session: AppSession, { deployment, kind, staged, aborted }: { deployment: DeploymentRecord; kind: ReleaseRecord['kind']; staged?: DesiredDeployment; aborted?: NonNullable<ReleaseRecord['aborted']> }): Promise<ReleaseRecord> {
   const { context, app } = session
   const previous = liveDeployments(await session.state())
   const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment, { kind }) })))
-  const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind }) }))
+  const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind, ...(aborted ? { aborted } : {}) }) }))
   announce(session, { deployment, release, changed: true, urls: urlsOf(await session.state(), deployment) })
   // What is old enough to go is neither the new release's nor the one's that is being stopped.
   const tidying = removeOldArtifacts(session).then(() => forgetOldRecords(session))
@@ -89,12 +103,16 @@ export async function makeLive(session: AppSession, { deployment, kind, staged }
 }
 
 /** When a worker or the switch fails before traffic has moved, what was staged goes: its workers would share the work with the old ones. */
-async function releaseStaged(session: AppSession, { deployment, desired, kind }: { deployment: DeploymentRecord; desired: DesiredDeployment; kind: ReleaseRecord['kind'] }): Promise<ReleaseRecord> {
+async function releaseStaged(session: AppSession, change: Switch): Promise<ReleaseRecord> {
+  const { deployment, desired } = change
+  const isCanary = canaryOf(await session.state(), await session.ledger())?.deployment.id === deployment.id
   try {
     await startWorkers(session, { desired })
-    return await switchTraffic(session, { deployment, desired, kind })
+    return await switchTraffic(session, change)
   } catch (error) {
     if (desired.workers.length > 0 && !liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
+    // A canary keeps its share, and the version before keeps the work.
+    else if (isCanary && canaryOf(await session.state(), await session.ledger()) !== undefined) await unstageFailed(session, deployment, workersKeyPrefix(deployment.id))
     throw inWords(error, deployment)
   }
 }
@@ -114,7 +132,7 @@ export async function desire(session: AppSession, deployment: DeploymentRecord):
   return desiredDeployment({ provider: session.context.provider, deployment, configuration, databasePassword })
 }
 
-export function announce({ context, app }: AppSession, { deployment, release, changed, urls }: { deployment: DeploymentRecord; release: ReleaseRecord; changed: boolean; urls: ReturnType<typeof trafficUrls> }): void {
+export function announce({ context, app }: AppSession, { deployment, release, changed, urls, share }: { deployment: DeploymentRecord; release: ReleaseRecord; changed: boolean; urls: ReturnType<typeof trafficUrls>; /** Of a canary. */ share?: { readonly percent: number; readonly stable: string } }): void {
   context.emit({
     type: 'app.released',
     app: app.app,
@@ -123,23 +141,24 @@ export function announce({ context, app }: AppSession, { deployment, release, ch
     url: urls.url ?? release.url ?? '',
     ...(urls.fallbackUrl === undefined ? {} : { fallbackUrl: urls.fallbackUrl }),
     changed,
+    ...(share === undefined ? {} : { canary: share }),
   })
 }
 
 /** The steps of one release follow each other so soon that the next one need not look again at what the last one made. */
-const justNow = 1_000
+export const justNow = 1_000
 
 /** How long open requests of the old deployment may take. Kamal's proxy and the load balancers of the clouds wait 30 s too. */
 export const drainTimeoutMs = 30_000
 
-async function unstageFailed(session: AppSession, deployment: DeploymentRecord): Promise<void> {
-  await unstage(session, deployment).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))
+export async function unstageFailed(session: AppSession, deployment: DeploymentRecord, prefix = deploymentKeyPrefix(deployment.id)): Promise<void> {
+  await unstage(session, prefix).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))
 }
 
 /** Cleaning up goes on although the operation was cancelled: the engine made for it ends by its own deadlines. */
-async function unstage(session: AppSession, { id }: DeploymentRecord): Promise<void> {
+async function unstage(session: AppSession, prefix: string): Promise<void> {
   const engine = session.engine.withSignal(session.lease.signal)
-  await engine.apply(withoutDeployment(recordedGraph(await session.state()), id), { allowReplace: true })
+  await engine.apply(recordedGraph(await session.state()).filter(({ key }) => !key.startsWith(prefix)), { allowReplace: true })
 }
 
 /** Throws STATE_CORRUPT: without its record the deployment would run without its values and secrets. */

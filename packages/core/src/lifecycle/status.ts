@@ -4,7 +4,9 @@ import type { State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger, type Ledger } from './ledger.ts'
 import { countsOf, formationOf } from './formation.ts'
-import { hasTraffic, liveDeployment, urlsOf } from './live.ts'
+import { canaryStatus } from './canary-look.ts'
+import { canaryOf } from './canary-state.ts'
+import { hasTraffic, lastFullRelease, liveDeployment, urlsOf } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appOfScope, appScope, secretPrefix } from './scope.ts'
 
@@ -30,22 +32,25 @@ export async function appStatus({ store, provider, signal }: Pick<LifecycleConte
   const scope = store.scope(appScope(app))
   const [state, ledger] = await Promise.all([scope.readState(), readLedger(scope)])
   const deployment = liveDeployment(state, ledger)
-  const release = deployment ? ledger.releases.findLast((candidate) => candidate.deployment === deployment.id) : ledger.releases.at(-1)
-  const instances = deployment ? await instancesOf({ provider, signal }, deployment) : []
+  const release = deployment ? ledger.releases.findLast((candidate) => candidate.deployment === deployment.id && candidate.canary === undefined) : (lastFullRelease(ledger) ?? ledger.releases.at(-1))
+  const canary = canaryOf(state, ledger)
+  const [instances, ofCanary] = await Promise.all([deployment, canary?.deployment].map(async (each) => (each ? await instancesOf({ provider, signal }, each) : [])))
   return {
     app,
-    state: stateOf({ state, deployment, release, deployments: ledger.deployments, instances }),
+    state: stateOf({ state, deployment, release, deployments: ledger.deployments, instances: instances! }),
     ...(release ? { release } : {}),
     ...(deployment ? { deployment, ...urlsOf(state, deployment), ...(deployment.target === 'static' ? {} : { scale: countsOf(deployment) }) } : {}),
-    instances,
+    instances: instances!,
+    ...(canary ? { canary: await canaryStatus({ provider, signal }, { canary, instances: ofCanary! }) } : {}),
   }
 }
 
-export async function listReleases({ store }: Pick<LifecycleContext, 'store'>, { app }: { readonly app: AppIdentity }): Promise<{ readonly releases: readonly ReleaseRecord[]; readonly deployments: readonly DeploymentRecord[]; readonly live?: string }> {
+export async function listReleases({ store }: Pick<LifecycleContext, 'store'>, { app }: { readonly app: AppIdentity }): Promise<{ readonly releases: readonly ReleaseRecord[]; readonly deployments: readonly DeploymentRecord[]; readonly live?: string; readonly canary?: { readonly deployment: string; readonly percent: number } }> {
   const scope = store.scope(appScope(app))
   const [state, ledger] = await Promise.all([scope.readState(), readLedger(scope)])
   const live = liveDeployment(state, ledger)
-  return { releases: ledger.releases, deployments: ledger.deployments, ...(live ? { live: live.id } : {}) }
+  const canary = canaryOf(state, ledger)
+  return { releases: ledger.releases, deployments: ledger.deployments, ...(live ? { live: live.id } : {}), ...(canary ? { canary: { deployment: canary.deployment.id, percent: canary.percent } } : {}) }
 }
 
 async function instancesOf({ provider, signal }: Pick<LifecycleContext, 'provider' | 'signal'>, { app, id, target }: DeploymentRecord): Promise<readonly InstanceStatus[]> {

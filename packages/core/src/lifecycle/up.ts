@@ -1,26 +1,41 @@
 import type { LifecycleContext } from './context.ts'
 import { buildIn } from './build.ts'
+import { stableFor, stepCanary } from './canary.ts'
+import { canaryPlan, planOf } from './canary-plan.ts'
+import { canaryOf } from './canary-state.ts'
 import { deployIn, refuseMissingSecrets } from './deploy.ts'
-import { urlsOf } from './live.ts'
+import { liveDeployment, urlsOf } from './live.ts'
 import type { UpInput, UpResult } from './phases.ts'
 import { push } from './push.ts'
-import { withApp } from './session.ts'
+import { withApp, type AppSession } from './session.ts'
 import { keepLive, makeLive } from './stage.ts'
 
 /** From source to a live URL: build, push, deploy, release. A phase that has nothing to do says so. */
-export const up = (context: LifecycleContext, { app, source, release: wantsRelease = true, force = false }: UpInput): Promise<UpResult> =>
-  withApp(context, { app: app.app, action: 'up' }, async (session) => {
+export const up = async (context: LifecycleContext, { app, source, release: wantsRelease = true, canary: wanted, force = false }: UpInput): Promise<UpResult> => {
+  const canary = wanted === false ? undefined : (wanted ?? app.canary)
+  if (canary) canaryPlan(canary)
+  return withApp(context, { app: app.app, action: 'up', staged: !wantsRelease, ...(canary ? { unwritten: { plan: planOf(canary) } } : {}) }, async (session) => {
     await refuseMissingSecrets(context, app)
     const built = await buildIn(session, { app, source })
     const pushed = await push(context, { app: app.app, build: built })
-    const { deployment, desired, live } = await deployIn(session, { app, build: pushed, force })
+    const stable = canary && wantsRelease ? liveDeployment(await session.state(), await session.ledger()) : undefined
+    const { deployment, desired, live } = await deployIn(session, { app, build: pushed, force }, async (next) => {
+      if (stable && stable.id !== next.id) stableFor(next, stable)
+    })
     const result = { build: pushed, deployment }
     if (!wantsRelease) return { ...result, changed: !live }
 
+    // An earlier attempt of this operation began it.
+    const begun = await ownCanary(session)
+    if (begun) return { ...result, changed: true, release: begun, ...urlsOf(await session.state(), deployment) }
     if (live) {
       const release = await keepLive(session, { deployment, desired })
       return { ...result, changed: false, ...(release ? { release } : {}), ...urlsOf(await session.state(), deployment) }
     }
-    const release = await makeLive(session, { deployment, kind: 'release', staged: desired })
+    if (canary && !stable) context.emit({ type: 'notice', app: app.app.app, level: 'info', text: 'No other version has the traffic: this one gets all of it.' })
+    const release = canary && stable ? await stepCanary(session, { deployment, stable, canary, staged: desired }) : await makeLive(session, { deployment, kind: 'release', staged: desired })
     return { ...result, changed: true, release, ...urlsOf(await session.state(), deployment) }
   })
+}
+
+const ownCanary = async (session: AppSession) => canaryOf(await session.state(), await session.ledger())?.release

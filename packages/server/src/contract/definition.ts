@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { AppDefinition, HealthCheck, SourceRecord } from '@pilot/core'
+import type { AppDefinition, CanaryPlan, HealthCheck, SourceRecord } from '@pilot/core'
 import { appIdentitySchema, as, digestSchema, nameSchema } from './shared.ts'
 
 const healthCheckSchema = as<HealthCheck>()(
@@ -7,6 +7,9 @@ const healthCheckSchema = as<HealthCheck>()(
 )
 
 const targetSchema = z.enum(['container', 'process', 'function', 'static', 'vm'])
+
+/** Shares and limits are checked by core, which says what is wrong. */
+export const canaryPlanSchema = as<CanaryPlan>()(z.object({ steps: z.array(z.number()).max(20).optional(), everyMs: z.number().optional(), maxErrors: z.number(), minRequests: z.number() }))
 
 export const appDefinitionSchema = as<AppDefinition>()(
   z.object({
@@ -31,6 +34,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     domains: z.array(z.string()),
     route: z.string().regex(/^\//).optional(),
     spa: z.boolean().optional(),
+    canary: canaryPlanSchema.optional(),
     trusted: z.boolean(),
   }),
 ).meta({ id: 'AppDefinition' })
