@@ -34,7 +34,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     kinds: [
       edgeKind(home),
       postgresClusterKind(home),
-      ...[dockerNetworkKind(engine), dockerContainerKind(engine, home), dockerWorkerKind(engine), dockerTaskKind(engine)].map((kind) => (hasContainers ? kind : neverMade(kind))),
+      ...[dockerNetworkKind(engine, home), dockerContainerKind(engine, home), dockerWorkerKind(engine, home), dockerTaskKind(engine)].map((kind) => (hasContainers ? kind : neverMade(kind))),
       appUserKind(home),
       processKind(home),
       processWorkerKind(home),

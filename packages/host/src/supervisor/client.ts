@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core/errors'
@@ -163,10 +163,21 @@ function ended(spec: StoredSpec, status: ServiceStatus): PilotError {
   return new PilotError('RESOURCE_FAILED', `The service ${spec.name} does not keep running.`, { reason: how, suggestion: `See its log: ${spec.logFile}`, details: { lastExit, restarts: status.restarts, log: tailOf(spec.logFile) } })
 }
 
+/** A log may be large, and has a hole where its beginning was. */
+const tailBytes = 64 * 1024
+
 /** The last lines of a log, for errors. */
 export function tailOf(file: string, lines = 20): readonly string[] {
   try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines)
+    const descriptor = openSync(file, 'r')
+    try {
+      const { size } = fstatSync(descriptor)
+      const buffer = Buffer.alloc(Math.min(size, tailBytes))
+      const read = readSync(descriptor, buffer, 0, buffer.length, size - buffer.length)
+      return buffer.subarray(0, read).toString('utf8').replace(/^\0+/, '').trimEnd().split('\n').slice(-lines)
+    } finally {
+      closeSync(descriptor)
+    }
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return []
     throw error

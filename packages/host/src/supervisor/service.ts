@@ -1,6 +1,7 @@
 import { isProcessAlive, processIdentity } from '@pilot/core/process-identity'
 import type { Home } from '../home/home.ts'
 import { ifHomeIsThere } from '../home/presence.ts'
+import { createLogKeeper, type LogKeeper } from '../logs/keep-log.ts'
 import { adopt, startChild, stopRunning, sweep, type Running } from './child.ts'
 import { findMarked } from './find-marked.ts'
 import { heldSockets, type HeldMessage, type ServiceMessage } from './held-sockets.ts'
@@ -17,8 +18,10 @@ export interface Service {
   want(spec: StoredSpec | undefined): void
   /** Stops it without forgetting it, for a shutdown of everything; resolves when it is gone. */
   shutDown(): Promise<void>
-  /** Routine work: rotate the log. */
+  /** Routine work, now and then: rotate the log. */
   tend(): void
+  /** Once a second: note how far a kept log has grown. */
+  lookAtLog(seen: { readonly now: number; readonly diskIsFull: boolean }): Promise<void>
   order(): number
 }
 
@@ -39,6 +42,8 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
   let retry: NodeJS.Timeout | undefined
   /** A revision that shall not be started (again): its policy says so, or its successor did not become ready. */
   let doneWith: string | undefined
+  let keeper: LogKeeper | undefined
+  let looking = false
   let busy = false
   let again = false
   let ending = false
@@ -94,7 +99,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
 
   async function start(spec: StoredSpec): Promise<Running | undefined> {
     report('starting', { revision: spec.revision })
-    ifHomeIsThere(home, () => void rotateLog(spec.logFile, spec.logMaxBytes))
+    if (spec.logKeep === undefined) ifHomeIsThere(home, () => void rotateLog(spec.logFile, spec.logMaxBytes))
     try {
       const running = await startChild(home, spec)
       log(`${name}: started as process ${running.identity.pid}`)
@@ -267,8 +272,15 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     name,
     want,
     tend: () => {
-      const { logFile, logMaxBytes } = last ?? {}
-      if (logFile !== undefined) ifHomeIsThere(home, () => void rotateLog(logFile, logMaxBytes))
+      const { logFile, logMaxBytes, logKeep } = last ?? {}
+      if (logFile !== undefined && logKeep === undefined) ifHomeIsThere(home, () => void rotateLog(logFile, logMaxBytes))
+    },
+    async lookAtLog(seen) {
+      if (last?.logKeep === undefined || looking) return
+      looking = true
+      keeper ??= createLogKeeper(last.logFile, last.logKeep)
+      await keeper.look(seen).catch((error: Error) => log(`${name}: its log: ${error.message}`))
+      looking = false
     },
     order: () => last?.order ?? 50,
     async shutDown() {

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { hasErrno, readJsonSync } from '../home/files.ts'
 import type { HomePaths } from '../home/paths.ts'
+import type { LogLimits } from '../logs/keep-log.ts'
 
 /** What should run, as a client asks for it. */
 export interface ServiceSpec {
@@ -21,6 +22,8 @@ export interface ServiceSpec {
   readonly logFile: string
   /** The log is copied to `<logFile>.1` and emptied when it is larger; default 10 MiB. */
   readonly logMaxBytes?: number
+  /** Instead: the newest so many bytes of the log are kept for so long, with times (logs/keep-log.ts). */
+  readonly logKeep?: LogLimits
   /** Default SIGTERM; sent to the whole process group. */
   readonly stopSignal?: NodeJS.Signals
   /** Then SIGKILL; default 10 s. */

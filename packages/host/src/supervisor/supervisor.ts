@@ -1,4 +1,4 @@
-import { readdirSync, watch, type FSWatcher } from 'node:fs'
+import { readdirSync, statfsSync, watch, type FSWatcher } from 'node:fs'
 import { hasErrno } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { watchPresence } from '../home/presence.ts'
@@ -18,6 +18,9 @@ export interface Supervisor {
 /** Watching misses changes on some file systems, so it is backed by looking. */
 const scanEveryMs = 2_000
 const tendEveryMs = 30_000
+const logEveryMs = 1_000
+/** With less than this a program's lines do not get to the disk. */
+const fullBytes = 1024 ** 2
 
 /** `onHomeGone`: the folder was deleted, or is another home now, so that nobody can address these services any more. */
 export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: string): void; onHomeGone(): void }): Supervisor {
@@ -31,6 +34,20 @@ export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: st
   const tending = setInterval(() => {
     for (const service of services.values()) service.tend()
   }, tendEveryMs)
+
+  const lookingAtLogs = setInterval(() => {
+    const seen = { now: Date.now(), diskIsFull: isFull() }
+    for (const service of services.values()) void service.lookAtLog(seen)
+  }, logEveryMs)
+
+  function isFull(): boolean {
+    try {
+      const { bavail, bsize } = statfsSync(home.paths.logs)
+      return bavail * bsize < fullBytes
+    } catch {
+      return false
+    }
+  }
 
   function scan(): void {
     const seen = presence()
@@ -88,6 +105,7 @@ export function createSupervisor(home: Home, { log, onHomeGone }: { log(line: st
   function release(): void {
     clearInterval(scanning)
     clearInterval(tending)
+    clearInterval(lookingAtLogs)
     clearTimeout(soon)
     watcher?.close()
   }

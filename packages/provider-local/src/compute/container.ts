@@ -55,7 +55,7 @@ export function containerCompute({ engine, home, platformId }: { engine: () => P
     drain: createDrain(home, platformId),
     counters: createCounters(home, platformId),
     status: (call) => containerStatus({ engine, platformId }, call),
-    logs: (call) => containerLogs({ engine, platformId }, call),
+    logs: (call) => containerLogs({ engine, platformId, home }, call),
   }
 }
 

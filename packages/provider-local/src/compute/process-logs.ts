@@ -1,36 +1,46 @@
-import { open, stat } from 'node:fs/promises'
 import type { LogCall, LogLine } from '@pilot/core'
-import type { Home } from '@pilot/host'
+import { readKeptLog, type Home, type LogRange } from '@pilot/host'
 import type { StoredInstance } from '../kinds/process.ts'
+import { endedLogs } from './ended-logs.ts'
+import { mergedByTime, newest, type SourceLine } from './merge-lines.ts'
 import { pause } from './pause.ts'
 import { processesOf } from './process-status.ts'
 
 const pollMs = 300
-/** Read from the end of a log to find its last lines; longer lines than this in all are not shown from before. */
-const tailBytes = 256 * 1024
-const chunkBytes = 256 * 1024
+
+interface PlacedLine extends SourceLine {
+  /** Whose, and where its next line begins. */
+  readonly key: string
+  readonly next: number
+}
 
 /**
- * Lines of the log files of an app's processes. The supervisor lets both output streams go to one file without times, so
- * lines carry neither. The cursor holds the byte offset in each file; one that was emptied since is read from its beginning.
+ * Lines of an app's processes, also of those that have ended. The supervisor lets both output streams go to one file and notes
+ * once a second how far it has grown: lines have a time to the second, and no stream. The cursor holds the place in each file.
  */
-export async function* processLogs(platform: { home: Home; platformId: string }, { app, deployments, tail = 100, follow = false, cursor, signal }: LogCall): AsyncIterable<LogLine> {
-  const offsets = new Map<string, number>(cursor ? Object.entries(parseCursor(cursor)) : [])
-  const asCursor = (): string => Buffer.from(JSON.stringify(Object.fromEntries(offsets))).toString('base64url')
+export async function* processLogs(platform: { home: Home; platformId: string }, { app, deployments, tail, since, until, follow = false, cursor, signal }: LogCall): AsyncIterable<LogLine> {
+  const places = new Map<string, number>(cursor ? Object.entries(parseCursor(cursor)) : [])
+  const asCursor = (): string => Buffer.from(JSON.stringify(Object.fromEntries(places))).toString('base64url')
+  const pass = ({ key, next }: PlacedLine): void => void places.set(key, next)
+  const count = cursor !== undefined ? undefined : (tail ?? (since === undefined && until === undefined ? 100 : undefined))
+  const read = new Set<string>()
   for (let first = true; ; first = false) {
-    const services = (await processesOf(platform, app)).filter(({ deployment }) => !deployments || deployments.includes(deployment))
-    for (const service of services) {
-      if (first && !offsets.has(service.name)) offsets.set(service.name, await offsetOfTail(service, tail))
-      for (;;) {
-        const read = await readServiceLines(service, offsets.get(service.name) ?? 0)
-        for (const { text, end } of read.lines) {
-          if (signal.aborted) return
-          offsets.set(service.name, end)
-          yield { deployment: service.deployment, instance: service.name, ...(service.process === undefined ? {} : { process: service.process }), stream: 'stdout', text, cursor: asCursor() }
-        }
-        offsets.set(service.name, read.next)
-        if (read.lines.length === 0 || signal.aborted) break
-      }
+    const isWanted = ({ deployment }: { deployment: string }): boolean => !deployments || deployments.includes(deployment)
+    const running = (await processesOf(platform, app)).filter(isWanted).map((service) => ({ key: service.name, file: service.logFile, instance: service.name, ...service }))
+    // One that ended while it was followed is read to its end, once.
+    const ended = (await endedLogs({ ...platform, app })).filter(isWanted).map((log) => ({ key: log.instance, ...log })).filter(({ key }) => !read.has(key) && (first || places.has(key)))
+    for (const { key } of ended) read.add(key)
+    const streams = [...ended, ...running].map((source) => {
+      const known = places.get(source.key)
+      const range = known !== undefined ? { from: known } : first && cursor === undefined ? { ...(count === undefined ? {} : { tail: count }), ...(since === undefined ? {} : { since: Date.parse(since) }) } : {}
+      return linesOf(source, { ...range, ...(until === undefined ? {} : { until: Date.parse(until) }), onStart: (place) => void places.set(source.key, place) })
+    })
+    const lines = mergedByTime(streams)
+    for await (const line of first && count !== undefined ? newest(lines, count, pass) : lines) {
+      if (signal.aborted) return
+      pass(line)
+      const { key: _, next: __, ...rest } = line
+      yield { ...rest, cursor: asCursor() }
     }
     if (!follow || signal.aborted) return
     await pause(pollMs, signal)
@@ -38,54 +48,22 @@ export async function* processLogs(platform: { home: Home; platformId: string },
   }
 }
 
-interface Lines {
-  readonly lines: readonly { readonly text: string; readonly end: number }[]
-  /** Where to go on. */
-  readonly next: number
+async function* linesOf({ key, file, deployment, instance, process }: { key: string; file: string; deployment: string; instance: string; process?: string }, range: LogRange): AsyncGenerator<PlacedLine> {
+  for await (const { text, at, isNote, next } of readKeptLog(file, range)) {
+    yield { deployment, instance, ...(process === undefined ? {} : { process }), stream: isNote ? 'pilot' : 'stdout', ...(at === undefined ? {} : { at: new Date(at).toISOString() }), text, key, next }
+  }
 }
 
-/** Whole lines from the offset on; what has no line end yet waits. */
-export async function readServiceLines({ logFile }: Pick<StoredInstance, 'logFile'>, from: number): Promise<Lines> {
-  const size = (await stat(logFile).catch(() => undefined))?.size ?? 0
-  const start = size < from ? 0 : from
-  if (size === start) return { lines: [], next: start }
-  const bytes = await readRange(logFile, start, Math.min(size, start + chunkBytes))
-  const lines: { text: string; end: number }[] = []
-  let position = 0
-  for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, position)) {
-    lines.push({ text: bytes.subarray(position, end).toString('utf8').replace(/\r$/, ''), end: start + end + 1 })
-    position = end + 1
+/** Whole lines of a service from a place on, and where to go on; none when all are read that are there by now. */
+export async function readServiceLines({ logFile }: Pick<StoredInstance, 'logFile'>, from: number): Promise<{ readonly lines: readonly string[]; readonly next: number }> {
+  const lines: string[] = []
+  let place = from
+  for await (const { text, next } of readKeptLog(logFile, { from })) {
+    lines.push(text)
+    place = next
+    if (lines.length === 1000) break
   }
-  // One line longer than a chunk: shown in parts rather than never.
-  if (lines.length === 0 && bytes.length === chunkBytes) return { lines: [{ text: bytes.toString('utf8'), end: start + chunkBytes }], next: start + chunkBytes }
-  return { lines, next: start + position }
-}
-
-async function offsetOfTail({ logFile }: StoredInstance, count: number): Promise<number> {
-  const size = (await stat(logFile).catch(() => undefined))?.size ?? 0
-  const start = Math.max(0, size - tailBytes)
-  const bytes = await readRange(logFile, start, size)
-  let position = bytes.length
-  // The last line's own end does not count.
-  for (let seen = 0; seen <= count && position > 0; ) {
-    position = bytes.lastIndexOf(10, position - 1)
-    if (position === -1) return start
-    seen += 1
-    if (seen > count) return start + position + 1
-  }
-  return start
-}
-
-async function readRange(file: string, start: number, end: number): Promise<Buffer> {
-  if (end <= start) return Buffer.alloc(0)
-  const handle = await open(file, 'r')
-  try {
-    const buffer = Buffer.alloc(end - start)
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, start)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await handle.close()
-  }
+  return { lines, next: place }
 }
 
 function parseCursor(cursor: string): Record<string, number> {

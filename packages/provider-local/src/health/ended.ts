@@ -13,12 +13,18 @@ interface Ended {
 }
 
 export function workerEnded({ title, exit, elapsedMs, log }: Ended): PilotError {
-  if (exit.error !== undefined) return new PilotError('UNHEALTHY', `${title} could not be started`, { reason: exit.error, suggestion: checkProcesses, details: { ...facts(exit), log } })
+  if (exit.error !== undefined) return new PilotError('UNHEALTHY', `${title} could not be started`, { reason: exit.error, suggestion: checkProcesses, details: { ...facts(exit), log: withoutRepetition(log) } })
   return new PilotError('UNHEALTHY', exit.outOfMemory ? `${title} ran out of memory` : `${title} stopped by itself after ${seconds(elapsedMs)}`, {
     reason: `${how(exit)}.`,
     suggestion: exit.outOfMemory ? 'Raise `memory:` in pilot.yaml.' : exit.code === 0 ? 'A process has to keep running: what ends by itself is a job for `cron:` or `run`.' : checkProcesses,
-    details: { ...facts(exit), log },
+    details: { ...facts(exit), log: withoutRepetition(log) },
   })
+}
+
+/** A worker that ends at once has been started again by the time that somebody looks, and has said all of it once more. */
+export function withoutRepetition(log: readonly string[]): readonly string[] {
+  const period = log.findIndex((_, index) => index > 0 && index <= log.length / 2 && log.every((line, at) => at < index || line === log[at - index]))
+  return period === -1 ? log : log.slice(-period)
 }
 
 export function taskEnded({ title, exit, log }: Omit<Ended, 'elapsedMs'>): PilotError {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { defineKind, PilotError, type AnyKind, type Ownership } from '@pilot/core'
 import { endAllOf, findUser, readJson, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
+import { forgetEndedLogs } from '../compute/ended-logs.ts'
 import { assertOurs, ownerOfText, ownerText, userName } from '../ownership.ts'
 import { listMarked, markOf, type Marked } from './marks.ts'
 import { freeOfCharge } from './shared.ts'
@@ -71,7 +72,7 @@ export function appUserKind(home: Home): AnyKind {
       return account && outputs && { inputs: { system: account.system }, outputs }
     },
     list: ({ platformId }) => listMarked({ folder: join(home.paths.dir, 'accounts'), platformId, title: (id) => `account ${id}` }),
-    async delete({ id, checkpoint }) {
+    async delete({ id, owner, checkpoint }) {
       await checkpoint()
       const user = await findUser(id)
       if (user && ownerOfText(await commentOf(id)).platformId !== undefined) {
@@ -81,6 +82,7 @@ export function appUserKind(home: Home): AnyKind {
       }
       await rm(folderOf(id), { recursive: true, force: true })
       await rm(markFile(id), { force: true })
+      await forgetEndedLogs(home, owner)
       return {}
     },
   })

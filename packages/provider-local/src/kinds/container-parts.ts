@@ -1,5 +1,9 @@
 import { PilotError, type Ownership } from '@pilot/core'
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode'
+import type { Home } from '@pilot/host'
+import { containerLines } from '../compute/container-lines.ts'
+import { processOf } from '../compute/container-status.ts'
+import { keepContainerLog, logLimits } from '../compute/ended-logs.ts'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, engineText, isAbsent, isConflict, isUnchanged, orAbsent } from '../engine/errors.ts'
 import { linesOf } from '../engine/log-stream.ts'
@@ -39,7 +43,7 @@ export function hostConfig({ network, extraHosts, memoryBytes, cpu }: AppContain
     MemorySwap: memoryBytes,
     NanoCpus: Math.round(Math.min(cpu, cpus) * 1e9),
     PidsLimit: processLimit,
-    LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+    LogConfig: { Type: 'json-file', Config: { 'max-size': `${logLimits.bytes / 5}`, 'max-file': '5' } },
   }
 }
 
@@ -74,19 +78,27 @@ export async function inspectContainer({ docker }: Engine, id: string): Promise<
   }
 }
 
-/** SIGTERM, some time, then all of it goes. Absent is success. */
-export async function removeContainer({ docker }: Engine, found: ContainerInspectInfo): Promise<void> {
+/** SIGTERM, some time, then all of it goes. What it has written is kept for a while when it is of a deployment, and a home is given. Absent is success. */
+export async function removeContainer({ docker }: Engine, found: ContainerInspectInfo, home?: Home): Promise<void> {
   const container = docker.getContainer(found.Id)
   try {
     if (found.State.Running) await container.stop({ t: stopSeconds })
   } catch (error) {
     if (!isUnchanged(error) && !isAbsent(error)) throw engineError(error, `The container ${found.Name}`)
   }
+  if (home !== undefined) await keepLog(docker, found, home)
   try {
     await orAbsent(container.remove({ force: true, v: true }))
   } catch (error) {
     if (!isConflict(error)) throw engineError(error, `The container ${found.Name}`) // 409: being removed already
   }
+}
+
+async function keepLog(docker: Engine['docker'], { Id, Name, Config: { Labels } }: ContainerInspectInfo, home: Home): Promise<void> {
+  const { [labels.platform]: platformId, [labels.project]: project, [labels.app]: app, [labels.environment]: environment, [labels.deployment]: deployment } = Labels
+  if (!platformId || !project || !app || !environment || !deployment) return
+  const source = { id: Id, deployment, instance: Name.replace(/^\//, ''), ...processOf(Labels) }
+  await keepContainerLog({ home, platformId, app: { project, app, environment } }, source, containerLines(docker, { source }))
 }
 
 /** How it ended; undefined while it runs for the first time. */

@@ -1,8 +1,9 @@
 import { defineKind, type AnyKind, type CreateCall, type SettleCall, type Settled } from '@pilot/core'
+import type { Home } from '@pilot/host'
 import type { ContainerInspectInfo } from 'dockerode'
 import * as z from 'zod'
 import { isTaskKey, isWorkerKey } from '../compute/keys.ts'
-import { readContainerLines } from '../compute/container-logs.ts'
+import { containerLines } from '../compute/container-lines.ts'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, isAbsent } from '../engine/errors.ts'
 import { steadyMs, taskEnded, workerEnded } from '../health/ended.ts'
@@ -39,7 +40,7 @@ const outputs = z.object({ container: z.string() })
 const common = { version: 1, outputs, identity: 'name', consistencyMs: 0, permissions: ['the Docker socket'], cost: freeOfCharge, exposure: () => [] } as const
 
 /** One instance of a process beside the app, without a port. The engine restarts it whenever it ends; one that ends while it is staged has failed all the same. */
-export function dockerWorkerKind(engine: () => Promise<Engine>): AnyKind {
+export function dockerWorkerKind(engine: () => Promise<Engine>, home: Home): AnyKind {
   return defineKind({
     ...common,
     kind: 'local/docker-worker',
@@ -68,7 +69,7 @@ export function dockerWorkerKind(engine: () => Promise<Engine>): AnyKind {
       await startContainer(await engine(), id)
       return {}
     },
-    delete: (call) => deleteCommand(engine, call),
+    delete: (call) => deleteCommand(engine, call, home),
   })
 }
 
@@ -97,9 +98,11 @@ async function settleTask(engine: () => Promise<Engine>, { id, inputs, operation
   // First whether it has ended, so that no line comes between its last look at the log and its end.
   const found = await inspectContainer(client, id)
   if (!found) return gone(id)
-  const lines = await readContainerLines(client.docker, { source: { id, deployment: inputs.deployment, instance: inputs.task }, since: operation, tail: undefined })
-  for (const { text } of lines) log(text)
-  const told = lines.at(-1)?.cursor ?? operation
+  let told = operation
+  for await (const { text, at } of containerLines(client.docker, { source: { id, deployment: inputs.deployment, instance: inputs.task }, after: operation })) {
+    log(text)
+    told = at
+  }
   const exit = await exitOf(client, found)
   if (!exit) return { status: 'pending', retryAfterMs: 250, message: `running ${inputs.command.join(' ')}`, ...(told === undefined ? {} : { operation: told }) }
   if (exit.code === 0 && exit.error === undefined) return { status: 'ready', outputs: { container: id } }
@@ -148,12 +151,12 @@ async function listCommands(engine: () => Promise<Engine>, platformId: string, i
   return containers.filter(({ Labels }) => isOurs(Labels[labels.key])).map(({ Id, Names, Labels }) => ({ id: Id, owner: ownerOfLabels(Labels), title: `container ${(Names[0] ?? Id).replace(/^\//, '')}` }))
 }
 
-async function deleteCommand(engine: () => Promise<Engine>, { id, checkpoint }: { id: string; checkpoint(): Promise<void> }): Promise<object> {
+async function deleteCommand(engine: () => Promise<Engine>, { id, checkpoint }: { id: string; checkpoint(): Promise<void> }, home?: Home): Promise<object> {
   const client = await engine()
   const found = await inspectContainer(client, id)
   if (!found) return {}
   await checkpoint()
-  await removeContainer(client, found)
+  await removeContainer(client, found, home)
   return {}
 }
 

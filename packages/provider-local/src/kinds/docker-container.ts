@@ -141,7 +141,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
         return {}
       }
       await checkpoint()
-      await removeContainer(client, found)
+      await removeContainer(client, found, home)
       await releasePort(home, portName(found.Name.replace(/^\//, '')))
       return {}
     },

@@ -1,8 +1,9 @@
 import { defineKind, PilotError, type AnyKind } from '@pilot/core'
-import { isPortFree } from '@pilot/host'
+import { isPortFree, type Home } from '@pilot/host'
 import type { NetworkInspectInfo } from 'dockerode'
 import * as z from 'zod'
 import { removeAbandoned } from '../compute/container-one-off.ts'
+import { forgetEndedLogs } from '../compute/ended-logs.ts'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, engineText, orAbsent } from '../engine/errors.ts'
 import { assertOurs, labels, ownerLabels, ownerOfLabels, platformFilter } from '../ownership.ts'
@@ -27,7 +28,7 @@ const outputs = z.object({
 })
 
 /** The network of one app. Docker keeps networks apart from each other, so what an app may reach is decided by its links alone. */
-export function dockerNetworkKind(engine: () => Promise<Engine>): AnyKind {
+export function dockerNetworkKind(engine: () => Promise<Engine>, home: Home): AnyKind {
   return defineKind({
     kind: 'local/docker-network',
     version: 1,
@@ -94,6 +95,7 @@ export function dockerNetworkKind(engine: () => Promise<Engine>): AnyKind {
         if (/has active endpoints/.test(text)) throw new PilotError('BLOCKED', `The Docker network ${id.slice(0, 12)} is in use`, { reason: text, cause: error })
         throw engineError(error, `The network ${id.slice(0, 12)}`)
       }
+      await forgetEndedLogs(home, owner)
       return {}
     },
   })

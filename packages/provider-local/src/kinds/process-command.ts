@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { defineKind, type AnyKind, type CreateCall, type SettleCall, type Settled } from '@pilot/core'
+import { defineKind, type AnyKind, type CreateCall, type SettleCall, type Settled, type Ownership } from '@pilot/core'
 import { putService, readJson, serviceStatus, tailOf, type Home, type ServiceSpec } from '@pilot/host'
 import * as z from 'zod'
 import { isTaskKey, isWorkerKey } from '../compute/keys.ts'
@@ -99,7 +99,7 @@ async function settleTask(home: Home, { id, inputs, operation, log }: SettleCall
   let offset = Number(operation ?? 0)
   for (;;) {
     const { lines, next } = await readServiceLines(service, offset)
-    for (const { text } of lines) log(text)
+    for (const text of lines) log(text)
     offset = next
     if (lines.length === 0) break
   }
@@ -125,9 +125,9 @@ async function listPrograms(home: Home, platformId: string, isOurs: (key: string
   return listed.filter(({ owner }) => isOurs(owner.key))
 }
 
-async function deleteProgram(home: Home, { id, checkpoint }: { id: string; checkpoint(): Promise<void> }): Promise<object> {
+async function deleteProgram(home: Home, { id, owner, checkpoint }: { id: string; owner: Ownership; checkpoint(): Promise<void> }): Promise<object> {
   await checkpoint()
-  await removeProgram(home, id, await stored(home, id))
+  await removeProgram(home, { id, platformId: owner.platformId, service: await stored<StoredInstance>(home, id) })
   return {}
 }
 

@@ -116,10 +116,9 @@ export function processKind(home: Home): AnyKind {
       return {}
     },
 
-    async delete({ id, checkpoint }) {
+    async delete({ id, owner, checkpoint }) {
       await checkpoint()
-      const service = await read(id)
-      await removeProgram(home, id, service)
+      await removeProgram(home, { id, platformId: owner.platformId, service: await read(id) })
       await releasePort(home, portName(id))
       return {}
     },

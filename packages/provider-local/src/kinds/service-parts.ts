@@ -1,8 +1,9 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PilotError, type Ownership } from '@pilot/core'
-import { removeService, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
+import { besideLog, removeService, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
 import * as z from 'zod'
+import { keepProcessLog, logLimits } from '../compute/ended-logs.ts'
 import type { Exit } from '../health/judge.ts'
 import { appPath, nodeFolder } from '../process/programs.ts'
 import { markOf, type Marked } from './marks.ts'
@@ -57,6 +58,7 @@ export async function programService(home: Home, { name, owner, inputs }: { name
     secretEnv: withoutOurs(inputs.env),
     ...(user ? { user } : {}),
     logFile: join(home.paths.logs, `${name}.log`),
+    logKeep: logLimits,
     stopTimeoutMs,
     restart: { when: 'always' },
     memoryBytes: inputs.memoryBytes,
@@ -83,9 +85,10 @@ export function exitOf(status: ServiceStatus | undefined, elapsedMs: number): Ex
   return { ...(code === null ? {} : { code }), ...(signal ? { signal } : {}) }
 }
 
-/** With its log. Absent is success. */
-export async function removeProgram(home: Home, id: string, service: Pick<StoredProgram, 'logFile'> | undefined): Promise<void> {
+/** Its log is kept for a while when it is of a deployment. Absent is success. */
+export async function removeProgram(home: Home, { id, platformId, service }: { id: string; platformId: string; service: (Pick<StoredProgram, 'logFile' | 'app'> & { readonly deployment?: string; readonly process?: string }) | undefined }): Promise<void> {
   await removeService(home, id)
   const logFile = service?.logFile ?? join(home.paths.logs, `${id}.log`)
-  await Promise.all([rm(logFile, { force: true }), rm(`${logFile}.1`, { force: true })])
+  if (service?.deployment !== undefined) await keepProcessLog({ home, platformId, app: service.app }, { deployment: service.deployment, instance: id, process: service.process }, logFile)
+  await Promise.all(Object.values({ logFile, ...besideLog(logFile) }).map((file) => rm(file, { force: true })))
 }

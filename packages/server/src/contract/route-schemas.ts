@@ -17,6 +17,7 @@ const id = z.object({ id: z.string().max(100) })
 const scope = z.object({ scope: z.string().max(300) })
 const onPlatform = { platform: nameSchema.optional() }
 const text = z.string()
+const moment = z.iso.datetime({ offset: true }).describe('ISO 8601')
 const command = z.array(z.string().max(100_000)).min(1).max(1000)
 
 /** What the server checks each request with, and what the OpenAPI document says. */
@@ -60,7 +61,7 @@ export const routeSchemas = {
   backups: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ backups: z.array(backupSchema) }) },
   logs: {
     params: appIdentitySchema,
-    query: z.object({ ...onPlatform, follow: flag.optional(), tail: count.max(10_000).optional(), cursor: text.optional(), deployment: text.optional() }),
+    query: z.object({ ...onPlatform, follow: flag.optional(), tail: count.max(10_000).optional(), cursor: text.optional(), since: moment.optional(), until: moment.optional(), deployment: text.optional() }),
     response: logLineSchema,
   },
 

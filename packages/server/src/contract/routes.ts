@@ -90,7 +90,7 @@ export const routes = {
   databaseUsers: route<{ params: AppIdentity; query: OnPlatform; response: { users: DatabaseUser[] } }>('GET', `${app}/database/users`, 'Roles that can log in to it'),
   databaseLogin: route<{ params: AppIdentity; query: OnPlatform; response: Login }>('POST', `${app}/database/login`, 'The login of the app with its password; stands in the activity'),
   backups: route<{ params: AppIdentity; query: OnPlatform; response: { backups: Backup[] } }>('GET', `${app}/database/backups`, 'Backups, newest first'),
-  logs: stream<{ params: AppIdentity; query: OnPlatform & { follow?: boolean; tail?: number; cursor?: string; deployment?: string }; response: LogLine }>(`${app}/logs`, 'Log lines of the app', 'lines'),
+  logs: stream<{ params: AppIdentity; query: OnPlatform & { follow?: boolean; tail?: number; cursor?: string; since?: string; until?: string; deployment?: string }; response: LogLine }>(`${app}/logs`, 'Log lines of the app', 'lines'),
 
   run: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[] }; response: CommandOutput }>(`${app}/run`, 'Run a command in the app\'s artifact with its environment; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
   exec: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[]; process?: string; instance?: string }; response: CommandOutput }>(`${app}/exec`, 'Run a command inside a running instance; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },

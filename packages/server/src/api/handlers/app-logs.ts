@@ -7,7 +7,7 @@ import { placeOf } from './app-place.ts'
 /** What an app prints, as its target gives it. */
 export function appLogHandlers(services: Services) {
   return {
-    async logs({ params: app, query: { platform, follow = false, tail, cursor, deployment: wanted }, signal }) {
+    async logs({ params: app, query: { platform, follow = false, tail, cursor, since, until, deployment: wanted }, signal }) {
       const { context } = await placeOf(services, app, { platform, signal })
       const { deployments, live } = await listReleases(context, { app })
       const deployment = wanted === undefined ? undefined : deploymentOf(deployments, { app, wanted }).id
@@ -21,7 +21,7 @@ export function appLogHandlers(services: Services) {
         onError: errorLine,
         onEnd: () => visit[Symbol.dispose](),
         make: async function* (open) {
-          const call = { app, follow, signal: open, ...(tail === undefined ? {} : { tail }), ...(cursor === undefined ? {} : { cursor }), ...(deployment === undefined ? {} : { deployments: [deployment] }) }
+          const call = { app, follow, signal: open, ...(tail === undefined ? {} : { tail }), ...(cursor === undefined ? {} : { cursor }), ...(since === undefined ? {} : { since: new Date(since).toISOString() }), ...(until === undefined ? {} : { until: new Date(until).toISOString() }), ...(deployment === undefined ? {} : { deployments: [deployment] }) }
           for await (const line of logs(call)) yield `${JSON.stringify(line)}\n`
         },
       })
