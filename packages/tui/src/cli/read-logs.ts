@@ -9,8 +9,11 @@ export interface AppLine extends LogLine {
 
 export interface ReadLogs {
   readonly targets: readonly AppTarget[]
-  /** How many lines in all before now. */
-  readonly tail: number
+  /** How many lines in all before now; absent: all of the range. */
+  readonly tail?: number
+  /** ISO 8601. */
+  readonly since?: string
+  readonly until?: string
   readonly deployment?: string
   /** Which lines are wanted; those that are not do not count. */
   readonly wanted?: (line: LogLine) => boolean
@@ -25,7 +28,9 @@ const searched = 10_000
  * The newest lines of several apps in the order of their times, then, with `follow`, all that come. Apps that were never deployed
  * are left out, unless none was.
  */
-export async function* readLogs(client: Client, { targets, tail, deployment, wanted, follow, signal }: ReadLogs): AsyncGenerator<AppLine> {
+export async function* readLogs(client: Client, options: ReadLogs): AsyncGenerator<AppLine> {
+  const { targets, tail, deployment, since, until, wanted, follow, signal } = options
+  if (tail === undefined || since !== undefined || until !== undefined) return yield* readRange(client, options)
   const only = deployment === undefined ? {} : { deployment }
   const asked = wanted === undefined || tail === 0 ? tail : searched
   const read = await Promise.allSettled(targets.map((target) => newest(client, target, { tail: asked, ...only, signal })))
@@ -41,6 +46,42 @@ export async function* readLogs(client: Client, { targets, tail, deployment, wan
   for await (const line of merged(streams)) if (isWanted(line)) yield line
 }
 
+/** All of a range is never held: one line of each app is, and the newest `tail` that are wanted. With `follow` each app goes on by itself. */
+async function* readRange(client: Client, { targets, tail, deployment, since, until, wanted = () => true, follow, signal }: ReadLogs): AsyncGenerator<AppLine> {
+  const query = { ...(deployment === undefined ? {} : { deployment }), ...(until === undefined ? {} : { until }) }
+  const cursors = new Map<AppTarget, string>()
+  const streams = targets.map((target) => named(target, client.logs(target.params, { ...target.query, ...query, ...(since === undefined ? {} : { since }), signal }), (cursor) => void cursors.set(target, cursor)))
+  const kept: AppLine[] = []
+  const missing = new Set<AsyncGenerator<AppLine>>()
+  for await (const line of byTime(streams, missing)) {
+    if (!wanted(line)) continue
+    if (tail === undefined) yield line
+    else if (kept.push(line) >= 2 * tail + 100) kept.splice(0, kept.length - tail)
+  }
+  yield* kept.slice(Math.max(0, kept.length - (tail ?? 0)))
+  if (!follow) return
+  const going = targets.filter((_, index) => !missing.has(streams[index]!)).map((target) => named(target, client.logs(target.params, { ...target.query, ...query, ...(cursors.has(target) ? { cursor: cursors.get(target)! } : { tail: 0 }), follow: true, signal })))
+  for await (const line of merged(going)) if (wanted(line)) yield line
+}
+
+/** One line of each is looked at; what has no time comes with the line before it. Apps that were never deployed are left out of several. */
+async function* byTime(streams: readonly AsyncGenerator<AppLine>[], missing: Set<AsyncGenerator<AppLine>>): AsyncGenerator<AppLine> {
+  const heads: { readonly stream: AsyncGenerator<AppLine>; line: AppLine; at: string }[] = []
+  for (const stream of streams) {
+    const next = await stream.next().catch((error: unknown) => {
+      if (!isNotThere(error) || missing.add(stream).size === streams.length) throw error
+    })
+    if (next?.done === false) heads.push({ stream, line: next.value, at: next.value.at ?? '' })
+  }
+  while (heads.length > 0) {
+    const head = heads.reduce((first, each) => (each.at < first.at ? each : first))
+    yield head.line
+    const next = await head.stream.next()
+    if (next.done === true) heads.splice(heads.indexOf(head), 1)
+    else Object.assign(head, { line: next.value, at: next.value.at ?? head.at })
+  }
+}
+
 interface Newest {
   readonly target: AppTarget
   readonly lines: readonly AppLine[]
@@ -54,8 +95,11 @@ async function newest(client: Client, target: AppTarget, options: { readonly tai
   return { target, lines, ...(cursor === undefined ? {} : { cursor }) }
 }
 
-async function* named({ params: { app } }: AppTarget, lines: AsyncIterable<LogLine>): AsyncGenerator<AppLine> {
-  for await (const line of lines) yield { app, ...line }
+async function* named({ params: { app } }: AppTarget, lines: AsyncIterable<LogLine>, passed: (cursor: string) => void = () => {}): AsyncGenerator<AppLine> {
+  for await (const line of lines) {
+    passed(line.cursor)
+    yield { app, ...line }
+  }
 }
 
 /** By time where every line has one; else app by app, as the lines came. */

@@ -164,6 +164,30 @@ test('logs of all apps come in the order of their times, each line with its app;
   expect(await run(['logs', '-p', 'shop', '--deployment', 'v1'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('Name one: api, web, new.') })
 })
 
+test('logs of a range are all of it, as they come; a time that is none is refused before anything is asked', async () => {
+  const line = (text: string, minute: number) => ({ deployment: 'd1', instance: 'a', stream: 'stdout', at: new Date(Date.parse(at) + minute * 60_000).toISOString(), text, cursor: String(minute) })
+  const lines: Record<string, object[]> = { api: [{ ...line('… 12 lines dropped …', 0), stream: 'pilot' }, ...Array.from({ length: 150 }, (_, index) => line(`api ${index}`, index * 2))], web: Array.from({ length: 150 }, (_, index) => line(`web ${index}`, index * 2 + 1)) }
+  const answers = {
+    status: () => ({ ...emptyStatus, apps: [appView(), appView({ app: 'web' }), appView({ app: 'new' })] }),
+    logs: ({ params }: { params: { app: string } }) => {
+      if (params.app === 'new') throw new PilotError('NOT_ALLOWED_NOW', 'new has no logs')
+      return lines[params.app]
+    },
+  } as never
+  const since = await run(['logs', '-p', 'shop', '--since', '2h', '--until', '1h'], answers)
+  expect(since.stdout.trimEnd().split('\n')).toHaveLength(301)
+  expect(since.stdout.split('\n').slice(0, 4)).toEqual(['api … 12 lines dropped …', 'api api 0', 'web web 0', 'api api 1'])
+  const asked = since.server.seen.find(({ name }) => name === 'logs')!.query as { since: string; until: string; tail?: string }
+  expect(Date.parse(asked.until) - Date.parse(asked.since)).toBe(3600_000)
+  expect(asked.tail).toBeUndefined()
+  expect((await run(['logs', '-p', 'shop', '--since', '2h', '-n', '2', '-g', 'api'], answers)).stdout).toBe('api api 148\napi api 149\n')
+  for (const argv of [['--since', 'yesterday'], ['--since', '1h', '--until', '2h'], ['--until', '1h', '-f']]) {
+    const refused = await run(['logs', '-p', 'shop', ...argv], answers)
+    expect(refused.exit).toBe(2)
+    expect(refused.server.seen.some(({ name }) => name === 'logs')).toBe(false)
+  }
+})
+
 test('lines of several instances begin with short names, from the first line on', async () => {
   const line = (deployment: string, instance: string) => ({ deployment, instance, stream: 'stdout', at, text: 'hello', cursor: '1' })
   const instances = ['pilot-b', 'pilot-a'].map((instance) => ({ deployment: 'd5', instance, state: 'running' }))
