@@ -103,14 +103,16 @@ function reportScale({ context, app }: AppSession, { scale }: RunSpec): void {
   context.emit({ type: 'notice', app: app.app, level: 'info', text: `\`scale\` decides on instances, over the manifest: ${counts.join(' ')}.` })
 }
 
-/** All missing secrets at once. `up` asks before it builds. */
-export async function refuseMissingSecrets({ secrets }: LifecycleContext, { app, secrets: wanted }: AppDefinition): Promise<void> {
-  const there = await currentSecrets(secrets, app)
-  const missing = wanted.filter((name) => !(name in there))
+/** All missing secrets at once, of all these apps. `up` asks before it builds. */
+export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, 'secrets'>, ...definitions: readonly AppDefinition[]): Promise<void> {
+  const looked = await Promise.all(definitions.map(async ({ app, secrets: wanted }) => ({ app, there: await currentSecrets(secrets, app), wanted })))
+  const missing = looked.flatMap(({ app, there, wanted }) => wanted.filter((name) => !(name in there)).map((name) => ({ app, name })))
   if (missing.length === 0) return
-  throw new PilotError('SECRETS_MISSING', `${appTitle(app)} needs ${missing.length === 1 ? 'the secret' : 'the secrets'} ${missing.join(', ')}`, {
-    suggestion: `Set ${missing.length === 1 ? 'it' : 'each'} with ${missing.map((name) => `\`secret set ${app.app} ${name}${app.environment === 'production' ? '' : ` -e ${app.environment}`}\``).join(', ')}.`,
-    details: { missing },
+  const apps = [...Map.groupBy(missing, ({ app }) => app.app).values()]
+  const needs = apps.map((of) => `${appTitle(of[0]!.app)} needs ${of.length === 1 ? 'the secret' : 'the secrets'} ${of.map(({ name }) => name).join(', ')}`)
+  throw new PilotError('SECRETS_MISSING', needs.join('; '), {
+    suggestion: `Set ${missing.length === 1 ? 'it' : 'each'} with ${missing.map(({ app, name }) => `\`secret set ${app.app} ${name}${app.environment === 'production' ? '' : ` -e ${app.environment}`}\``).join(', ')}.`,
+    details: { missing: missing.map(({ name }) => name), apps: missing.map(({ app }) => app.app) },
   })
 }
 

@@ -82,7 +82,7 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
     for (const { route } of table.routes()) {
       const { id, port: own } = route
       if (own === undefined) continue
-      const create = (): Server => createEdgeServer({ table, metrics, routing: { by: 'route', id }, isLeaving })
+      const create = (): Server => createEdgeServer({ table, metrics, routing: { by: 'port', id }, isLeaving })
       for (const host of ['127.0.0.1', '::1']) all.push({ address: { host, port: own }, purpose: `route ${id}`, optional: host === '::1', create })
     }
     for (const { id, listen, to, revision, allowFrom } of table.links().values()) {

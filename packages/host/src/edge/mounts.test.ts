@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocketServer, WebSocket } from 'ws'
 import type { Home } from '../home/home.ts'
 import { endHome, routeTo, startApp, temporaryHome, type TestApp } from '../testing/fixtures.ts'
+import { reservePort } from '../home/ports.ts'
 import { ensureEdge, putRoute, removeRoute } from './client.ts'
 
 /** Several apps below one host. */
@@ -25,9 +26,9 @@ afterAll(async () => {
   await Promise.all([web?.close(), api?.close()])
 })
 
-const get = (path: string, host = shared): Promise<{ status: number | undefined; text: string }> =>
+const get = (path: string, host = shared, at = port): Promise<{ status: number | undefined; text: string }> =>
   new Promise((done, fail) => {
-    request({ host: '127.0.0.1', port, path, headers: { host } }, (response: IncomingMessage) => {
+    request({ host: '127.0.0.1', port: at, path, headers: { host } }, (response: IncomingMessage) => {
       let text = ''
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => done({ status: response.statusCode, text }))
     }).on('error', fail).end()
@@ -56,6 +57,15 @@ test('the longest path decides, however they were added', async () => {
 
 test('each app keeps the host of its own, at every path', async () => {
   expect((await get('/anything', routeTo('api', 1).hosts[0])).text).toBe('api /anything')
+})
+
+test('on the port of the app at / every part is reached, and on that of a part the app and what lies below it', async () => {
+  const [ofWeb, ofApi] = [await reservePort(home, 'own/web'), await reservePort(home, 'own/api')]
+  await putRoute(home, routeTo('web', web.port, { mounts: [{ host: shared, path: '/' }], port: ofWeb }))
+  await putRoute(home, routeTo('api', api.port, { mounts: [{ host: shared, path: '/api' }], port: ofApi }))
+  const answers = async (at: number) => [(await get('/x', '127.0.0.1', at)).text, (await get('/api/x', '127.0.0.1', at)).text]
+  expect(await answers(ofWeb)).toEqual(['web /x', 'api /api/x'])
+  expect(await answers(ofApi)).toEqual(['api /x', 'api /api/x'])
 })
 
 test('a path that nobody answers is 404, and says why', async () => {

@@ -7,8 +7,8 @@ import { proxyRequest } from './proxy.ts'
 import type { ActiveRoute, Table } from './table.ts'
 import { proxyUpgrade, refuseUpgrade } from './upgrade.ts'
 
-/** How a listener finds the route: by the request's host, or always the same one. */
-export type Routing = { readonly by: 'host' } | { readonly by: 'route'; readonly id: string; readonly allows?: (address: string) => boolean }
+/** How a listener finds the route: by the request's host, as the port of one app, or always the same one. */
+export type Routing = { readonly by: 'host' } | { readonly by: 'port'; readonly id: string } | { readonly by: 'route'; readonly id: string; readonly allows?: (address: string) => boolean }
 
 /** A client that sends a body may pause this long. */
 const bodyPauseMs = 120_000
@@ -65,7 +65,7 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
   })
 
   function find({ host, path }: { readonly host: string; readonly path: string }): ActiveRoute | undefined {
-    return routing.by === 'route' ? table.byId(routing.id) : table.byHost(host, path)
+    return routing.by === 'route' ? table.byId(routing.id) : routing.by === 'port' ? table.byPort(routing.id, path) : table.byHost(host, path)
   }
 
   return server

@@ -35,6 +35,8 @@ export interface Table {
   /** Whether apps have parts of the host. */
   isShared(host: string): boolean
   byId(id: string): ActiveRoute | undefined
+  /** On the port of an app's own: the app, or who has a part of the host below the app's part, so that the one at `/` is reached with all that belongs to it. */
+  byPort(id: string, path: string): ActiveRoute | undefined
   links(): ReadonlyMap<string, Stored<Link>>
   routes(): Iterable<ActiveRoute>
   apply(config: EdgeConfig): void
@@ -78,6 +80,11 @@ export function createTable(metrics: Metrics): Table {
     byHost: (host, path) => hosts.get(host) ?? mounts.get(host)?.find((mount) => isBelow(path, mount.path))?.active,
     isShared: (host) => mounts.has(host),
     byId: (id) => routes.get(id),
+    byPort: (id, path) => {
+      const active = routes.get(id)
+      const [own] = active?.route.mounts ?? []
+      return (own && mounts.get(own.host)?.find((mount) => mount.path.length > own.path.length && isBelow(mount.path, own.path) && isBelow(path, mount.path))?.active) ?? active
+    },
     links: () => links,
     routes: () => routes.values(),
     apply,

@@ -150,7 +150,9 @@ describe('configuration', () => {
     await client.request('putSecrets', { params, body: { values: { TOKEN: 'abcdefgh' } } })
     expect((await client.request('secrets', { params })).secrets).toMatchObject([{ name: 'TOKEN', version: 1 }])
     const up = await upRequest(client, [definition('new', { secrets: ['TOKEN', 'OTHER'] })])
-    expect(await server.run(up)).toMatchObject({ state: 'failed', error: { code: 'SECRETS_MISSING', details: { missing: ['OTHER'] } } })
+    await expect(server.run(up)).rejects.toMatchObject({ code: 'SECRETS_MISSING', details: { missing: ['OTHER'] } })
+    const both = await upRequest(client, [definition('new', { secrets: ['OTHER'] }), definition('newer', { secrets: ['A', 'B'] })])
+    await expect(server.run(both)).rejects.toMatchObject({ message: 'shop/new needs the secret OTHER; shop/newer needs the secrets A, B', suggestion: 'Set each with `secret set new OTHER`, `secret set newer A`, `secret set newer B`.' })
   })
 
   test('of an app that was never deployed are shown and can be destroyed, with the app or with its project', async () => {

@@ -16,6 +16,14 @@ test('one job per app, each after those whose address or database it needs', () 
   ])
 })
 
+test('a part that leaves a monolith shares its database and is called by it: the owner goes first until the database is there, then the part', () => {
+  const split = [definition('web', { uses: ['shop'] }), definition('shop', { database: { own: true }, uses: ['auth'] }), definition('auth', { database: { from: 'shop' } })]
+  const request = { action: 'up' as const, project: 'shop', environment: 'production', apps: split.map((each) => ({ definition: each, source })) }
+  const order = (deployed: readonly string[]) => plan(request, { deployed }).map(([, scope, ...after]) => [(scope as string).split('/')[2], ...after])
+  expect(order([])).toEqual([['shop'], ['web', 0], ['auth', 0]])
+  expect(order(['shop'])).toEqual([['auth'], ['shop', 0], ['web', 1]])
+})
+
 test('builds do not wait for each other', () => {
   expect(plan({ action: 'build', project: 'shop', environment: 'production', apps: apps.map((each) => ({ definition: each, source })) }).every(([, , ...after]) => after.length === 0)).toBe(true)
 })

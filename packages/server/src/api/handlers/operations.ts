@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { appScope, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, type AppIdentity } from '@pilot/core'
+import { appScope, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, refuseMissingSecrets, type AppIdentity } from '@pilot/core'
 import type { Operation, OperationInput } from '../../contract/operations.ts'
 import { activityStream, lastEvent } from '../../events/streams.ts'
 import { followEvents } from '../../events/follow.ts'
@@ -108,7 +108,10 @@ export function operationHandlers(services: Services) {
     }
     if (input.action === 'up' || input.action === 'build' || input.action === 'deploy') checkAddresses(input)
     if ('app' in input) await refuseUnknownApp(input, platform)
-    return planJobs(input)
+    if (input.action !== 'up' && input.action !== 'deploy') return planJobs(input)
+    const { context } = await platforms.reader(platform)
+    await refuseMissingSecrets(context, ...input.apps.map(({ definition }) => definition))
+    return planJobs(input, { deployed: (await listApps(context, { project: input.project, environment: input.environment })).map(({ app }) => app) })
   }
 
   /** Settings may be made before the first deployment; everything else needs an app that is there, or about to be. */
