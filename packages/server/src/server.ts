@@ -9,6 +9,7 @@ import { engineRoom, type EngineRoom } from './engine-room.ts'
 import type { RunnerOptions } from './jobs/runner.ts'
 import { listenOnPort, listenOnSocket } from './listen.ts'
 import type { Log } from './log.ts'
+import { startCanaryWatcher, type CanaryWatcherOptions } from './canaries/watcher.ts'
 import { startSampler } from './metrics/sampler.ts'
 import { version } from './version.ts'
 
@@ -23,6 +24,8 @@ export interface ServerOptions {
   readonly runner?: Pick<RunnerOptions, 'concurrency' | 'heartbeatMs' | 'lookMs' | 'silentMs'> | false
   /** How often apps are looked at for their metrics, milliseconds; default 15 s. */
   readonly sampleMs?: number
+  /** How canaries are watched. */
+  readonly canaries?: Pick<CanaryWatcherOptions, 'everyMs' | 'now'>
   /** Providers that are already loaded, for tests. */
   readonly providers?: readonly AnyProvider[]
 }
@@ -40,12 +43,13 @@ export interface PilotServer {
  * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
  * one, HOME_UNUSABLE, PORT_TAKEN.
  */
-export async function startServer({ home, database, log, build, runner = {}, sampleMs, providers = [] }: ServerOptions): Promise<PilotServer> {
+export async function startServer({ home, database, log, build, runner = {}, sampleMs, canaries, providers = [] }: ServerOptions): Promise<PilotServer> {
   const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
   let room: EngineRoom | undefined
   let sampler: ReturnType<typeof startSampler> | undefined
+  let watcher: ReturnType<typeof startCanaryWatcher> | undefined
   try {
     room = await engineRoom({ home, database, log, providers, runner })
     const port = await reservePort(home, 'server')
@@ -56,7 +60,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
       (stopping ??= (async () => {
         log.info('server stops', { wait })
-        await Promise.all([sampler?.stop(), room!.runner?.stop({ wait })])
+        await Promise.all([sampler?.stop(), watcher?.stop(), room!.runner?.stop({ wait })])
         closing.abort()
         await Promise.all([socket.close(), tcp.close()])
         await room!.close()
@@ -74,6 +78,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token } }), port)
     const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal }), home.paths.serverSocket)
     sampler = startSampler({ ...room, log, ...(sampleMs === undefined ? {} : { everyMs: sampleMs }) })
+    watcher = startCanaryWatcher({ ...room, log, ...canaries })
     log.info('server started', { version, home: home.dir, socket: home.paths.serverSocket, port, memoryBytes: process.memoryUsage.rss() })
     return { socketPath: home.paths.serverSocket, browser: { port, token }, stopped, stop }
   } catch (error) {

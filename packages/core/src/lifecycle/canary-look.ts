@@ -5,10 +5,16 @@ import { judgeCanary, type CanaryLook } from './canary-verdict.ts'
 import type { LifecycleContext } from './context.ts'
 import { formationOf } from './formation.ts'
 import { readLedger } from './ledger.ts'
+import { shares } from './live.ts'
 import type { CanaryStatus, ReleaseRecord } from './records.ts'
 import { appScope } from './scope.ts'
 
 type Reader = Pick<LifecycleContext, 'store' | 'provider' | 'signal'>
+
+/** Whether one is on, from the state alone. */
+export async function isCanaryOn({ store }: Pick<Reader, 'store'>, { app }: { readonly app: AppIdentity }): Promise<boolean> {
+  return shares(await store.scope(appScope(app)).readState()).length > 1
+}
 
 /** One look at a canary that is on, for `judgeCanary`: takes no lease and changes nothing. Undefined: none is on. */
 export async function lookAtCanary({ store, provider, signal }: Reader, { app, atMs = Date.now() }: { readonly app: AppIdentity; readonly atMs?: number }): Promise<CanaryLook | undefined> {

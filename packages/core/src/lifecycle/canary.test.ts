@@ -51,7 +51,7 @@ async function withCanary(place: Workplace, percent = 10, changes: Parameters<ty
 async function weights(place: Workplace): Promise<string[]> {
   const traffic = (await place.cloud.resources()).find(({ type }) => type === 'traffic')
   const { deployments } = await listReleases(place.context, { app: shop })
-  return (traffic?.properties['weights'] as { deployment: string; percent: number }[]).map(({ deployment, percent }) => `v${deployments.find(({ id }) => id === deployment)?.number} ${percent}`)
+  return (traffic!.properties['weights'] as { deployment: string; percent: number }[]).map(({ deployment, percent }) => `v${deployments.find(({ id }) => id === deployment)?.number} ${percent}`)
 }
 
 const history = async (place: Workplace): Promise<string[]> => {

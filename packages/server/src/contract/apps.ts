@@ -8,7 +8,7 @@ import { appIdentitySchema, errorBodySchema, timeSchema } from './shared.ts'
 const recordOf = <T>(shape: Record<string, unknown>, id: string): z.ZodType<T> => z.looseObject(shape as Record<string, z.ZodType>).meta({ id }) as unknown as z.ZodType<T>
 
 export const releaseRecordSchema = recordOf<ReleaseRecord>(
-  { number: z.number().int(), app: appIdentitySchema, deployment: z.string(), kind: z.string(), previous: z.string().optional(), at: timeSchema, by: z.string(), url: z.string().optional() },
+  { number: z.number().int(), app: appIdentitySchema, deployment: z.string(), kind: z.string(), previous: z.string().optional(), at: timeSchema, by: z.string(), url: z.string().optional(), canary: z.looseObject({ percent: z.number(), stable: z.string() }).optional().describe('A step of a canary: the deployment got this part of the traffic, `stable` the rest.'), aborted: z.looseObject({ deployment: z.string(), because: z.string().optional() }).optional().describe('It ended a canary by giving the traffic back.') },
   'Release',
 )
 export const deploymentRecordSchema = recordOf<DeploymentRecord>(
@@ -26,6 +26,7 @@ const appStatusSchema = recordOf<AppStatus>(
     fallbackUrl: z.string().optional(),
     scale: z.record(z.string(), z.number().int()).optional().describe('Instances by process that are to run; `web` is the app itself.'),
     instances: z.array(instanceSchema),
+    canary: z.looseObject({ deployment: deploymentRecordSchema, percent: z.number(), instances: z.array(instanceSchema) }).optional().describe('While one is on; `deployment`, `release` and `instances` are those of the version that has the rest of the traffic.'),
   },
   'AppStatus',
 )
@@ -60,7 +61,8 @@ export const statusSchema = z
 export const releasesSchema = z.object({
   releases: z.array(releaseRecordSchema).describe('Newest first.'),
   deployments: z.array(deploymentRecordSchema).describe('Those that the releases name.'),
-  current: z.number().int().optional().describe('Number of the release that has the traffic.'),
+  current: z.number().int().optional().describe('Number of the release that has the traffic; while a canary is on, the rest of it.'),
+  canary: z.object({ release: z.number().int(), percent: z.number() }).optional().describe('The canary that is on: its newest step.'),
 })
 export type Releases = z.infer<typeof releasesSchema>
 

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { AppDefinition, CanaryPlan, HealthCheck, SourceRecord } from '@pilot/core'
+import type { AppDefinition, CanaryInput, CanaryPlan, HealthCheck, SourceRecord } from '@pilot/core'
 import { appIdentitySchema, as, digestSchema, nameSchema } from './shared.ts'
 
 const healthCheckSchema = as<HealthCheck>()(
@@ -10,6 +10,9 @@ const targetSchema = z.enum(['container', 'process', 'function', 'static', 'vm']
 
 /** Shares and limits are checked by core, which says what is wrong. */
 export const canaryPlanSchema = as<CanaryPlan>()(z.object({ steps: z.array(z.number()).max(20).optional(), everyMs: z.number().optional(), maxErrors: z.number(), minRequests: z.number() }))
+
+/** As it is asked for: what is left out has its default. */
+export const canaryInputSchema = as<CanaryInput>()(z.object({ percent: z.number().optional(), steps: z.array(z.number()).max(20).optional(), everyMs: z.number().optional(), maxErrors: z.number().optional(), minRequests: z.number().optional() })).describe('A share of the traffic only: `percent` from 1 to 99 (default: the first of `steps`); with `steps` the next one follows after `everyMs` by itself, and all of the traffic after the last. More than `maxErrors` (0 to 1) of at least `minRequests` requests end it.')
 
 export const appDefinitionSchema = as<AppDefinition>()(
   z.object({

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { appDefinitionSchema, appWithSourceSchema } from './definition.ts'
+import { appDefinitionSchema, appWithSourceSchema, canaryInputSchema } from './definition.ts'
 import { setupInputSchema } from './platforms.ts'
 import { appIdentitySchema, errorBodySchema, nameSchema, timeSchema } from './shared.ts'
 
@@ -17,7 +17,7 @@ const onApp = { app: appIdentitySchema }
 export const operationRequestSchema = z
   .discriminatedUnion('action', [
     z.object({ action: z.literal('setup'), ...common, ...setupInputSchema.shape, plan: z.string().optional().describe('Hash of the approved plan.') }),
-    z.object({ action: z.literal('up'), ...common, ...project, apps: z.array(appWithSourceSchema).min(1), release: z.boolean().default(true), force: z.boolean().default(false) }),
+    z.object({ action: z.literal('up'), ...common, ...project, apps: z.array(appWithSourceSchema).min(1), release: z.boolean().default(true), canary: z.union([canaryInputSchema, z.literal(false)]).optional().describe('In place of what the definitions say; `false`: all of the traffic at once.'), force: z.boolean().default(false) }),
     z.object({ action: z.literal('build'), ...common, ...project, apps: z.array(appWithSourceSchema).min(1), force: z.boolean().default(false) }),
     z.object({
       action: z.literal('deploy'),
@@ -27,8 +27,8 @@ export const operationRequestSchema = z
         .array(z.object({ definition: appDefinitionSchema, build: z.string().optional().describe('Id of a build; default: the newest.') }))
         .min(1),
     }),
-    z.object({ action: z.literal('release'), ...common, ...onApp, deployment: z.union([z.string(), z.number().int()]).optional().describe('Id or number; default: the newest.') }),
-    z.object({ action: z.literal('rollback'), ...common, ...onApp, to: z.number().int().optional().describe('Number of a deployment; default: the one released before.') }),
+    z.object({ action: z.literal('release'), ...common, ...onApp, deployment: z.union([z.string(), z.number().int()]).optional().describe('Id or number; default: the canary that is on, else the newest.'), canary: canaryInputSchema.optional(), after: z.number().int().optional().describe('Only while the release of this number is the newest.') }),
+    z.object({ action: z.literal('rollback'), ...common, ...onApp, to: z.number().int().optional().describe('Number of a deployment; default: the one released before; while a canary is on, the one that has the rest of the traffic.'), because: z.string().max(500).optional().describe('Of a canary that it ends: why.'), after: z.number().int().optional().describe('Only while the release of this number is the newest.') }),
     z.object({ action: z.literal('restart'), ...common, ...onApp }),
     z.object({ action: z.literal('stop'), ...common, ...onApp }),
     z.object({ action: z.literal('start'), ...common, ...onApp }),

@@ -125,7 +125,7 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { ...(await setUpPlatform.apply(context, payload)) }
     case 'up': {
       const { definition, source } = payload.app
-      return { ...(await up(context, { app: definition, source: await openSource(source), release: payload.release, force: payload.force })) }
+      return { ...(await up(context, { app: definition, source: await openSource(source), release: payload.release, ...(payload.canary === undefined ? {} : { canary: payload.canary }), force: payload.force })) }
     }
     case 'build': {
       const { definition, source } = payload.app
@@ -138,9 +138,9 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { deployment: await deploy(context, { app: definition, build: pushed }) }
     }
     case 'release':
-      return { release: await release(context, { app: payload.app, ...(payload.deployment === undefined ? {} : { deployment: payload.deployment }) }) }
+      return { release: await release(context, { app: payload.app, ...given(payload, 'deployment', 'canary', 'after') }) }
     case 'rollback':
-      return { release: await rollback(context, { app: payload.app, ...(payload.to === undefined ? {} : { to: payload.to }) }) }
+      return { release: await rollback(context, { app: payload.app, ...given(payload, 'to', 'because', 'after') }) }
     case 'restart':
       return { release: await restart(context, { app: payload.app }) }
     case 'start':
@@ -165,6 +165,9 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { ...(await destroyPlatform(context, { deleteData: payload.deleteData, whenGone: forget })) }
   }
 }
+
+/** These of them that are there. */
+const given = <T extends object, K extends keyof T>(values: T, ...keys: readonly K[]): { [P in K]?: NonNullable<T[P]> } => Object.fromEntries(keys.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]]))) as never
 
 /** Sorts by day, and is one for all attempts: `20261122-k3v9x2mqpa`. */
 const backupId = ({ operation, created_at }: ClaimedJob): string => `${new Date(created_at).toISOString().slice(0, 10).replaceAll('-', '')}-${operation}`

@@ -22,7 +22,7 @@ type OnApp = Request<'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'sc
 type WithoutAddress<T> = T extends unknown ? Omit<T, 'requestId' | 'platform'> : never
 
 export type JobPayload =
-  | { readonly action: 'up'; readonly app: Request<'up'>['apps'][number]; readonly release: boolean; readonly force: boolean }
+  | { readonly action: 'up'; readonly app: Request<'up'>['apps'][number]; readonly release: boolean; readonly canary?: Request<'up'>['canary']; readonly force: boolean }
   | { readonly action: 'build'; readonly app: Request<'build'>['apps'][number]; readonly force: boolean }
   | { readonly action: 'deploy'; readonly app: Request<'deploy'>['apps'][number] }
   | WithoutAddress<OnApp>
@@ -90,7 +90,7 @@ function needsOf(definitions: readonly AppDefinition[], deployed: readonly strin
 function payloadFor(input: WithApps, name: string): JobPayload {
   switch (input.action) {
     case 'up':
-      return { action: 'up', app: input.apps.find(({ definition }) => definition.app.app === name)!, release: input.release, force: input.force }
+      return { action: 'up', app: input.apps.find(({ definition }) => definition.app.app === name)!, release: input.release, ...(input.canary === undefined ? {} : { canary: input.canary }), force: input.force }
     case 'build':
       return { action: 'build', app: input.apps.find(({ definition }) => definition.app.app === name)!, force: input.force }
     case 'deploy':

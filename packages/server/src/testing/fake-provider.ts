@@ -47,6 +47,9 @@ export const interrupted: string[] = []
 /** What the cloud has counted of every app. */
 export const counted: TrafficCounters[] = []
 
+/** Deployments whose instances are unhealthy. */
+export const unwell = new Set<string>()
+
 /** Why instances cannot be read at the moment. */
 export const failStatus: { because: string | undefined } = { because: undefined }
 
@@ -56,7 +59,7 @@ async function instancesOf(url: string, app: string): Promise<readonly InstanceS
   const resources = (await response.json()) as readonly { readonly type: string; readonly properties: { readonly deployment?: string }; readonly marks: { readonly scope?: string } }[]
   return resources
     .filter(({ type, marks }) => type === 'deployment' && marks.scope?.split('/')[2] === app)
-    .map(({ properties }) => ({ deployment: properties.deployment!, instance: '1', state: 'running' }))
+    .map(({ properties }) => ({ deployment: properties.deployment!, instance: '1', state: unwell.has(properties.deployment!) ? 'unhealthy' : 'running' }))
 }
 
 async function* linesOf({ tail = 100, cursor, follow, deployments, signal }: Parameters<NonNullable<Compute['logs']>>[0]): AsyncGenerator<LogLine> {

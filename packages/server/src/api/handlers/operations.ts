@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { appScope, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, refuseMissingSecrets, type AppIdentity } from '@pilot/core'
+import { appScope, canaryPlan, findPlatform, listApps, listAppsWithSecrets, listReleases, PilotError, refuseMissingSecrets, type AppIdentity, type CanaryInput } from '@pilot/core'
 import type { Operation, OperationInput } from '../../contract/operations.ts'
 import { activityStream, lastEvent } from '../../events/streams.ts'
 import { followEvents } from '../../events/follow.ts'
@@ -107,6 +107,7 @@ export function operationHandlers(services: Services) {
       }
     }
     if (input.action === 'up' || input.action === 'build' || input.action === 'deploy') checkAddresses(input)
+    for (const canary of canariesOf(input)) canaryPlan(canary)
     if ('app' in input) await refuseUnknownApp(input, platform)
     if (input.action !== 'up' && input.action !== 'deploy') return planJobs(input)
     const { context } = await platforms.reader(platform)
@@ -162,6 +163,13 @@ async function neededBy(context: Parameters<typeof listReleases>[0], app: AppIde
   const { deployments, live } = await listReleases(context, { app })
   const runs = [deployments.find(({ id }) => id === live), deployments.at(-1)].flatMap((deployment) => deployment?.run ?? [])
   return [...new Set(runs.flatMap(({ uses, database }) => [...uses, ...(database && 'from' in database ? [database.from] : [])]))]
+}
+
+/** What core would refuse only after the build. */
+function canariesOf(input: OperationInput): readonly CanaryInput[] {
+  if (input.action === 'release') return input.canary ? [input.canary] : []
+  if (input.action !== 'up' || input.canary === false) return []
+  return input.canary ? [input.canary] : input.apps.flatMap(({ definition }) => definition.canary ?? [])
 }
 
 /** All apps of one request belong to its project and environment. */

@@ -11,8 +11,9 @@ export function releaseHandlers(services: Services) {
       const all = await listReleases(context, { app })
       const releases = all.releases.toReversed().slice(0, limit)
       const named = new Set(releases.map(({ deployment }) => deployment))
-      const current = all.live === undefined ? undefined : all.releases.findLast(({ deployment }) => deployment === all.live)?.number
-      return { releases, deployments: all.deployments.filter(({ id }) => named.has(id)).toReversed(), ...(current === undefined ? {} : { current }) }
+      const current = all.live === undefined ? undefined : all.releases.findLast(({ deployment, canary }) => deployment === all.live && canary === undefined)?.number
+      const step = all.canary && all.releases.findLast(({ deployment }) => deployment === all.canary?.deployment)?.number
+      return { releases, deployments: all.deployments.filter(({ id }) => named.has(id)).toReversed(), ...(current === undefined ? {} : { current }), ...(all.canary && step !== undefined ? { canary: { release: step, percent: all.canary.percent } } : {}) }
     },
 
     async deployments({ params: app, query: { platform, limit = 100 }, signal }) {

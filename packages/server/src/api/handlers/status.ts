@@ -53,7 +53,7 @@ async function appView(context: LifecycleContext, platform: string, app: AppIden
   const job = own.find(({ state }) => state === 'running') ?? own[0]
   const busy = job === undefined ? undefined : `${job.action} by ${job.by}`
   const { status, problem, isUnreadable = false } = await statusOf(context, app)
-  const verdicts = allowedActions({ state: status.state, ...(busy === undefined ? {} : { busy }) })
+  const verdicts = allowedActions({ state: status.state, canary: status.canary !== undefined, ...(busy === undefined ? {} : { busy }) })
   const actions = byName(isUnreadable ? verdicts.map(({ action }) => ({ action, allowed: false, reason: `${problem!.message}.` })) : verdicts)
   return { status, platform, actions, ...(job === undefined ? {} : { job }), ...(problem === undefined ? {} : { problem }) }
 }
