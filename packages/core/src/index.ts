@@ -42,6 +42,7 @@ export {
   type PlatformSpec,
   type RegistryCapability,
 } from './provider/provider.ts'
+export type { CertificateAuthority, CertificateCapability, CertificateStatus } from './provider/certificates.ts'
 export type { Backup, BackupNote, DatabaseAdministration, DatabaseCall, DatabaseInfo, DatabaseLogin, DatabaseOperation, DatabaseUser, Restored } from './provider/databases.ts'
 export { problemOf } from './provider/findings.ts'
 export { isRef, isSecretRef, isTemplate, ref, secretRef, template, type Input, type Json, type Ref, type SecretRef, type Template } from './provider/value.ts'

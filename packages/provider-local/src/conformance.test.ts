@@ -100,6 +100,12 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
       change: () => ({ running: true }),
     },
     {
+      kind: 'local/certificate',
+      graph: ({ unique }) => [{ key: `certificate/${unique}.test`, kind: 'local/certificate', inputs: { id: `certificate-${unique}`, app, domain: `${unique}.test`, issuer: { type: 'local' } } }],
+      // Nobody answers there: the certificate that it has stays.
+      change: () => ({ issuer: { type: 'acme', directory: 'https://127.0.0.1:9/directory' } }),
+    },
+    {
       kind: 'local/route',
       graph: ({ unique }) => [{ key: 'traffic', kind: 'local/route', inputs: { id: `route-${unique}`, app, hosts: [`${unique}.localhost`], weights: [] } }],
       change: () => ({ weights: [{ deployment: 'd1', percent: 100, upstreams: [upstream] }] }),

@@ -1,5 +1,6 @@
 import { ref, type AnyKind, type Capabilities, type ConnectContext } from '@pilot/core'
 import { openHome, reservePort } from '@pilot/host'
+import { certificateCapability } from './certificates/capability.ts'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
 import { imageBuilder } from './builders/image.ts'
 import { processBuilder } from './builders/process.ts'
@@ -16,6 +17,7 @@ import { appUserKind } from './kinds/app-user.ts'
 import { dockerTaskKind, dockerWorkerKind } from './kinds/docker-command.ts'
 import { dockerContainerKind } from './kinds/docker-container.ts'
 import { dockerNetworkKind } from './kinds/docker-network.ts'
+import { certificateKind } from './kinds/certificate.ts'
 import { edgeKind } from './kinds/edge.ts'
 import { linkKind } from './kinds/link.ts'
 import { postgresClusterKind } from './kinds/postgres-cluster.ts'
@@ -23,12 +25,13 @@ import { processTaskKind, processWorkerKind } from './kinds/process-command.ts'
 import { processKind } from './kinds/process.ts'
 import { routeKind } from './kinds/route.ts'
 import { postgresMajor } from './postgres/apps-cluster.ts'
-import type { Settings } from './settings.ts'
+import { issuerOf, type Settings } from './settings.ts'
 
 /** All wiring of this provider. Nothing is opened but the home: the engine is found when the first container needs it. */
 export async function connect({ platformId, settings, home: dir }: ConnectContext<Settings>): Promise<Capabilities> {
   const home = await openHome(dir)
   const engine = lazyEngine()
+  const https = { issuer: issuerOf(settings), forAll: settings.https === 'all' }
   const hasContainers = settings.runtime === 'docker'
   return {
     kinds: [
@@ -39,6 +42,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       processKind(home),
       processWorkerKind(home),
       processTaskKind(home),
+      certificateKind(home),
       routeKind(home),
       linkKind(home, () => reservePort(home, 'postgres-apps')),
       databaseKind(home),
@@ -51,8 +55,9 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       ],
       outputs: { edgePort: ref<number>(keys.edge).output('port'), postgresPort: ref<number>(keys.postgres).output('port') },
     }),
-    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId }) } : {}), process: processCompute({ home, platformId }), static: staticCompute({ home, platformId }) },
+    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId, https }) } : {}), process: processCompute({ home, platformId, https }), static: staticCompute({ home, platformId, https }) },
     database: databaseCapability({ home, platformId }),
+    certificates: certificateCapability({ home, platformId }),
     builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
     async close() {},
   }

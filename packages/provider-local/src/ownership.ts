@@ -60,6 +60,9 @@ export function assertOurs({ found, owner, title }: { found: Partial<Ownership>;
 /** Names that must be known before the thing exists, from the platform and the app alone. */
 export const routeId = (platformId: string, app: AppIdentity): string => derivedName({ platformId, app, separator: '-', limit: 60 })
 
+/** Of the certificate that an app wants for a domain. */
+export const certificateId = ({ platformId, app, domain }: { platformId: string; app: AppIdentity; domain: string }): string => `${hash(domain).slice(0, 12)}-${routeId(platformId, app)}`
+
 /** At most 63 bytes, PostgreSQL's limit; it needs no quotes. */
 export const databaseName = (platformId: string, app: AppIdentity): string => derivedName({ platformId, app, separator: '_', limit: 63 })
 

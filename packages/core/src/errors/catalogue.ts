@@ -55,6 +55,8 @@ export const catalogue = {
   WRONG_ARCHITECTURE: entry('The image is made for another kind of machine than the one it would run on.', 'Use an image for this architecture, or a tag or digest that has several.', { exit: 2, http: 409 }),
   NEEDS_CONTAINERS: entry('The app needs containers, and this platform runs processes.', 'Set the platform up for containers while no app is deployed on it: `setup local --runtime docker`. It needs a Docker engine.', { exit: 2, http: 409 }),
 
+  CERTIFICATE_FAILED: entry('A certificate could not be had for a domain.', 'See `domains`; what has a certificate keeps it, and it is tried again by itself.', { http: 502 }),
+
   // Lifecycle
   SECRETS_MISSING: entry('Secrets that the manifest names have no value.', 'Set each with `secret set KEY`.', { exit: 2, http: 409 }),
   SECRET_IN_BUILD_ARGUMENT: entry('A build argument carries the value of a secret.', 'Build arguments stay readable in the image; use a secret mount (`RUN --mount=type=secret`).', { exit: 2, http: 400 }),

@@ -7,6 +7,7 @@ import type { ArtifactReference, Compute } from './compute.ts'
 import type { Blueprint } from './graph.ts'
 import type { AnyKind } from './kind.ts'
 import type { Input } from './value.ts'
+import type { CertificateCapability } from './certificates.ts'
 import type { DatabaseAdministration } from './databases.ts'
 
 /** Raised when the contract changes incompatibly. `package.json` of a provider says `pilot: { provider, contract }`, read before import. */
@@ -83,6 +84,8 @@ export interface Capabilities {
   /** Where artifacts go that other machines run; absent where they stay on the machine that built them. */
   readonly registry?: RegistryCapability
   readonly database?: DatabaseCapability
+  /** Certificates for `domains:`; absent where the target itself sees to them. */
+  readonly certificates?: CertificateCapability
   /** Releases clients and sockets. Deletes nothing. */
   close(): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { httpRequest } from './node-http.ts'
@@ -6,14 +7,15 @@ import { PilotError } from '@pilot/core/errors'
 import { hasErrno, readJson, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { withFileLock } from '../home/lock.ts'
-import { reservePort } from '../home/ports.ts'
+import { releasePort, reservedPorts, reservePort } from '../home/ports.ts'
 import { hostProgram } from '../programs.ts'
 import { putService, serviceStatus, waitForService, wantedRevision } from '../supervisor/client.ts'
 import type { ServiceSpec } from '../supervisor/spec.ts'
+import { type Certificate, stampOf } from './certificates.ts'
 import { revisionOf, serviceKey } from '../supervisor/service-key.ts'
 import { addressKey } from '../supervisor/held-sockets.ts'
 import { controlSockets, longestDrainMs } from './control.ts'
-import type { EdgeState } from './edge.ts'
+import { securePortName, type EdgeState } from './edge.ts'
 import { problemOfLink, problemOfRoute, type Link, type Route, type Stored } from './routes.ts'
 import type { EdgeMetrics } from './metrics.ts'
 
@@ -78,6 +80,47 @@ export async function putLink(home: Home, link: Link): Promise<void> {
     if (why !== undefined) throw new PilotError('PORT_TAKEN', `${link.listen.host}:${link.listen.port} cannot be opened for ${link.id}.`, { reason: why, details: { ...link.listen } })
   }
 }
+
+/** Returns when the running edge answers with it: new handshakes, while connections that are open go on. Throws PORT_TAKEN, and INTERNAL when key and certificate do not fit. */
+export async function putCertificate(home: Home, certificate: Certificate): Promise<void> {
+  const { domain } = certificate
+  if (!domainPattern.test(domain)) throw new PilotError('INTERNAL', `${JSON.stringify(domain)} is no host name.`)
+  if (!new X509Certificate(certificate.chain).checkPrivateKey(createPrivateKey(certificate.key))) throw new PilotError('INTERNAL', `The certificate of ${domain} belongs to another key.`)
+  const port = await reservePort(home, securePortName)
+  const path = certificatePath(home, domain)
+  replaceJson(path, certificate, { durable: true })
+  const stamp = stampOf(path)
+  for (const state of await apply(home, { ensure: true })) {
+    if (state.leaving) continue
+    if (state.certificates?.[domain] !== stamp) throw notApplied(`certificate of ${domain}`, state)
+    const why = state.problems[addressKey({ host: '127.0.0.1', port })]
+    if (why !== undefined) throw new PilotError('PORT_TAKEN', `Port ${port} for HTTPS cannot be opened.`, { reason: why, details: { port } })
+  }
+}
+
+/** Absent is success. */
+export async function removeCertificate(home: Home, domain: string): Promise<void> {
+  rmSync(certificatePath(home, domain), { force: true })
+  await apply(home)
+}
+
+/** Undefined when there is none. */
+export async function readCertificate(home: Home, domain: string): Promise<Certificate | undefined> {
+  return await readJson<Certificate>(certificatePath(home, domain))
+}
+
+/** The port of 127.0.0.1 for HTTPS; undefined when no certificate has asked for it yet. */
+export async function securePort(home: Home): Promise<number | undefined> {
+  return (await reservedPorts(home))[securePortName]
+}
+
+/** Nothing is served over HTTPS any more. */
+export async function releaseSecurePort(home: Home): Promise<void> {
+  await releasePort(home, securePortName)
+}
+
+const domainPattern = /^(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/
+const certificatePath = (home: Home, domain: string): string => join(home.paths.certificates, `${domain}.json`)
 
 /** Absent is success. */
 export async function removeRoute(home: Home, id: string): Promise<void> {

@@ -1,12 +1,17 @@
 import { watch, type FSWatcher } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import type { Home } from '../home/home.ts'
 import { isHomeThere } from '../home/presence.ts'
+import { readJsonSync } from '../home/files.ts'
 import { allowList } from './allow.ts'
+import { createCertificates } from './certificates.ts'
+import { answerChallenge } from './challenges.ts'
 import { createListeners, type WantedListener } from './listeners.ts'
 import { createMetrics } from './metrics.ts'
 import { readEdgeConfig } from './routes.ts'
-import { createEdgeServer } from './server.ts'
+import { redirectToSecure } from './redirect.ts'
+import { createEdgeServer, type Place } from './server.ts'
 import { createTable } from './table.ts'
 import { createTcpLink } from './tcp-link.ts'
 
@@ -26,10 +31,15 @@ export interface EdgeState {
   /** Id → revision that is applied. */
   readonly routes: Readonly<Record<string, string>>
   readonly links: Readonly<Record<string, string>>
+  /** Domain → which state of its file is applied; absent in an edge of before there were any. */
+  readonly certificates?: Readonly<Record<string, string>>
   /** `host port` → why it is not listening; file → why it was not read. */
   readonly problems: Readonly<Record<string, string>>
   readonly leaving: boolean
 }
+
+/** The name under which the port for HTTPS is reserved. */
+export const securePortName = 'edge-tls'
 
 /** Watching misses changes on some file systems, so it is backed by looking; listeners that failed are tried again then too. */
 const reloadEveryMs = 2_000
@@ -37,6 +47,7 @@ const reloadEveryMs = 2_000
 export function createEdge(home: Home, { port, log }: { port: number; log(line: string): void }): Edge {
   const metrics = createMetrics()
   const table = createTable(metrics)
+  const certificates = createCertificates(home.paths)
   const listeners = createListeners()
   let broken: ReadonlyMap<string, string> = new Map()
   let leaving = false
@@ -50,7 +61,7 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
       void reload()
     }, 10)
   }
-  const watchers = [home.paths.routes, home.paths.links].map((folder): FSWatcher => watch(folder, nudge).on('error', (error) => log(`watching ${folder}: ${error.message}`)))
+  const watchers = [home.paths.routes, home.paths.links, home.paths.certificates].map((folder): FSWatcher => watch(folder, nudge).on('error', (error) => log(`watching ${folder}: ${error.message}`)))
   const timer = setInterval(() => void reload(), reloadEveryMs)
 
   function reload(): Promise<EdgeState> {
@@ -66,6 +77,7 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
       const config = readEdgeConfig(home.paths)
       broken = config.broken
       table.apply(config)
+      certificates.apply()
       await listeners.apply(wanted())
     } catch (error) {
       log(`reading routes: ${(error as Error).stack}`)
@@ -77,8 +89,13 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
 
   function wanted(): readonly WantedListener[] {
     const isLeaving = (): boolean => leaving
-    const shared = (host: string, optional: boolean): WantedListener => ({ address: { host, port }, purpose: 'hosts', optional, create: () => createEdgeServer({ table, metrics, routing: { by: 'host' }, isLeaving }) })
+    const shared = (host: string, optional: boolean): WantedListener => ({ address: { host, port }, purpose: 'hosts', optional, create: () => createEdgeServer({ table, metrics, routing: { by: 'host' }, isLeaving, answersFirst }) })
     const all = [shared('127.0.0.1', false), shared('::1', true)]
+    const securePort = securePortNow()
+    if (securePort !== undefined) {
+      const create = (): Server => createEdgeServer({ table, metrics, routing: { by: 'host' }, isLeaving, secure: certificates })
+      for (const host of ['127.0.0.1', '::1']) all.push({ address: { host, port: securePort }, purpose: 'secure hosts', optional: host === '::1', create })
+    }
     for (const { route } of table.routes()) {
       const { id, port: own } = route
       if (own === undefined) continue
@@ -93,13 +110,26 @@ export function createEdge(home: Home, { port, log }: { port: number; log(line: 
     return all
   }
 
+  /** Undefined as long as there is no certificate to answer with: then nobody listens for TLS. */
+  function securePortNow(): number | undefined {
+    if (Object.keys(certificates.applied()).length === 0) return undefined
+    return readJsonSync<Record<string, number>>(home.paths.portsFile)?.[securePortName]
+  }
+
+  /** Of plain HTTP: what a certificate authority asks, and what belongs on HTTPS. */
+  function answersFirst(place: Place, response: ServerResponse): boolean {
+    if (answerChallenge(home.paths, { ...place, response })) return true
+    return certificates.redirects(place.host) && redirectToSecure({ place, response, port, securePort: securePortNow() })
+  }
+
   function state(): EdgeState {
     return {
       pid: process.pid,
       port,
       routes: Object.fromEntries([...table.routes()].map(({ route }) => [route.id, route.revision])),
       links: Object.fromEntries([...table.links().values()].map((link) => [link.id, link.revision])),
-      problems: Object.fromEntries([...broken, ...listeners.problems()]),
+      certificates: certificates.applied(),
+      problems: Object.fromEntries([...broken, ...[...certificates.broken].map(([file, why]) => [`certificates/${file}`, why] as const), ...listeners.problems()]),
       leaving,
     }
   }

@@ -21,9 +21,13 @@ export function requestHeaders(request: IncomingMessage, { host, keep = [] }: { 
   }
   if (/\btrailers\b/i.test(String(request.headers.te ?? ''))) headers.push('te', 'trailers')
   const address = clientAddress(request)
-  headers.push('x-forwarded-for', address, 'x-forwarded-host', host, 'x-forwarded-proto', 'http', 'forwarded', `for=${address.includes(':') ? `"[${address}]"` : address};host="${host.replaceAll(/["\\]/g, '')}";proto=http`)
+  const scheme = isSecure(request) ? 'https' : 'http'
+  headers.push('x-forwarded-for', address, 'x-forwarded-host', host, 'x-forwarded-proto', scheme, 'forwarded', `for=${address.includes(':') ? `"[${address}]"` : address};host="${host.replaceAll(/["\\]/g, '')}";proto=${scheme}`)
   return headers
 }
+
+/** Whether it came over TLS that ended here. */
+export const isSecure = ({ socket }: Pick<IncomingMessage, 'socket'>): boolean => 'encrypted' in socket
 
 /** The headers for the client, from the list of buffers or strings that the parser gives. */
 export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {

@@ -4,3 +4,6 @@
  */
 export const { createServer, request: httpRequest, STATUS_CODES } = process.getBuiltinModule('node:http')
 export type { IncomingMessage, Server, ServerResponse } from 'node:http'
+
+/** Loaded with the first certificate: without any, the edge never needs TLS. */
+export const createSecureServer = (options: import('node:https').ServerOptions): import('node:https').Server => process.getBuiltinModule('node:https').createServer(options)

@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type Server } from './node-http.ts'
+import { createSecureServer, createServer, type IncomingMessage, type Server, type ServerResponse } from './node-http.ts'
 import type { Duplex } from 'node:stream'
+import type { Certificates } from './certificates.ts'
 import { clientAddress } from './headers.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPage } from './pages.ts'
@@ -13,9 +14,20 @@ export type Routing = { readonly by: 'host' } | { readonly by: 'port'; readonly 
 /** A client that sends a body may pause this long. */
 const bodyPauseMs = 120_000
 
+export interface EdgeServerOptions {
+  readonly table: Table
+  readonly metrics: Metrics
+  readonly routing: Routing
+  isLeaving(): boolean
+  /** Speaks TLS, with the certificate of the name that the client asks for. */
+  readonly secure?: Pick<Certificates, 'contextOf'>
+  /** Plain HTTP only. Whether the request was answered without any app. */
+  answersFirst?(place: Place, response: ServerResponse): boolean
+}
+
 /** An HTTP listener of the edge, not listening yet. */
-export function createEdgeServer({ table, metrics, routing, isLeaving }: { table: Table; metrics: Metrics; routing: Routing; isLeaving(): boolean }): Server {
-  const server = createServer({
+export function createEdgeServer({ table, metrics, routing, isLeaving, secure, answersFirst }: EdgeServerOptions): Server {
+  const options = {
     // Node's parser is strict: it refuses a request with both Content-Length and Transfer-Encoding, differing lengths, and bare line feeds.
     insecureHTTPParser: false,
     requireHostHeader: true,
@@ -28,7 +40,8 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
     noDelay: true,
     highWaterMark: 64 * 1024,
     ...({ shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() !== 'h2c' } as object),
-  })
+  }
+  const server = secure === undefined ? createServer(options) : (createSecureServer({ ...options, ...tlsOptions(secure) }) as unknown as Server)
   server.maxHeadersCount = 200
 
   server.on('request', (request, response) => {
@@ -38,6 +51,7 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
       response.shouldKeepAlive = false
       return answerPage(response, { status: 400, title: 'Bad request', text: 'The request names no single valid host.' })
     }
+    if (answersFirst?.(place, response) === true) return
     if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return answerPage(response, { status: 403, title: 'Not allowed', text: 'This address may not use this path.' })
     const active = find(place)
     if (active === undefined) {
@@ -59,7 +73,8 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
 
   // What cannot be parsed gets an answer and the end of the connection, whatever else was pipelined behind it.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+    // Of a handshake that failed the client has been told by an alert.
+    if (error.code === 'ECONNRESET' || error.code?.startsWith('ERR_SSL') === true || !socket.writable) return void socket.destroy()
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   })
@@ -71,8 +86,24 @@ export function createEdgeServer({ table, metrics, routing, isLeaving }: { table
   return server
 }
 
+/**
+ * The name in the handshake chooses the certificate, and nothing else: the request inside says its host itself, as on a
+ * connection that a browser shares between names. A name without a certificate, or none, ends the handshake with an alert.
+ * HTTP/1.1 only, since what the edge passes on is HTTP/1.1.
+ */
+function tlsOptions({ contextOf }: Pick<Certificates, 'contextOf'>): import('node:tls').TlsOptions {
+  return { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'], handshakeTimeout: 20_000, SNICallback: (name, answer) => answer(null, contextOf(name.toLowerCase())) }
+}
+
+export interface Place {
+  readonly host: string
+  /** As the client wrote it, with the port. */
+  readonly authority: string
+  readonly path: string
+}
+
 /** Which host and path the request is for; undefined when it does not say so in exactly one way. */
-function placeOf(request: IncomingMessage): { readonly host: string; readonly authority: string; readonly path: string } | undefined {
+function placeOf(request: IncomingMessage): Place | undefined {
   let authority = request.headers.host
   let path = request.url ?? '/'
   if (countHosts(request) > 1) return undefined

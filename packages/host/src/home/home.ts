@@ -44,7 +44,7 @@ export async function openHome(dir: string = pilotHome()): Promise<Home> {
   const { run, reachable, id } = file
   const paths = pathsOf({ dir: absolute, run, reachable })
   await makePrivateFolder(run)
-  for (const folder of [paths.serviceStatus, paths.services, paths.logs, paths.edge, paths.routes, paths.links, paths.keys]) await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const folder of [paths.serviceStatus, paths.services, paths.logs, paths.edge, paths.routes, paths.links, paths.certificates, paths.challenges, paths.keys]) await mkdir(folder, { recursive: true, mode: 0o700 })
   if (reachable !== absolute) await makeReachableFolder(reachable)
   return { id, dir: absolute, paths }
 }

@@ -20,6 +20,10 @@ export interface HomePaths {
   readonly edge: string
   readonly routes: string
   readonly links: string
+  /** Certificates with their keys that the edge answers with, one file per domain, 0600. */
+  readonly certificates: string
+  /** Answers to the questions by which a certificate authority finds out whose domain it is. */
+  readonly challenges: string
   /** Keys of this home, 0600. */
   readonly keys: string
   readonly sources: string
@@ -44,6 +48,8 @@ export function pathsOf({ dir, run, reachable }: { readonly dir: string; readonl
     edge: join(dir, 'edge'),
     routes: join(dir, 'edge', 'routes'),
     links: join(dir, 'edge', 'links'),
+    certificates: join(dir, 'edge', 'certificates'),
+    challenges: join(dir, 'edge', 'challenges'),
     keys: join(dir, 'keys'),
     sources: join(dir, 'sources'),
     reachable,

@@ -7,13 +7,13 @@ import { containerExec, containerRun } from './container-one-off.ts'
 import { containerStatus } from './container-status.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
-import { createDrain, trafficBlueprint } from './traffic.ts'
+import { createDrain, trafficBlueprint, type Https } from './traffic.ts'
 
 /** Where the manifest and the image say nothing. */
 const defaultPort = 8080
 
 /** Apps as containers: a network per app, a container per instance, the edge in front. */
-export function containerCompute({ engine, home, platformId }: { engine: () => Promise<Engine>; home: Home; platformId: string }): Compute {
+export function containerCompute({ engine, home, platformId, https }: { engine: () => Promise<Engine>; home: Home; platformId: string; https: Https }): Compute {
   return {
     app({ app }) {
       const network = ref(keys.network)
@@ -40,7 +40,7 @@ export function containerCompute({ engine, home, platformId }: { engine: () => P
     }),
     task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/docker-task', inputs: { ...commandInputs(spec), task: spec.task } }], outputs: {} }),
 
-    traffic: (spec) => trafficBlueprint(platformId, spec),
+    traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 
     link({ to, appOutputs }: LinkSpec) {
       const key = keys.link(to.app)

@@ -13,6 +13,7 @@ export const keys = {
   worker: (deployment: string, process: string, instance: number): string => `${workersKeyPrefix(deployment)}${process}/${instance}`,
   task: taskKey,
   traffic: 'traffic',
+  certificate: (domain: string): string => `certificate/${domain}`,
   edge: 'edge',
   postgres: 'postgres',
 } as const

@@ -7,10 +7,10 @@ import { keys } from './keys.ts'
 import { processLogs } from './process-logs.ts'
 import { processExec, processRun } from './process-one-off.ts'
 import { processStatus } from './process-status.ts'
-import { createDrain, trafficBlueprint } from './traffic.ts'
+import { createDrain, trafficBlueprint, type Https } from './traffic.ts'
 
 /** Apps as supervised processes: where there is no engine, or no Dockerfile. */
-export function processCompute({ home, platformId }: { home: Home; platformId: string }): Compute {
+export function processCompute({ home, platformId, https }: { home: Home; platformId: string; https: Https }): Compute {
   return {
     app() {
       const account = ref(keys.user)
@@ -37,7 +37,7 @@ export function processCompute({ home, platformId }: { home: Home; platformId: s
     }),
     task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/process-task', inputs: { ...programInputs(spec), task: spec.task } }], outputs: {} }),
 
-    traffic: (spec) => trafficBlueprint(platformId, spec),
+    traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 
     /** A listener on 127.0.0.1: any process of this machine reaches it, which is what "no isolation" means. */
     link({ to }) {

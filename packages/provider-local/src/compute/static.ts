@@ -3,10 +3,10 @@ import { PilotError, type Compute, type InstanceStatus } from '@pilot/core'
 import { readRoute, type Home } from '@pilot/host'
 import { routeId } from '../ownership.ts'
 import { createCounters } from './counters.ts'
-import { createDrain, trafficBlueprint } from './traffic.ts'
+import { createDrain, trafficBlueprint, type Https } from './traffic.ts'
 
 /** Sites: the artifact is a folder that the edge serves, so a deployment is nothing but a share of the route. */
-export function staticCompute({ home, platformId }: { home: Home; platformId: string }): Compute {
+export function staticCompute({ home, platformId, https }: { home: Home; platformId: string; https: Https }): Compute {
   return {
     app: () => ({ resources: [], outputs: {} }),
 
@@ -18,7 +18,7 @@ export function staticCompute({ home, platformId }: { home: Home; platformId: st
     /** A site knows addresses from its build; nothing of it runs that could call. */
     link: () => ({ resources: [], outputs: { url: '' } }),
 
-    traffic: (spec) => trafficBlueprint(platformId, spec),
+    traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 
     drain: createDrain(home, platformId),
     counters: createCounters(home, platformId),

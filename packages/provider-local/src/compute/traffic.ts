@@ -2,11 +2,25 @@ import { openRequests, type Home } from '@pilot/host'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Blueprint, Compute, Json, TrafficSpec } from '@pilot/core'
 import { ref } from '@pilot/core'
-import { routeId } from '../ownership.ts'
+import type { IssuerSpec } from '../certificates/files.ts'
+import { certificateId, routeId } from '../ownership.ts'
 import { keys } from './keys.ts'
 
-/** Containers and processes release alike: the edge gets the weights. */
-export function trafficBlueprint(platformId: string, { app, hostLabel, weights, domains, shared }: TrafficSpec): Blueprint {
+/** How a platform answers over HTTPS. */
+export interface Https {
+  /** For domains; names below .localhost get certificates of the home's own authority. */
+  readonly issuer: IssuerSpec
+  /** Apps without domains too. */
+  readonly forAll: boolean
+}
+
+/** Containers, processes and sites release alike: the edge gets certificates for the domains, then the weights. */
+export function trafficBlueprint({ platformId, https }: { platformId: string; https: Https }, { app, hostLabel, weights, domains, shared }: TrafficSpec): Blueprint {
+  const ownName = `${shared?.hostLabel ?? hostLabel}.localhost`
+  const certificates = (domains.length > 0 || https.forAll ? [...new Set([...domains, ownName])] : []).map((domain) => {
+    const issuer = domain === ownName ? { type: 'local' as const } : { ...https.issuer }
+    return { key: keys.certificate(domain), kind: 'local/certificate', inputs: { id: certificateId({ platformId, app, domain }), app: { ...app }, domain, issuer: issuer as Json } }
+  })
   const inputs = {
     id: routeId(platformId, app),
     app: { ...app },
@@ -16,7 +30,7 @@ export function trafficBlueprint(platformId: string, { app, hostLabel, weights, 
   }
   const route = ref(keys.traffic)
   return {
-    resources: [{ key: keys.traffic, kind: 'local/route', inputs }],
+    resources: [...certificates, { key: keys.traffic, kind: 'local/route', inputs, ...(certificates.length === 0 ? {} : { dependsOn: certificates.map(({ key }) => key) }) }],
     outputs: { url: route.output('url'), fallbackUrl: route.output('fallbackUrl') },
   }
 }

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineKind, type AnyKind, type CreateCall, type UpdateCall } from '@pilot/core'
-import { putRoute, readRoute, releasePort, removeRoute, reservePort, type Home, type Route } from '@pilot/host'
+import { putRoute, readCertificate, readRoute, releasePort, removeRoute, reservePort, securePort, type Home, type Route } from '@pilot/host'
 import * as z from 'zod'
+import { certificateFiles } from '../certificates/files.ts'
 import { assertOurs } from '../ownership.ts'
 import { listMarked, markOf, readOwner, type Marked } from './marks.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
@@ -42,7 +44,8 @@ export function routeKind(home: Home): AnyKind {
     const path = mount === undefined || mount.path === '/' ? '' : mount.path
     const fallbackUrl = `http://127.0.0.1:${port}${path}`
     const host = mount?.host ?? route.hosts[0]
-    return { url: host ? `http://${host}:${edgePort}${path}` : fallbackUrl, fallbackUrl, port }
+    const url = (await secureUrl(home, route)) ?? (host ? `http://${host}:${edgePort}` : undefined)
+    return { url: url === undefined ? fallbackUrl : `${url}${path}`, fallbackUrl, port }
   }
 
   return defineKind({
@@ -92,3 +95,19 @@ export function routeKind(home: Home): AnyKind {
 }
 
 const portName = (id: string): string => `route/${id}`
+
+/**
+ * Where a browser opens the app over HTTPS without a warning: at a domain with a certificate that every browser knows the issuer
+ * of, by the usual port, through which the authority has found this machine; or by its name below .localhost, once the user has
+ * this machine trust the authority of the home.
+ */
+async function secureUrl(home: Home, { hosts, mounts = [] }: Route): Promise<string | undefined> {
+  const port = await securePort(home)
+  if (port === undefined) return undefined
+  for (const host of [...mounts.map((mount) => mount.host), ...hosts]) {
+    const certificate = await readCertificate(home, host).catch(() => undefined)
+    if (certificate?.redirect === true) return `https://${host}`
+    if (certificate !== undefined && host.endsWith('.localhost') && existsSync(certificateFiles(home.dir).trusted)) return `https://${host}:${port}`
+  }
+  return undefined
+}

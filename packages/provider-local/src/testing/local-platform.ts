@@ -21,11 +21,11 @@ export interface LocalPlatform {
   stop(): Promise<void>
 }
 
-export async function startLocalPlatform({ runtime = 'docker' }: Partial<Settings> = {}): Promise<LocalPlatform> {
+export async function startLocalPlatform({ runtime = 'docker', ...more }: Partial<Settings> = {}): Promise<LocalPlatform> {
   const home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-local-')))
   const platformId = randomBytes(16).toString('hex')
   const secrets = memorySecrets()
-  const provider = await connect({ platformId, platformName: 'test', settings: { runtime }, home: home.dir, secrets })
+  const provider = await connect({ platformId, platformName: 'test', settings: { runtime, ...more }, home: home.dir, secrets })
   const platform = createMiniEngine({ kinds: provider.kinds, platformId, scope: 'platform', secrets })
   await platform.apply(provider.platform({ platformId, name: 'test' }).resources)
   const apps = new Map<string, { identity: AppIdentity; engine: MiniEngine }>()
