@@ -7,6 +7,9 @@ import type { Services } from './api/services.ts'
 import type { DatabaseAddress } from './db/database.ts'
 import { engineRoom, type EngineRoom } from './engine-room.ts'
 import type { RunnerOptions } from './jobs/runner.ts'
+import type { SchedulerClock } from './schedule/clock.ts'
+import { startScheduler, type Scheduler } from './schedule/scheduler.ts'
+import { scheduleTypes } from './schedule/types.ts'
 import { listenOnPort, listenOnSocket } from './listen.ts'
 import type { Log } from './log.ts'
 import { startCanaryWatcher, type CanaryWatcherOptions } from './canaries/watcher.ts'
@@ -26,6 +29,8 @@ export interface ServerOptions {
   readonly sampleMs?: number
   /** How canaries are watched. */
   readonly canaries?: Pick<CanaryWatcherOptions, 'everyMs' | 'now'>
+  /** Of schedules, for tests. */
+  readonly clock?: SchedulerClock
   /** Providers that are already loaded, for tests. */
   readonly providers?: readonly AnyProvider[]
 }
@@ -43,13 +48,14 @@ export interface PilotServer {
  * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
  * one, HOME_UNUSABLE, PORT_TAKEN.
  */
-export async function startServer({ home, database, log, build, runner = {}, sampleMs, canaries, providers = [] }: ServerOptions): Promise<PilotServer> {
+export async function startServer({ home, database, log, build, runner = {}, sampleMs, canaries, clock, providers = [] }: ServerOptions): Promise<PilotServer> {
   const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
   let room: EngineRoom | undefined
   let sampler: ReturnType<typeof startSampler> | undefined
   let watcher: ReturnType<typeof startCanaryWatcher> | undefined
+  let scheduler: Scheduler | undefined
   try {
     room = await engineRoom({ home, database, log, providers, runner })
     const port = await reservePort(home, 'server')
@@ -60,7 +66,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
       (stopping ??= (async () => {
         log.info('server stops', { wait })
-        await Promise.all([sampler?.stop(), watcher?.stop(), room!.runner?.stop({ wait })])
+        await Promise.all([sampler?.stop(), watcher?.stop(), scheduler?.stop({ wait }), room!.runner?.stop({ wait })])
         closing.abort()
         await Promise.all([socket.close(), tcp.close()])
         await room!.close()
@@ -69,8 +75,10 @@ export async function startServer({ home, database, log, build, runner = {}, sam
         hasStopped()
       })())
 
+    scheduler = startScheduler({ ...room, logs: room.home.logs, types: scheduleTypes(room), log, ...(clock === undefined ? {} : { clock }) })
     const services: Services = {
       ...room,
+      scheduler,
       facts: { version, ...(build === undefined ? {} : { build }), databaseVersion: room.databaseVersion, startedAt: new Date().toISOString(), browser: { port, tokenFile: tokenPath(home.paths.keys) } },
       shutdown: (options) => void stop(options),
     }
@@ -82,7 +90,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     log.info('server started', { version, home: home.dir, socket: home.paths.serverSocket, port, memoryBytes: process.memoryUsage.rss() })
     return { socketPath: home.paths.serverSocket, browser: { port, token }, stopped, stop }
   } catch (error) {
-    await room?.runner?.stop()
+    await Promise.all([scheduler?.stop(), room?.runner?.stop()])
     await room?.close()
     await lock.release()
     throw error

@@ -6,6 +6,7 @@ import { operationLogPath } from './events/log-files.ts'
 import { activityStream } from './events/streams.ts'
 import type { Log } from './log.ts'
 import { forgetOldSamples } from './metrics/store.ts'
+import { removeRunLogs } from './schedule/run-log.ts'
 import { forgetOldSources } from './sources/upload.ts'
 
 /** What has ended stays this long, and the newest ones stay however old they are. */
@@ -39,6 +40,8 @@ export async function tidyUp({ db, logs, sources }: { readonly db: Database; rea
   }
   await sql`delete from events where stream = ${activityStream} and seq <= (select last from streams where name = ${activityStream}) - ${keptActivities}`.execute(db)
   await sql`delete from phase_durations where at < now() - ${keptDays} * interval '1 day'`.execute(db)
+  const runs = await db.deleteFrom('schedule_runs').where('finished_at', '<', sql<string>`now() - ${keptDays} * interval '1 day'`).returning('id').execute()
+  await removeRunLogs(logs, runs.map(({ id }) => id))
   await forgetOldSamples(db)
   await forgetOldSources(sources)
 }

@@ -19,7 +19,8 @@ const askedAtOnce = 10
 /** After a release: deletes the artifacts that no rollback goes back to. Throws nothing, since the release is done. */
 export async function removeOldArtifacts(session: AppSession): Promise<void> {
   try {
-    const there = await thoseThere(session, oldBuilds(await session.ledger(), liveDeployments(await session.state())))
+    const inUse = (await session.context.deploymentsInUse?.(session.app)) ?? []
+    const there = await thoseThere(session, oldBuilds(await session.ledger(), [...liveDeployments(await session.state()), ...inUse]))
     if (there.length > 0) await removeArtifacts(session, there, { atMost: deletedPerRelease })
   } catch (error) {
     session.context.log(`Could not delete old artifacts: ${toPilotError(error).message}`)

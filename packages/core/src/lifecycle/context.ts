@@ -27,6 +27,8 @@ export interface LifecycleContext {
   readonly resumesSince?: string
   /** The median duration of at least three earlier runs of a phase, milliseconds; absent or undefined: unknown. */
   usualMs?(phase: Phase, app: AppIdentity): number | undefined
+  /** Ids of deployments of an app that something still works with although they have no traffic: their artifacts stay. */
+  deploymentsInUse?(app: AppIdentity): Promise<readonly string[]>
   /** How long to wait for a scope that another owner holds, milliseconds; default 0: HELD at once. */
   readonly waitForLeaseMs?: number
 }

@@ -116,7 +116,7 @@ export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, '
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, database, uses, domains, route, spa }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, uses, domains, route, spa }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -125,6 +125,7 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes
   instances,
   ...(processes && Object.keys(processes).length > 0 ? { processes } : {}),
   ...(release ? { release } : {}),
+  ...(cron && Object.keys(cron).length > 0 ? { cron } : {}),
   ...(database ? { database } : {}),
   uses,
   domains,

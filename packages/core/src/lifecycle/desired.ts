@@ -6,6 +6,7 @@ import { PilotError } from '../errors/pilot-error.ts'
 import { currentResources } from '../graph/recorded.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { Capabilities } from '../provider/provider.ts'
+import { isTimeZone, scheduleProblem } from '../schedule/cron-expression.ts'
 import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
 import { formationOf, type Formation } from './formation.ts'
@@ -72,6 +73,7 @@ export function desiredDeployment({
   })
   assertDeploymentKeys(staged, deployment)
   const commands = { app, deployment: deployment.id, artifact: deployment.artifact, env, memoryBytes: run.memoryBytes, cpu: run.cpu, appOutputs }
+  refuseUnusableCron({ compute, deployment })
   return {
     resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), staged.resources),
     workers: workerGraph({ compute, deployment, formation, commands }),
@@ -97,6 +99,17 @@ function workerGraph({ compute, deployment, formation, commands }: Commands): Gr
     assertKeys({ resources, prefix: `${workersKeyPrefix(deployment.id)}${process}/`, what: 'worker blueprint' })
     return resources
   })
+}
+
+function refuseUnusableCron({ compute, deployment: { app, run, target } }: Pick<Commands, 'compute' | 'deployment'>): void {
+  const jobs = Object.entries(run.cron ?? {})
+  for (const [job, { schedule, timeZone }] of jobs) {
+    const problem = scheduleProblem(schedule) ?? (isTimeZone(timeZone) ? undefined : `${timeZone} is no time zone`)
+    if (problem !== undefined) throw new PilotError('USAGE', `The cron job ${job} of ${appTitle(app)} has no schedule that could be kept: ${problem}`)
+  }
+  const job = jobs[0]?.[0]
+  if (job === undefined || compute.run) return
+  throw new PilotError('USAGE', `${appTitle(app)} has the cron job ${job}, and as ${target} it runs no commands`, { suggestion: 'Remove `cron:` from it, or let another app run it.' })
 }
 
 function releaseGraph({ compute, deployment, formation: { release }, commands }: Commands): Graph {

@@ -12,13 +12,15 @@ import { appScope, appTitle, databasePasswordName } from './scope.ts'
 export interface OneOffInput {
   readonly app: AppIdentity
   readonly command: readonly string[]
+  /** Id of another deployment than the live one. */
+  readonly deployment?: string
   /** Output as it comes. */
   output(stream: 'stdout' | 'stderr', data: Uint8Array): void
 }
 
 /** `run`: a command in the artifact of the live deployment (else the newest one) with its environment. Takes no lease, so that a long one keeps nobody from deploying. Resolves to its exit code. */
-export async function runOneOff(context: LifecycleContext, { app, command, output }: OneOffInput): Promise<{ readonly exitCode: number }> {
-  const { compute, spec } = await specOf(context, app)
+export async function runOneOff(context: LifecycleContext, { app, command, deployment, output }: OneOffInput): Promise<{ readonly exitCode: number }> {
+  const { compute, spec } = await specOf(context, app, deployment)
   if (!compute.run) throw new PilotError('NOT_ALLOWED_NOW', `Nothing of ${appTitle(app)} can run a command`, { reason: 'It is a site: it consists of files.' })
   return compute.run({ ...spec, command, output, signal: context.signal })
 }
@@ -41,11 +43,11 @@ export async function execInInstance(context: LifecycleContext, { app, command, 
 }
 
 /** References and secrets opened, for this one call. */
-async function specOf(context: LifecycleContext, app: AppIdentity): Promise<{ readonly compute: Compute; readonly spec: OneOffSpec }> {
+async function specOf(context: LifecycleContext, app: AppIdentity, wanted?: string): Promise<{ readonly compute: Compute; readonly spec: OneOffSpec }> {
   const { provider, store, secrets } = context
   const scope = store.scope(appScope(app))
   const [state, ledger] = await Promise.all([scope.readState(), readLedger(scope)])
-  const deployment = liveDeployment(state, ledger) ?? ledger.deployments.at(-1)
+  const deployment = wanted === undefined ? (liveDeployment(state, ledger) ?? ledger.deployments.at(-1)) : ledger.deployments.find(({ id }) => id === wanted)
   const compute = deployment && provider.compute[deployment.target]
   const configuration = ledger.configurations.find(({ version }) => version === deployment?.configuration)
   if (!deployment || !compute || !configuration || !state) throw neverDeployed(app)

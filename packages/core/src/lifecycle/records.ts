@@ -91,6 +91,8 @@ export interface RunSpec {
   readonly processes?: Readonly<Record<string, readonly string[]>>
   /** Runs once before traffic moves; in place of what the artifact declares. */
   readonly release?: readonly string[]
+  /** What runs on a schedule while this is live, by name. */
+  readonly cron?: Readonly<Record<string, CronJob>>
   /** A database of its own, or that of another app of the project and environment. */
   readonly database?: { readonly own: true } | { readonly from: string }
   /** Other apps of the project. */
@@ -101,6 +103,24 @@ export interface RunSpec {
   /** Of a site that routes in the browser. */
   readonly spa?: boolean
 }
+
+/** A command that a server runs at its times, in what is live. */
+export interface CronJob {
+  /** Five fields, or `@daily` and its like. */
+  readonly schedule: string
+  /** IANA. */
+  readonly timeZone: string
+  readonly command: readonly string[]
+  readonly overlap: OverlapPolicy
+  readonly missed: MissedPolicy
+  readonly timeoutMs: number
+}
+
+/** When a time comes while the run before still runs: left out, beside it, or in its place. */
+export type OverlapPolicy = 'skip' | 'allow' | 'replace'
+
+/** What becomes of times that passed while nobody looked: nothing, or one run for all of them. */
+export type MissedPolicy = 'skip' | 'once'
 
 /** Points public traffic at deployments. A rollback is a new release of an older deployment. */
 export interface ReleaseRecord {

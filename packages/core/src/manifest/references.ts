@@ -1,7 +1,8 @@
 import { linkVariable } from '../lifecycle/scope.ts'
 import type { Problem } from './problem.ts'
 import type { Manifest, ManifestApp, ManifestOverride } from './schema.ts'
-import { similar, show } from './schema-problems.ts'
+import { isTimeZone, scheduleProblem } from '../schedule/cron-expression.ts'
+import { describe, similar, show } from './schema-problems.ts'
 import { parseSize } from './units.ts'
 import type { Path, YamlDocument } from './yaml-document.ts'
 
@@ -65,7 +66,8 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   }
   const merged = { ...base, ...app }
   if (app.processes && Object.hasOwn(app.processes, 'web')) add([...path, 'processes', 'web'], `${show([...path, 'processes', 'web'])} is the app itself: write it as \`command\``, 'key')
-  for (const key of ['processes', 'release'] as const) {
+  for (const [job, { schedule, timeZone }] of Object.entries(app.cron ?? {})) checkSchedule({ schedule, timeZone, path: [...path, 'cron', job], add })
+  for (const key of ['processes', 'release', 'cron'] as const) {
     if (app[key] !== undefined && merged.static !== undefined) add([...path, key], `${show([...path, key])} is of no use to a site, of which nothing runs: remove it or \`static\``, 'key')
   }
   if ('image' in merged && merged.image !== undefined) {
@@ -87,6 +89,16 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
     else if (ofPilot.some(([variable]) => variable === secret)) return
     else if ((app.env && Object.hasOwn(app.env, secret)) || (base?.env && Object.hasOwn(base.env, secret))) add(at, `${show(at)} is ${secret}, which also stands in \`env\`: a value that stands here is no secret`)
   })
+}
+
+/** What is no schedule must not be found out at night. */
+function checkSchedule({ schedule, timeZone, path, add }: { readonly schedule: string; readonly timeZone: string | undefined; readonly path: Path; readonly add: AppCheck['add'] }): void {
+  const problem = scheduleProblem(schedule)
+  if (problem !== undefined) add([...path, 'schedule'], `${show([...path, 'schedule'])} is ${describe(schedule)}: ${problem}; write five cron fields such as "0 6 * * *", or @daily`)
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    const near = similar(timeZone, Intl.supportedValuesOf('timeZone'))
+    add([...path, 'timeZone'], `${show([...path, 'timeZone'])} is ${describe(timeZone)}, which is no time zone: ${near ? `did you mean ${near}?` : 'write one such as Europe/Berlin'}`)
+  }
 }
 
 /** Variables that Pilot sets, and the key that makes it so. */

@@ -124,10 +124,9 @@ describe('an environment', () => {
 
 describe('keys that no platform applies yet', () => {
   it('are listed with their place, in the environment that is asked for', () => {
-    const later = project('apps:\n  web:\n    cron: { report: { schedule: "@daily", run: report } }\n    scale: { max: 3 }\n    volumes: { data: /data }\n    environments: { preview: { hooks: { after-release: x } } }\n  api: { source: { git: https://x } }')
+    const later = project('apps:\n  web:\n    cron: { report: { schedule: "@daily", run: report } } # applied\n    scale: { max: 3 }\n    volumes: { data: /data }\n    environments: { preview: { hooks: { after-release: x } } }\n  api: { source: { git: https://x } }')
     expect(unappliedKeys({ project: later, environment: 'production' })).toEqual([
       { app: 'web', key: 'scale.max', line: 5, column: 14 },
-      { app: 'web', key: 'cron', line: 4, column: 5 },
       { app: 'web', key: 'volumes', line: 6, column: 5 },
       { app: 'api', key: 'source.git', line: 8, column: 20 },
     ])

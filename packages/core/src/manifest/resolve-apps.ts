@@ -1,5 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppDefinition } from '../lifecycle/app-definition.ts'
+import type { CronJob } from '../lifecycle/records.ts'
 import type { HealthCheck } from '../provider/compute.ts'
 import { commandWords } from './command-words.ts'
 import type { Project } from './load-project.ts'
@@ -72,6 +73,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     instances: (typeof app.scale === 'number' ? app.scale : app.scale?.min) ?? 1,
     ...(app.processes === undefined ? {} : { processes: Object.fromEntries(Object.entries(app.processes).map(([process, command]) => [process, commandWords(command)])) }),
     ...(app.release === undefined ? {} : { release: commandWords(app.release) }),
+    ...(app.cron === undefined ? {} : { cron: Object.fromEntries(Object.entries(app.cron).map(([job, written]) => [job, cronJob(written)])) }),
     ...(app.database === undefined ? {} : { database: typeof app.database === 'object' ? { from: app.database.from } : { own: true as const } }),
     uses: app.uses ?? [],
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
@@ -81,6 +83,13 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...siteOf(app),
     trusted,
   }
+}
+
+/** Long enough for anything that runs daily; what hangs for longer would keep its job from ever running again. */
+const longestRunMs = 24 * 3600_000
+
+function cronJob({ schedule, run, timeZone = 'UTC', overlap = 'skip', missed = 'skip', timeout }: NonNullable<ManifestApp['cron']>[string]): CronJob {
+  return { schedule: schedule.trim(), timeZone, command: commandWords(run), overlap, missed, timeoutMs: timeout === undefined ? longestRunMs : parseDuration(timeout) }
 }
 
 /** A slash at the end says nothing. */

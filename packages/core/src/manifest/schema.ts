@@ -10,9 +10,8 @@ const write = (valid: string) => ({ error: valid })
 export const nameRule = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
 export const variableRule = /^[A-Za-z_][A-Za-z0-9_]*$/
 export const sizeRule = /^(?:0|[1-9]\d*)(?:\.\d+)?(?:Ki|Mi|Gi|k|K|M|G)?$/
-export const durationRule = /^\d+(?:\.\d+)?(?:ms|s|m)$/
+export const durationRule = /^\d+(?:\.\d+)?(?:ms|s|m|h)$/
 const hostRule = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/
-const cronRule = /^(?:@(?:hourly|daily|weekly|monthly|yearly|annually|midnight)|\S+(?:\s+\S+){4})$/
 
 const name = z.string(write('a name of a-z, 0-9 and -, at most 40 characters')).regex(nameRule, write('a name of a-z, 0-9 and -, at most 40 characters'))
 const variable = z.string(write('a variable name such as LOG_LEVEL')).regex(variableRule, write('a variable name such as LOG_LEVEL'))
@@ -25,6 +24,8 @@ const relative = z
   .min(1, write('a path inside the source'))
   .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))/, write('a path inside the source, without a leading / and without ..'))
 const duration = z.string(write('a duration such as 500ms, 30s or 2m')).regex(durationRule, write('a duration such as 500ms, 30s or 2m'))
+const schedule = z.string(write('five cron fields such as "0 6 * * *", or @daily')).min(1, write('five cron fields such as "0 6 * * *", or @daily')).describe('Five cron fields (minute, hour, day of the month, month, day of the week), or @hourly, @daily, @weekly, @monthly, @yearly.')
+const timeZone = z.string(write('a time zone such as Europe/Berlin')).describe('The time zone whose clock the schedule means, such as Europe/Berlin. Default: UTC.')
 const count = (valid: string) => z.int(write(valid)).min(0, write(valid)).max(100, write(valid))
 
 const build = z
@@ -107,15 +108,19 @@ const shape = {
       name,
       z.strictObject(
         {
-          schedule: z.string(write('five cron fields such as "0 6 * * *"')).regex(cronRule, write('five cron fields such as "0 6 * * *", or @daily')).describe('Five cron fields in UTC, or @hourly, @daily, @weekly, @monthly, @yearly.'),
+          schedule,
           run: shell.describe('The command.'),
+          timeZone: timeZone.optional(),
+          overlap: z.enum(['skip', 'allow', 'replace'], write('skip, allow or replace')).optional().describe('What happens when the run before still runs: `skip` leaves this one out, `allow` runs both, `replace` ends the earlier one first. Default: skip.'),
+          missed: z.enum(['skip', 'once'], write('skip or once')).optional().describe('What happens when its time passed while Pilot or the machine was off or asleep: `skip` waits for the next time, `once` runs once for all of them. Default: skip.'),
+          timeout: duration.optional().describe('How long a run may take; then it is ended. Default: 24h.'),
         },
         write('{ schedule: "0 6 * * *", run: npm run report }'),
       ),
       write('jobs by name'),
     )
     .optional()
-    .describe('Commands that run on a schedule.'),
+    .describe('Commands that run on a schedule, by name: same build, environment and limits, from what is live.'),
   database: database.optional(),
   volumes: z
     .record(name, z.string(write('an absolute path such as /var/lib/app')).regex(/^\/[^/\s]/, write('an absolute path such as /var/lib/app')), write('paths by name, such as { data: /var/lib/app }'))

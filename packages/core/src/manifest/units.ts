@@ -1,5 +1,5 @@
 const sizes: Readonly<Record<string, number>> = { '': 1, k: 1000, K: 1000, M: 1000 ** 2, G: 1000 ** 3, Ki: 1024, Mi: 1024 ** 2, Gi: 1024 ** 3 }
-const durations: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
+const durations: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3600_000 }
 
 /** `512Mi` → 536870912. The text has passed the schema. */
 export function parseSize(text: string | number): number {
@@ -9,7 +9,7 @@ export function parseSize(text: string | number): number {
 
 /** `30s` → 30000. The text has passed the schema. */
 export function parseDuration(text: string): number {
-  const [, amount, unit] = /^([\d.]+)(ms|s|m)$/.exec(text) ?? []
+  const [, amount, unit] = /^([\d.]+)(ms|s|m|h)$/.exec(text) ?? []
   return Math.round(Number(amount) * (durations[unit ?? ''] ?? Number.NaN))
 }
 

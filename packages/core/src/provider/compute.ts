@@ -39,7 +39,9 @@ export interface Compute {
    * however it ends, nothing of it is left.
    */
   run?(call: RunCall): Promise<{ readonly exitCode: number }>
-  /** The same inside a running instance, as far as the target can: when the signal fires, the command ends, and the instance runs on. */
+  /** Ends what `run` has started for programs that were killed since; where it ends with its program by itself, absent. */
+  endAbandonedRuns?(call: { readonly signal: AbortSignal }): Promise<void>
+  /** As `run`, inside a running instance, as far as the target can: when the signal fires, the command ends, and the instance runs on. */
   exec?(call: ExecCall): Promise<{ readonly exitCode: number }>
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
   link?(spec: LinkSpec): Blueprint

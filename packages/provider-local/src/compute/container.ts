@@ -3,7 +3,7 @@ import type { Home } from '@pilot/host'
 import type { Engine } from '../engine/engine.ts'
 import { routeId } from '../ownership.ts'
 import { containerLogs } from './container-logs.ts'
-import { containerExec, containerRun } from './container-one-off.ts'
+import { containerExec, containerRun, removeAbandoned } from './container-one-off.ts'
 import { containerStatus } from './container-status.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
@@ -51,6 +51,7 @@ export function containerCompute({ engine, home, platformId, https }: { engine: 
     },
 
     run: containerRun({ engine, platformId }),
+    endAbandonedRuns: async () => removeAbandoned(await engine(), platformId),
     exec: containerExec({ engine, platformId }),
     drain: createDrain(home, platformId),
     counters: createCounters(home, platformId),

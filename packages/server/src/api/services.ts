@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
 import type { Info } from '../contract/server.ts'
 import type { Providers } from '../providers/installed.ts'
+import type { Scheduler } from '../schedule/scheduler.ts'
 import type { Platforms } from '../wiring.ts'
 
 /** What the handlers work with: made once by `server.ts`. */
@@ -12,6 +13,7 @@ export interface Services {
   readonly serverId: string
   readonly platforms: Platforms
   readonly providers: Providers
+  readonly scheduler: Scheduler
   /** What does not change while the server runs. */
   readonly facts: Pick<Info, 'version' | 'build' | 'databaseVersion' | 'browser' | 'startedAt'>
   shutdown(options: { readonly wait: boolean }): void

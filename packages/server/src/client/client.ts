@@ -36,10 +36,12 @@ export interface Client {
   log(operation: string, options?: StreamOptions & { readonly offset?: number; readonly follow?: boolean }): AsyncIterable<LogChunk>
   /** The whole server's activity; without `after` only what happens from now on. Ends when the signal fires. */
   activity(options?: StreamOptions & { readonly after?: number }): AsyncIterable<Activity>
+  /** What a run of a schedule printed; with `follow` until it ends. */
+  runLog(call: { readonly app: AppIdentity; readonly run: string }, options?: StreamOptions & { readonly offset?: number; readonly follow?: boolean }): AsyncIterable<LogChunk>
   /** Lines of an app's log; with `follow` until the signal fires, reconnecting after the last cursor. */
   logs(app: AppIdentity, options?: StreamOptions & Query<'logs'>): AsyncIterable<LogLine>
-  /** Runs a command in an app's artifact (`run`) or inside an instance (`exec`); resolves to its exit code. It ends when the signal fires. Not repeated when the connection breaks: SERVER_UNREACHABLE. */
-  command<N extends 'run' | 'exec'>(name: N, app: AppIdentity, call: { readonly query?: Query<N>; readonly body: Body<N>; readonly signal?: AbortSignal; output(stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> }): Promise<number>
+  /** Runs a command in an app's artifact (`run`) or inside an instance (`exec`), or a cron job now (`runCron`); resolves to its exit code. It ends when the signal fires. Not repeated when the connection breaks: SERVER_UNREACHABLE. */
+  command<N extends 'run' | 'exec' | 'runCron'>(name: N, params: Params<N>, call: { readonly query?: Query<N>; readonly body: Body<N>; readonly signal?: AbortSignal; output(stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> }): Promise<number>
   close(): void
 }
 
@@ -89,11 +91,13 @@ export function createClient(options: ClientOptions): Client {
 
     log: (operation, { offset = 0, follow = false, ...rest } = {}) => readLog({ transport, path: pathOf('operationLog', { id: operation }), offset, follow, ...rest }),
 
+    runLog: ({ app, run }, { offset = 0, follow = false, ...rest } = {}) => readLog({ transport, path: pathOf('runLog', { ...app, run }), offset, follow, ...rest }),
+
     logs: ({ project, environment, app }, { signal, patienceMs, ...query } = {}) =>
       readLines({ transport, path: (cursor) => pathOf('logs', { project, environment, app }) + searchOf({ ...query, ...(cursor === undefined ? {} : { cursor }) }), follow: query.follow === true, ...(signal ? { signal } : {}), ...(patienceMs === undefined ? {} : { patienceMs }) }),
 
-    async command(name, { project, environment, app }, { query, body, signal, output }) {
-      const response = await transport.send({ method: 'POST', path: pathOf(name, { project, environment, app }) + searchOf(query), headers: { ...by, 'content-type': 'application/json' }, body: JSON.stringify(body), ...(signal ? { signal } : {}) })
+    async command(name, params, { query, body, signal, output }) {
+      const response = await transport.send({ method: 'POST', path: pathOf(name, { ...params }) + searchOf(query), headers: { ...by, 'content-type': 'application/json' }, body: JSON.stringify(body), ...(signal ? { signal } : {}) })
       return await readCommand(response, output)
     },
 

@@ -1,9 +1,17 @@
 import * as z from 'zod'
-import type { AppDefinition, CanaryInput, CanaryPlan, HealthCheck, SourceRecord } from '@pilot/core'
+import type { AppDefinition, CanaryInput, CanaryPlan, CronJob, HealthCheck, SourceRecord } from '@pilot/core'
 import { appIdentitySchema, as, digestSchema, nameSchema } from './shared.ts'
 
 const healthCheckSchema = as<HealthCheck>()(
   z.object({ path: z.string(), acceptBelow: z.number().int(), intervalMs: z.number(), timeoutMs: z.number(), graceMs: z.number() }),
+)
+
+const timesSchema = {
+  schedule: z.string().max(1000),
+  timeZone: z.string().max(100),
+}
+const cronJobSchema = as<CronJob>()(
+  z.object({ ...timesSchema, command: z.array(z.string()).min(1), overlap: z.enum(['skip', 'allow', 'replace']), missed: z.enum(['skip', 'once']), timeoutMs: z.number().positive() }),
 )
 
 const targetSchema = z.enum(['container', 'process', 'function', 'static', 'vm'])
@@ -30,6 +38,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     instances: z.number().int().min(0),
     processes: z.record(nameSchema, z.array(z.string()).min(1)).optional(),
     release: z.array(z.string()).min(1).optional(),
+    cron: z.record(nameSchema, cronJobSchema).optional(),
     database: z.union([z.object({ own: z.literal(true) }), z.object({ from: nameSchema })]).optional(),
     uses: z.array(nameSchema),
     env: z.record(z.string(), z.string()),

@@ -9,6 +9,7 @@ import { platformPlanSchema, platformSchema, setupInputSchema } from './platform
 import type { Body, Params, Query, Response, RouteName } from './routes.ts'
 import { doctorSchema, infoSchema, providerAddedSchema, providerSchema, shutdownRequestSchema } from './server.ts'
 import { appIdentitySchema, digestSchema, doneSchema, nameSchema } from './shared.ts'
+import { scheduledRunSchema, scheduleSchema } from './schedules.ts'
 import { scopeSchema, stateChangedSchema, stateHistorySchema } from './state.ts'
 
 const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0', '']).transform((text) => text !== 'false' && text !== '0')])
@@ -67,6 +68,11 @@ export const routeSchemas = {
 
   run: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command }), response: commandOutputSchema },
   exec: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command, process: nameSchema.optional(), instance: text.max(200).optional() }), response: commandOutputSchema },
+
+  schedules: { query: z.object({ project: nameSchema.optional(), environment: nameSchema.optional(), app: nameSchema.optional(), ...onPlatform }), response: z.object({ schedules: z.array(scheduleSchema) }) },
+  runs: { params: appIdentitySchema, query: z.object({ ...onPlatform, type: text.max(40).optional(), name: text.max(100).optional(), limit: count.min(1).max(1000).optional() }), response: z.object({ runs: z.array(scheduledRunSchema) }) },
+  runLog: { params: appIdentitySchema.extend({ run: text.max(40) }), query: z.object({ offset: count.optional(), follow: flag.optional() }), response: text },
+  runCron: { params: appIdentitySchema.extend({ name: nameSchema }), query: z.object(onPlatform), body: z.object({}), response: commandOutputSchema },
 
   scopes: { query: z.object(onPlatform), response: z.object({ scopes: z.array(scopeSchema) }) },
   stateHistory: { params: scope, query: z.object(onPlatform), response: stateHistorySchema },

@@ -8,6 +8,7 @@ import type { Doctor, Info, Provider, ProviderAdded } from './server.ts'
 import type { Database, Login } from './databases.ts'
 import type { Done } from './shared.ts'
 import type { SourceHeld } from './definition.ts'
+import type { ScheduledRunView, ScheduleView } from './schedules.ts'
 import type { Scope, StateChanged, StateHistory } from './state.ts'
 
 /**
@@ -94,6 +95,11 @@ export const routes = {
 
   run: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[] }; response: CommandOutput }>(`${app}/run`, 'Run a command in the app\'s artifact with its environment; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
   exec: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[]; process?: string; instance?: string }; response: CommandOutput }>(`${app}/exec`, 'Run a command inside a running instance; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
+
+  schedules: route<{ query: { project?: string; environment?: string; app?: string; platform?: string }; response: { schedules: ScheduleView[] } }>('GET', '/v1/schedules', 'What runs at certain times, as it is live: when next, and what became of the newest run'),
+  runs: route<{ params: AppIdentity; query: OnPlatform & { type?: string; name?: string; limit?: number }; response: { runs: ScheduledRunView[] } }>('GET', `${app}/runs`, 'Runs of the schedules of an app, newest first'),
+  runLog: stream<{ params: AppIdentity & { run: string }; query: { offset?: number; follow?: boolean }; response: string }>(`${app}/runs/{run}/log`, 'What a run printed, from a byte offset; with `follow` until it ends', 'bytes'),
+  runCron: { ...stream<{ params: AppIdentity & { name: string }; query: OnPlatform; body: Record<string, never>; response: CommandOutput }>(`${app}/cron/{name}/run`, 'Run a cron job now; ends with its exit code, and the run ends with the connection', 'lines'), method: 'POST' },
 
   scopes: route<{ query: OnPlatform; response: { scopes: Scope[] } }>('GET', '/v1/scopes', 'Scopes that have state'),
   stateHistory: route<{ params: { scope: string }; query: OnPlatform; response: StateHistory }>('GET', '/v1/scopes/{scope}/history', 'Versions of the recorded state'),

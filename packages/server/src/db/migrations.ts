@@ -89,6 +89,47 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
       );
     `,
   },
+  {
+    name: 'schedules',
+    up: `
+      create table schedules_seen (
+        platform text not null,
+        project text not null,
+        environment text not null,
+        app text not null,
+        type text not null,
+        name text not null,
+        times text not null,
+        seen_until timestamptz not null,
+        primary key (platform, project, environment, app, type, name)
+      );
+      create table schedule_runs (
+        id text primary key,
+        platform text not null,
+        project text not null,
+        environment text not null,
+        app text not null,
+        type text not null,
+        name text not null,
+        due_at timestamptz,
+        by text not null,
+        state text not null,
+        deployment text not null,
+        version int not null,
+        runner jsonb,
+        heartbeat_at timestamptz,
+        end_requested boolean not null default false,
+        operation text,
+        exit_code int,
+        error json,
+        started_at timestamptz not null,
+        finished_at timestamptz,
+        unique (platform, project, environment, app, type, name, due_at)
+      );
+      create index schedule_runs_newest on schedule_runs (project, environment, app, type, name, started_at desc);
+      create index schedule_runs_running on schedule_runs (platform, project, environment, app) where state = 'running';
+    `,
+  },
 ]
 
 export const databaseVersion = steps.length

@@ -2,6 +2,7 @@ import type { ColumnType, Generated } from 'kysely'
 import type { ErrorBody, HostIdentity, ProcessIdentity } from '@pilot/core'
 import type { JobState, Operation } from '../contract/operations.ts'
 import type { Sample } from '../metrics/sample.ts'
+import type { RunState } from '../schedule/schedule.ts'
 
 /**
  * What the control plane keeps in PostgreSQL: users' requests, jobs, events. Losing it loses history, not resources: those are
@@ -14,6 +15,8 @@ export interface Tables {
   events: EventTable
   phase_durations: PhaseDurationTable
   metrics: MetricsTable
+  schedules_seen: ScheduleSeenTable
+  schedule_runs: ScheduleRunTable
 }
 
 /** json (which keeps the order of keys) or jsonb: parsed when read, text when written. */
@@ -77,6 +80,48 @@ export interface JobTable {
   error: JsonColumn<ErrorBody> | null
   created_at: Time
   started_at: MaybeTime
+  finished_at: MaybeTime
+}
+
+/** Up to when the times of a schedule have been dealt with. */
+export interface ScheduleSeenTable {
+  platform: string
+  project: string
+  environment: string
+  app: string
+  type: string
+  name: string
+  /** Expression and time zone. */
+  times: string
+  seen_until: Time
+}
+
+/** See `schedule/runs.ts`. */
+export interface ScheduleRunTable {
+  id: string
+  platform: string
+  project: string
+  environment: string
+  app: string
+  type: string
+  name: string
+  /** null: somebody asked for it. */
+  due_at: MaybeTime
+  by: string
+  state: RunState
+  /** Its id. */
+  deployment: string
+  /** Its number. */
+  version: number
+  /** Whose it is; null: nobody's, or its operation's. */
+  runner: JsonColumn<RunnerIdentity> | null
+  heartbeat_at: MaybeTime
+  end_requested: Generated<boolean>
+  /** That it went on as. */
+  operation: string | null
+  exit_code: number | null
+  error: JsonColumn<ErrorBody> | null
+  started_at: Time
   finished_at: MaybeTime
 }
 

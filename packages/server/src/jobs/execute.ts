@@ -33,6 +33,7 @@ import type { Database } from '../db/database.ts'
 import { openLogWriter, operationLogPath } from '../events/log-files.ts'
 import { setUpPlatform } from '../platforms/setup.ts'
 import type { Providers } from '../providers/installed.ts'
+import { deploymentsOfRuns } from '../schedule/runs.ts'
 import { sourcePath } from '../sources/upload.ts'
 import { operationRedactor, ownerOf, type Platforms } from '../wiring.ts'
 import { recordDuration, usualDurations } from './durations.ts'
@@ -85,7 +86,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
         if (event.type === 'phase.finished' && event.outcome === 'done' && app !== undefined) durations.push(recordDuration(db, app, event.phase, event.ms).catch(() => {}))
       },
     })
-    const context: LifecycleContext = { ...opened, secrets }
+    const context: LifecycleContext = { ...opened, secrets, deploymentsInUse: (of) => deploymentsOfRuns(db, { platform: job.platform, app: of }) }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
 
     for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })

@@ -166,7 +166,8 @@ async function outcomeOf(work: () => Promise<Record<string, unknown>>, signal: A
   }
 }
 
-function ownIdentity(): RunnerIdentity {
+/** This process, as rows name who works on them. */
+export function ownIdentity(): RunnerIdentity {
   const identity = processIdentity()
   if (identity === undefined) throw new PilotError('INTERNAL', 'This process has no identity')
   return { ...identity, ...hostIdentity() }

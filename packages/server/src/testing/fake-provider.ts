@@ -29,17 +29,29 @@ export default {
   },
 } satisfies typeof base
 
-/** Prints the command and a variable; `wait` goes on until it is interrupted, which it notes. */
+/** Prints the command and a variable and ends with 7, or with what `exit N` says; `wait` goes on until it is interrupted, which it notes, or until somebody lets it. */
 const runOf: NonNullable<Compute['run']> = async ({ command, env, output, signal }) => {
   output('stdout', Buffer.from(`${command.join(' ')} ${env['LOG_LEVEL']}\n`))
   output('stderr', Buffer.from([0xff, 0x0a]))
   if (command[0] === 'wait') {
-    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    waiting.push(command.join(' '))
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      letGo.then(resolve, () => {})
+    })
+    if (!signal.aborted) return { exitCode: 0 }
     interrupted.push(command.join(' '))
     throw signal.reason
   }
-  return { exitCode: 7 }
+  return { exitCode: command[0] === 'exit' ? Number(command[1]) : 7 }
 }
+
+/** Commands that began to wait. */
+export const waiting: string[] = []
+
+let letGo: Promise<void> = new Promise(() => {})
+/** From now on what waits ends well. */
+export const letWaitingGo = (go: Promise<void>): void => void (letGo = go)
 
 /** Commands that ended because nobody listened any more. */
 export const interrupted: string[] = []

@@ -31,7 +31,7 @@ export function commandHandlers(services: Services) {
 }
 
 /** What comes faster than it is read waits here. */
-async function* linesOf(work: (output: OneOffInput['output']) => Promise<{ exitCode: number }>): AsyncGenerator<string> {
+export async function* linesOf(work: (output: OneOffInput['output']) => Promise<{ exitCode: number }>): AsyncGenerator<string> {
   const waiting: CommandOutput[] = []
   let wake = Promise.withResolvers<void>()
   const push = (line: CommandOutput): void => {

@@ -8,6 +8,7 @@ import { databaseHandlers } from './databases.ts'
 import { operationHandlers } from './operations.ts'
 import { platformHandlers } from './platforms.ts'
 import { releaseHandlers } from './releases.ts'
+import { scheduleHandlers } from './schedules.ts'
 import { serverHandlers } from './server.ts'
 import { sourceHandlers } from './sources.ts'
 import { stateHandlers } from './state.ts'
@@ -38,5 +39,6 @@ const handlersOf = (services: Services): Handlers => ({
   ...appLogHandlers(services),
   ...commandHandlers(services),
   ...metricsHandlers(services),
+  ...scheduleHandlers(services),
   ...stateHandlers(services),
 })

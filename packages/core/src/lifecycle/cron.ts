@@ -1,0 +1,51 @@
+import { PilotError } from '../errors/pilot-error.ts'
+import type { AppIdentity } from '../provider/app-identity.ts'
+import type { LifecycleContext } from './context.ts'
+import { liveDeployments } from './live.ts'
+import { runOneOff, type OneOffInput } from './one-off.ts'
+import type { CronJob, DeploymentRecord } from './records.ts'
+import { appScope, appTitle } from './scope.ts'
+import type { Store } from '../store/store.ts'
+
+export interface CronInput extends Pick<OneOffInput, 'app' | 'output'> {
+  /** Its name. */
+  readonly job: string
+}
+
+/**
+ * Runs one job of `cron:` once, now, as what is live has it, and resolves to its exit code. Takes no lease. When, how often and
+ * whether beside another run is up to the caller: a server keeps to schedules, a script calls this. Throws NOT_FOUND, NOT_ALLOWED_NOW, TIMED_OUT.
+ */
+export async function runCronJob(context: LifecycleContext, { app, job: name, output }: CronInput): Promise<{ readonly exitCode: number }> {
+  const deployment = await readLiveDeployment(context.store, app)
+  if (deployment === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} is not live`, { reason: 'Cron jobs run in what is live.', suggestion: 'Deploy it with `up`, or start it.' })
+  const jobs = deployment.run.cron ?? {}
+  const job = Object.hasOwn(jobs, name) ? jobs[name]! : undefined
+  if (job === undefined) throw unknownCronJob(app, name, Object.keys(jobs))
+  return runCronJobOf(context, { deployment, job, output })
+}
+
+/** The same with a job of a certain deployment. */
+export async function runCronJobOf(context: LifecycleContext, { deployment: { app, id }, job, output }: { readonly deployment: Pick<DeploymentRecord, 'app' | 'id'>; readonly job: CronJob; readonly output: OneOffInput['output'] }): Promise<{ readonly exitCode: number }> {
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(new PilotError('TIMED_OUT', `A run of ${appTitle(app)} took longer than ${Math.round(job.timeoutMs / 1000)} s`, { suggestion: 'Set its `timeout:` to more, or make it faster.' })), Math.min(job.timeoutMs, longestTimerMs))
+  try {
+    return await runOneOff({ ...context, signal: AbortSignal.any([context.signal, timeout.signal]) }, { app, deployment: id, command: job.command, output })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The deployment with traffic, the newest when there are several; read without the rest of the records, so that it may be asked often. */
+export async function readLiveDeployment(store: Store, app: AppIdentity): Promise<DeploymentRecord | undefined> {
+  const scope = store.scope(appScope(app))
+  const live = await Promise.all(liveDeployments(await scope.readState()).map((id) => scope.getRecord<DeploymentRecord>('deployment', id)))
+  return live.filter((record) => record !== undefined).sort((a, b) => b.number - a.number)[0]
+}
+
+export function unknownCronJob(app: AppIdentity, name: string, names: readonly string[]): PilotError {
+  return new PilotError('NOT_FOUND', `${appTitle(app)} has no cron job ${name}`, names.length === 0 ? { reason: 'What is live has none.', suggestion: 'Write it below `cron:` in pilot.yaml and run `up`.' } : { reason: `It has ${names.join(', ')}.` })
+}
+
+/** More than this a timer of Node does not take: 24 days. */
+const longestTimerMs = 2 ** 31 - 1
