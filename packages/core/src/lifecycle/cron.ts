@@ -1,7 +1,8 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
-import { liveDeployments } from './live.ts'
+import { readLedger } from './ledger.ts'
+import { liveDeployment, liveDeployments } from './live.ts'
 import { runOneOff, type OneOffInput } from './one-off.ts'
 import type { CronJob, DeploymentRecord } from './records.ts'
 import { appScope, appTitle } from './scope.ts'
@@ -36,11 +37,13 @@ export async function runCronJobOf(context: LifecycleContext, { deployment: { ap
   }
 }
 
-/** The deployment with traffic, the newest when there are several; read without the rest of the records, so that it may be asked often. */
+/** The deployment with traffic, beside a canary the one before it; read without the rest of the records where that will do, so that it may be asked often. */
 export async function readLiveDeployment(store: Store, app: AppIdentity): Promise<DeploymentRecord | undefined> {
   const scope = store.scope(appScope(app))
-  const live = await Promise.all(liveDeployments(await scope.readState()).map((id) => scope.getRecord<DeploymentRecord>('deployment', id)))
-  return live.filter((record) => record !== undefined).sort((a, b) => b.number - a.number)[0]
+  const state = await scope.readState()
+  const [only, ...others] = liveDeployments(state)
+  if (only === undefined) return undefined
+  return others.length > 0 ? liveDeployment(state, await readLedger(scope)) : scope.getRecord<DeploymentRecord>('deployment', only)
 }
 
 export function unknownCronJob(app: AppIdentity, name: string, names: readonly string[]): PilotError {
