@@ -4,7 +4,7 @@ export type { Emit, EventBody, Phase, PilotEvent, ResourceAction } from './event
 export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
-export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, HealthCheck, InstanceStatus, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, WorkerSpec } from './provider/compute.ts'
+export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, HealthCheck, InstanceStatus, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
   defineKind,
@@ -80,7 +80,7 @@ export { isCanaryOn, lookAtCanary } from './lifecycle/canary-look.ts'
 export { canaryFailed, canaryLookMs, nextOf, releaseInSteps, type CanaryOptions } from './lifecycle/canary-watch.ts'
 export { restart, start, stop } from './lifecycle/run-state.ts'
 export { scale } from './lifecycle/scale.ts'
-export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, secretPrefix, taskKey, workersKeyPrefix } from './lifecycle/scope.ts'
+export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, secretPrefix, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './lifecycle/scope.ts'
 export { planSetup, setup } from './lifecycle/setup.ts'
 export { forgetResource, readRecordedState, restoreState, type StateChange } from './lifecycle/state-repair.ts'
 export { runningTarget } from './lifecycle/running.ts'

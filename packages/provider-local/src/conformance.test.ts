@@ -70,6 +70,7 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
     { kind: 'local/edge', graph: () => [{ key: 'edge', kind: 'local/edge', inputs: { running: true } }], change: () => ({ running: true }) },
     { kind: 'local/postgres-cluster', graph: () => [{ key: 'postgres', kind: 'local/postgres-cluster', inputs: { major: 17, running: true } }], change: () => ({ running: true }) },
     { kind: 'local/docker-network', graph: () => [network] },
+    { kind: 'local/docker-volume', graph: () => [{ key: 'volume/data', kind: 'local/docker-volume', inputs: { project: 'conformance', app: 'api' } }] },
     {
       kind: 'local/docker-container',
       graph: ({ environment, secret }) => [
@@ -88,6 +89,7 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
       fails: () => ({ command: failing }),
     })),
     { kind: 'local/app-user', graph: () => [user] },
+    { kind: 'local/process-volume', graph: () => [user, { key: 'volume/data', kind: 'local/process-volume', inputs: { uid: ref('user').output('uid'), gid: ref('user').output('gid') } }] },
     ...(['worker', 'task'] as const).map((what) => ({
       kind: `local/process-${what}`,
       graph: ({ environment, secret }: { environment: Environment; secret: SecretRef }): Resource[] => [user, { key: commandKey[what], kind: `local/process-${what}`, inputs: { app, deployment: 'd1', folder: environment.folder, command: commands[what], env: { WORD: secret }, account, memoryBytes: run.memoryBytes, ...particular[what] } }],

@@ -18,10 +18,12 @@ import { dockerTaskKind, dockerWorkerKind } from './kinds/docker-command.ts'
 import { dockerContainerKind } from './kinds/docker-container.ts'
 import { dockerNetworkKind } from './kinds/docker-network.ts'
 import { certificateKind } from './kinds/certificate.ts'
+import { dockerVolumeKind } from './kinds/docker-volume.ts'
 import { edgeKind } from './kinds/edge.ts'
 import { linkKind } from './kinds/link.ts'
 import { postgresClusterKind } from './kinds/postgres-cluster.ts'
 import { processTaskKind, processWorkerKind } from './kinds/process-command.ts'
+import { processVolumeKind } from './kinds/process-volume.ts'
 import { processKind } from './kinds/process.ts'
 import { routeKind } from './kinds/route.ts'
 import { postgresMajor } from './postgres/apps-cluster.ts'
@@ -37,12 +39,13 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     kinds: [
       edgeKind(home),
       postgresClusterKind(home),
-      ...[dockerNetworkKind(engine, home), dockerContainerKind(engine, home), dockerWorkerKind(engine, home), dockerTaskKind(engine)].map((kind) => (hasContainers ? kind : neverMade(kind))),
+      ...[dockerNetworkKind(engine, home), dockerContainerKind(engine, home), dockerWorkerKind(engine, home), dockerTaskKind(engine), dockerVolumeKind(engine)].map((kind) => (hasContainers ? kind : neverMade(kind))),
       appUserKind(home),
       processKind(home),
       processWorkerKind(home),
       processTaskKind(home),
       certificateKind(home),
+      processVolumeKind(home),
       routeKind(home),
       linkKind(home, () => reservePort(home, 'postgres-apps')),
       databaseKind(home),

@@ -4,7 +4,7 @@ import type { AppState } from './records.ts'
 import { appTitle } from './scope.ts'
 
 /** What can be done with an app. The phases keep to it (`withApp`); commands, the API and the screens ask `allowedActions`. */
-export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale' | 'env' | 'secret' | 'logs' | 'open' | 'backup' | 'restore' | 'destroy'
+export type AppAction = 'up' | 'build' | 'deploy' | 'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale' | 'env' | 'secret' | 'logs' | 'open' | 'backup' | 'restore' | 'volumes' | 'destroy'
 
 const always: readonly AppState[] = ['absent', 'staged', 'live', 'stopped', 'unhealthy', 'destroyed']
 const known: readonly AppState[] = ['staged', 'live', 'stopped', 'unhealthy']
@@ -30,6 +30,7 @@ export const actionTable: Readonly<Record<AppAction, { readonly states: readonly
   open: { states: running, otherwise: 'It does not run.' },
   backup: { states: [...known, 'destroyed'], otherwise: 'It was never deployed, so it has no database.' },
   restore: { states: [...known, 'destroyed'], otherwise: 'It was never deployed, so it has no database.' },
+  volumes: { states: always, otherwise: '' },
   // Also what was never deployed may have left records, builds and secrets.
   destroy: { states: always, otherwise: '' },
 }

@@ -134,7 +134,8 @@ describe('while a canary is on', () => {
     restart: (context) => restart(context, { app: shop }),
     scale: (context) => scale(context, { app: shop, counts: { web: 2 } }),
     env: (context) => configure(context, { app: shop, set: { A: '1' }, unset: [] }),
-    secret: undefined, build: undefined, deploy: undefined, release: undefined, rollback: undefined, stop: undefined, start: undefined, logs: undefined, open: undefined, backup: undefined, restore: undefined, destroy: undefined,
+    secret: undefined, build: undefined, deploy: undefined, release: undefined, rollback: undefined, stop: undefined, start: undefined, logs: undefined, open: undefined, backup: undefined, restore: undefined, volumes: undefined,
+    destroy: undefined,
   }
 
   it('what would blur the comparison is refused with a way out, and changes nothing', async () => {

@@ -1,6 +1,7 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import { canaryPlan, type CanaryInput } from './canary-plan.ts'
 import { nextPercent, type Canary } from './canary-state.ts'
+import { desire } from './desire.ts'
 import { mergeGraphs, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
 import { hasAddress } from './formation.ts'
 import { liveDeployments, urlsOf } from './live.ts'
@@ -8,7 +9,8 @@ import { runPhase } from './phase.ts'
 import type { CanaryCount, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle, deploymentKeyPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
-import { announce, desire, inWords, justNow, makeLive, recordRelease, stage, unstageFailed } from './stage.ts'
+import { sharesWriter } from './single-writer.ts'
+import { announce, inWords, justNow, makeLive, recordRelease, stage, unstageFailed } from './stage.ts'
 
 /**
  * A canary gives a share of the traffic to a new version while the old one, the stable one, keeps the rest and all of the work of its
@@ -70,6 +72,7 @@ export function stableFor(deployment: DeploymentRecord, stable: DeploymentRecord
   if (stable.id === deployment.id) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'It has all of the traffic.', suggestion: 'Deploy a new version first.' })
   if (!hasAddress(deployment) || !hasAddress(stable)) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'It consists of workers, and no requests come to it.', suggestion })
   if (stable.target !== deployment.target) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: `It runs as ${deployment.target} and v${stable.number} as ${stable.target}, which cannot share the traffic.`, suggestion })
+  if (sharesWriter(deployment.run, stable.run)) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'Its volume takes one writer at a time, and a canary runs beside the version before.', suggestion })
   return stable
 }
 

@@ -3,6 +3,7 @@ import { isEqual } from '../graph/canonical.ts'
 import type { AppDefinition } from './app-definition.ts'
 import { currentSecrets, sameLayers, type ConfigurationLayers } from './configuration.ts'
 import type { LifecycleContext } from './context.ts'
+import { desire } from './desire.ts'
 import type { DesiredDeployment } from './desired.ts'
 import { contentId, newestConfiguration, nextNumber } from './ledger.ts'
 import { liveDeployments } from './live.ts'
@@ -12,18 +13,28 @@ import type { BuildRecord, ConfigurationRecord, DeploymentRecord, RunSpec } from
 import { currentScale, runWithScale } from './scale-carried.ts'
 import { appTitle } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
-import { desire, stage } from './stage.ts'
+import { endOtherWriters, otherWriters, refuseVolumes, waitsForLive } from './single-writer.ts'
+import { drainTimeoutMs, stage } from './stage.ts'
 
 export interface Deployed {
   readonly deployment: DeploymentRecord
   readonly desired: DesiredDeployment
   /** The same content has the traffic already. */
   readonly live: boolean
+  /** Nothing of it is there yet: it takes over a volume from what is live, with its release. */
+  readonly waits?: boolean
 }
 
 /** Stages an artifact with the configuration of this moment: healthy, at an address of its own, without public traffic. */
 export const deploy = (context: LifecycleContext, input: DeployInput): Promise<DeploymentRecord> =>
-  withApp(context, { app: input.app.app, action: 'deploy' }, async (session) => (await deployIn(session, input)).deployment)
+  withApp(context, { app: input.app.app, action: 'deploy' }, async (session) => tellWaiting(session, await deployIn(session, input)).deployment)
+
+/** Says why nothing of a deployment is to be seen before its release. */
+export function tellWaiting({ context, app }: AppSession, deployed: Deployed): Deployed {
+  const { number } = deployed.deployment
+  if (deployed.waits) context.emit({ type: 'notice', app: app.app, level: 'info', text: `v${number} starts with its release (\`release v${number}\`): its volume takes one writer at a time, and what is live has it.` })
+  return deployed
+}
 
 /** `check` sees what is about to be staged, and may throw. */
 export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput, check?: (deployment: DeploymentRecord) => Promise<void>): Promise<Deployed> {
@@ -31,17 +42,20 @@ export async function deployIn(session: AppSession, { app, build, force = false 
   const configuration = await writeConfiguration(session, await layersFromManifest(session, app))
   const run = runWithScale({ artifact: build.artifact, run: runSpec(app) }, build.target === 'static' ? {} : await currentScale(session))
   reportScale(session, run)
+  refuseVolumes(session, { app: app.app, artifact: build.artifact, run, target: build.target }, await session.state())
   const deployment = await writeDeployment(session, { build, configuration: configuration.version, run, target: build.target, force })
   await check?.(deployment)
   return stageDeployment(session, deployment)
 }
 
-/** Stages unless it is live already. */
-export function stageDeployment(session: AppSession, deployment: DeploymentRecord): Promise<Deployed> {
+/** Stages unless it is live already, or cannot be there beside what is live. */
+export async function stageDeployment(session: AppSession, deployment: DeploymentRecord): Promise<Deployed> {
+  if (await waitsForLive(session, deployment)) return { deployment, desired: await desire(session, deployment), live: false, waits: true }
   return runPhase<Deployed>(session.context, { app: session.app, phase: 'deploy', detail: `v${deployment.number}` }, async () => {
     if (liveDeployments(await session.state()).includes(deployment.id)) {
       return { result: { deployment, desired: await desire(session, deployment), live: true }, outcome: 'unchanged' }
     }
+    await endOtherWriters(session, { others: await otherWriters(session, deployment), drainTimeoutMs })
     return { result: { deployment, desired: await stage(session, deployment), live: false } }
   })
 }
@@ -116,7 +130,7 @@ export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, '
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, uses, domains, route, spa }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, uses, domains, route, spa }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -127,6 +141,7 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes
   ...(release ? { release } : {}),
   ...(cron && Object.keys(cron).length > 0 ? { cron } : {}),
   ...(database ? { database } : {}),
+  ...(volumes && Object.keys(volumes).length > 0 ? { volumes } : {}),
   uses,
   domains,
   ...(route === undefined ? {} : { route }),

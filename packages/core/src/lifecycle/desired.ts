@@ -11,7 +11,7 @@ import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
 import { formationOf, type Formation } from './formation.ts'
 import type { ConfigurationRecord, DeploymentRecord } from './records.ts'
-import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, sharedHostLabel, taskKey, workersKeyPrefix } from './scope.ts'
+import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, sharedHostLabel, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './scope.ts'
 
 /**
  * From records to graphs, purely: what a deployment needs to exist, and what points traffic at it.
@@ -19,7 +19,7 @@ import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVar
  * deployment that runs.
  */
 export interface DesiredDeployment {
-  /** App, database, links and the deployment itself; without traffic, workers and the release command. */
+  /** App, database, links, volumes and the deployment itself; without traffic, workers and the release command. */
   readonly resources: Graph
   /** They run from right before the release until right after the next one. */
   readonly workers: Graph
@@ -29,7 +29,7 @@ export interface DesiredDeployment {
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
   /** What every command of it has in common. */
   readonly commands: Omit<CommandSpec, 'command'>
-  /** Values that the platform gives: DATABASE_URL and other apps' URLs. */
+  /** Values that the platform gives: DATABASE_URL, other apps' URLs, where volumes are. */
   readonly platformValues: Readonly<Record<string, Input<string>>>
 }
 
@@ -49,11 +49,14 @@ export function desiredDeployment({
   const appBlueprint = compute.app({ app, hostLabel: hostLabel(app) })
   const appOutputs = appBlueprint.outputs
   const database = run.database && databasePassword ? databaseBlueprint({ provider, deployment, appOutputs, password: databasePassword }) : undefined
+  const volumes = Object.entries(run.volumes ?? {}).map(([volume, { path }]) => ({ volume, blueprint: volumeBlueprint({ compute, deployment, volume, path, appOutputs }) }))
+  const volumeOutputs = volumes.length === 0 ? {} : { volumes: Object.fromEntries(volumes.map(({ volume, blueprint }) => [volume, blueprint.outputs])) }
   const links = run.uses.map((name) => linkBlueprint({ compute, from: app, to: { ...app, app: name }, appOutputs }))
 
   const platformValues: Record<string, Input<string>> = {
     ...(database ? { DATABASE_URL: database.outputs['url'] as Input<string> } : {}),
     ...Object.fromEntries(links.map(({ to, blueprint }) => [linkVariable(to.app), blueprint.outputs['url'] as Input<string>])),
+    ...Object.fromEntries(volumes.map(({ volume, blueprint }) => [volumeVariable(volume), blueprint.outputs['path'] as Input<string>])),
   }
   const env = environmentOf(effectiveConfiguration(configuration, platformValues))
   const formation = formationOf(deployment)
@@ -69,13 +72,14 @@ export function desiredDeployment({
     cpu: run.cpu,
     instances: formation.instances,
     ...(run.spa ? { spa: run.spa } : {}),
+    ...volumeOutputs,
     appOutputs,
   })
   assertDeploymentKeys(staged, deployment)
-  const commands = { app, deployment: deployment.id, artifact: deployment.artifact, env, memoryBytes: run.memoryBytes, cpu: run.cpu, appOutputs }
+  const commands = { app, deployment: deployment.id, artifact: deployment.artifact, env, memoryBytes: run.memoryBytes, cpu: run.cpu, ...volumeOutputs, appOutputs }
   refuseUnusableCron({ compute, deployment })
   return {
-    resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), staged.resources),
+    resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), ...volumes.map(({ blueprint }) => blueprint.resources), staged.resources),
     workers: workerGraph({ compute, deployment, formation, commands }),
     releaseTask: releaseGraph({ compute, deployment, formation, commands }),
     commands,
@@ -120,16 +124,18 @@ function releaseGraph({ compute, deployment, formation: { release }, commands }:
   return resources
 }
 
-/** The one resource that releases: all traffic to one deployment, but for the share of a canary, or to none. */
-export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, desired: DesiredDeployment | undefined, canary?: { readonly deployment: string; readonly percent: number; readonly desired: DesiredDeployment }): Blueprint {
+/** The one resource that releases: all traffic to one deployment, but for the share of a canary, or to none, or to one of which nothing runs for a moment. */
+export function trafficTo(provider: Capabilities, deployment: DeploymentRecord, desired: DesiredDeployment | 'paused' | undefined, canary?: { readonly deployment: string; readonly percent: number; readonly desired: DesiredDeployment }): Blueprint {
+  const isPaused = desired === 'paused'
   const shares = canary ? [{ deployment: canary.deployment, percent: canary.percent, outputs: canary.desired.deploymentOutputs }] : []
   return computeFor(provider, deployment.target).traffic({
     app: deployment.app,
     hostLabel: hostLabel(deployment.app),
-    weights: desired ? [{ deployment: deployment.id, percent: 100 - (canary?.percent ?? 0), outputs: desired.deploymentOutputs }, ...shares] : [],
+    weights: desired ? [{ deployment: deployment.id, percent: 100 - (canary?.percent ?? 0), outputs: isPaused ? {} : desired.deploymentOutputs }, ...shares] : [],
+    ...(isPaused ? { paused: true } : {}),
     domains: deployment.run.domains,
     ...(deployment.run.route === undefined ? {} : { shared: { hostLabel: sharedHostLabel(deployment.app), path: deployment.run.route } }),
-    appOutputs: desired?.appOutputs ?? {},
+    appOutputs: desired && !isPaused ? desired.appOutputs : {},
   })
 }
 
@@ -181,6 +187,13 @@ function databaseBlueprint({ provider, deployment, appOutputs, password }: { pro
 function linkBlueprint({ compute, from, to, appOutputs }: { compute: Compute; from: AppIdentity; to: AppIdentity; appOutputs: Blueprint['outputs'] }): { to: AppIdentity; blueprint: Blueprint } {
   if (!compute.link) throw new PilotError('USAGE', `${appTitle(from)} uses ${to.app}, and this target cannot reach other apps`, { suggestion: 'Remove `uses:` from the manifest.' })
   return { to, blueprint: compute.link({ from, to, toHostLabel: hostLabel(to), appOutputs }) }
+}
+
+export function volumeBlueprint({ compute, deployment: { app, target }, volume, path, appOutputs }: { compute: Compute; deployment: Pick<DeploymentRecord, 'app' | 'target'>; volume: string; path: string | undefined; appOutputs: Blueprint['outputs'] }): Blueprint {
+  if (!compute.volume) throw new PilotError('USAGE', `${appTitle(app)} has the volume ${volume}, and as ${target} it has none`, { suggestion: target === 'static' ? 'Remove `volumes:` from it: a site consists of the files of its build.' : 'Remove `volumes:` from it, or use a platform that has them.' })
+  const blueprint = compute.volume({ app, volume, ...(path === undefined ? {} : { path }), appOutputs })
+  assertKeys({ resources: blueprint.resources, prefix: `${volumeKeyPrefix}${volume}`, what: 'volume blueprint' })
+  return blueprint
 }
 
 const assertDeploymentKeys = ({ resources }: Blueprint, { id }: DeploymentRecord): void => assertKeys({ resources, prefix: deploymentKeyPrefix(id), what: 'deployment blueprint' })

@@ -55,9 +55,9 @@ async function specOf(context: LifecycleContext, app: AppIdentity, wanted?: stri
   const { commands } = desiredDeployment({ provider, deployment, configuration, databasePassword })
   const outputs: Outputs = new Map(state.resources.filter(({ status }) => status === 'ready').map(({ key, outputs }) => [key, outputs]))
   try {
-    const { env, appOutputs } = await resolveValue<Pick<OneOffSpec, 'env' | 'appOutputs'>>({ env: commands.env, appOutputs: commands.appOutputs }, outputs, secrets)
+    const resolved = await resolveValue<Pick<OneOffSpec, 'env' | 'appOutputs' | 'volumes'>>({ env: commands.env, appOutputs: commands.appOutputs, ...(commands.volumes ? { volumes: commands.volumes } : {}) }, outputs, secrets)
     await refuseGone(context, { deployment, builder: ledger.builds.find(({ id }) => id === deployment.build)?.builder })
-    return { compute, spec: { ...commands, env, appOutputs } }
+    return { compute, spec: { ...commands, ...resolved } }
   } catch (error) {
     // What the deployment refers to is not there: it was destroyed, or its first deployment failed.
     throw (error as PilotError).code === 'INTERNAL' ? neverDeployed(app) : error

@@ -95,6 +95,8 @@ export interface RunSpec {
   readonly cron?: Readonly<Record<string, CronJob>>
   /** A database of its own, or that of another app of the project and environment. */
   readonly database?: { readonly own: true } | { readonly from: string }
+  /** Folders that outlive deployments, by name. */
+  readonly volumes?: Readonly<Record<string, VolumeUse>>
   /** Other apps of the project. */
   readonly uses: readonly string[]
   readonly domains: readonly string[]
@@ -121,6 +123,14 @@ export type OverlapPolicy = 'skip' | 'allow' | 'replace'
 
 /** What becomes of times that passed while nobody looked: nothing, or one run for all of them. */
 export type MissedPolicy = 'skip' | 'once'
+
+/** What a version does with a volume. The name is the volume's identity: another path finds the same data. */
+export interface VolumeUse {
+  /** Absent: the target chooses one; `VOLUME_DATA` says where `data` is. */
+  readonly path?: string
+  /** Several instances and two versions may have it at once. Otherwise a release stops the old version before the new one starts. */
+  readonly shared?: true
+}
 
 /** Points public traffic at deployments. A rollback is a new release of an older deployment. */
 export interface ReleaseRecord {

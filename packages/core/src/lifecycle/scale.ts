@@ -8,6 +8,7 @@ import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { refuseWithoutArtifact } from './release.ts'
 import { runWithScale } from './scale-carried.ts'
 import { appTitle } from './scope.ts'
+import { refuseSeveralWriters } from './single-writer.ts'
 import { makeLive } from './stage.ts'
 import { releaseOfLive, withRelease } from './with-release.ts'
 
@@ -22,6 +23,7 @@ export const scale = (context: LifecycleContext, { app, counts }: ScaleInput): P
     refuseBadCounts(current, counts)
     const { artifact, build, source, configuration, target } = current
     const run = runWithScale(current, { ...current.run.scale, ...counts })
+    refuseSeveralWriters({ ...current, run })
     const deployment = await writeDeployment(session, { build: { id: build, artifact, source }, configuration, run, target, force: false })
     const unchanged = await releaseOfLive(session, deployment)
     if (unchanged) return unchanged

@@ -33,6 +33,12 @@ export const appTitle = ({ project, app, environment }: AppIdentity): string =>
 /** `mailer` → `MAILER_URL`, `auth-api` → `AUTH_API_URL`. */
 export const linkVariable = (app: string): string => `${app.toUpperCase().replaceAll('-', '_')}_URL`
 
+/** `data` → `VOLUME_DATA`. */
+export const volumeVariable = (volume: string): string => `VOLUME_${volume.toUpperCase().replaceAll('-', '_')}`
+
+/** The key of a volume; its name is the rest. */
+export const volumeKeyPrefix = 'volume/'
+
 /** The keys of every deployment's resources begin with this. */
 export const deploymentsKeyPrefix = 'deployment/'
 

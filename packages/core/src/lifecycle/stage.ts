@@ -1,17 +1,18 @@
-import { randomBytes } from 'node:crypto'
 import { isPilotError, PilotError, toPilotError } from '../errors/pilot-error.ts'
-import type { SecretRef } from '../provider/value.ts'
 import { removeOldArtifacts } from './artifacts.ts'
 import { canaryOf } from './canary-state.ts'
+import { desire } from './desire.ts'
 import { forgetOldRecords } from './history.ts'
-import { desiredDeployment, mergeGraphs, recordedData, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
+import { mergeGraphs, recordedData, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, urlsOf, type trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
 import { isPrepared, runReleaseCommand, startWorkers, stopWorkers } from './processes.ts'
 import { nextNumber } from './ledger.ts'
-import type { ConfigurationRecord, DeploymentRecord, ReleaseRecord } from './records.ts'
-import { appTitle, databasePasswordName, deploymentKeyPrefix, workersKeyPrefix } from './scope.ts'
+import type { DeploymentRecord, ReleaseRecord } from './records.ts'
+import { deploymentKeyPrefix, workersKeyPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
+import { bringBack, endOtherWriters, otherWriters, refuseVolumes } from './single-writer.ts'
+import { tellUnusedVolumes } from './volumes.ts'
 
 /**
  * The steps that deploy, release, rollback and all the others are made of. While a deployment is staged nothing that runs is
@@ -92,14 +93,34 @@ export async function settleRelease(session: AppSession, { deployment, desired, 
 /** Stage, switch, settle, tidy up: what makes a deployment record the live one. */
 export async function makeLive(session: AppSession, { deployment, kind, staged, aborted }: { deployment: DeploymentRecord; kind: ReleaseRecord['kind']; staged?: DesiredDeployment; aborted?: NonNullable<ReleaseRecord['aborted']> }): Promise<ReleaseRecord> {
   const { context, app } = session
-  const previous = liveDeployments(await session.state())
-  const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment, { kind }) })))
-  const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind, ...(aborted ? { aborted } : {}) }) }))
+  refuseVolumes(session, deployment, await session.state())
+  const live = liveDeployments(await session.state())
+  const stageAndSwitch = async () => {
+    const ended = await giveWay(session, deployment)
+    const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment, { kind }) })))
+    const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind, ...(aborted ? { aborted } : {}) }) }))
+    return { desired, release, previous: live.filter((id) => !ended.includes(id)) }
+  }
+  const { desired, release, previous } = await stageAndSwitch().catch(async (error: unknown) => {
+    await bringBack(session, { failed: deployment, drainTimeoutMs })
+    throw error
+  })
   announce(session, { deployment, release, changed: true, urls: urlsOf(await session.state(), deployment) })
+  await tellUnusedVolumes(session, deployment)
   // What is old enough to go is neither the new release's nor the one's that is being stopped.
   const tidying = removeOldArtifacts(session).then(() => forgetOldRecords(session))
   await settleRelease(session, { deployment, desired, previous }).finally(() => tidying)
   return release
+}
+
+/** Ends what would write to a volume beside the deployment; nothing does when no volume of it has one writer only. */
+async function giveWay(session: AppSession, deployment: DeploymentRecord): Promise<readonly string[]> {
+  const others = await otherWriters(session, deployment)
+  if (others.length === 0) return []
+  return runPhase(session.context, { app: session.app, phase: 'drain', detail: 'a volume takes one writer at a time' }, async () => {
+    await endOtherWriters(session, { others, drainTimeoutMs })
+    return { result: others }
+  })
 }
 
 /** When a worker or the switch fails before traffic has moved, what was staged goes: its workers would share the work with the old ones. */
@@ -119,17 +140,11 @@ async function releaseStaged(session: AppSession, change: Switch): Promise<Relea
 
 /** What is live already stays so, without a new release: what drifted is mended, and what the release does not need goes. */
 export async function keepLive(session: AppSession, { deployment, desired }: { deployment: DeploymentRecord; desired: DesiredDeployment }): Promise<ReleaseRecord | undefined> {
+  await giveWay(session, deployment)
   await settleRelease(session, { deployment, desired, previous: [deployment.id] })
   const release = (await session.ledger()).releases.at(-1)
   if (release) announce(session, { deployment, release, changed: false, urls: urlsOf(await session.state(), deployment) })
   return release
-}
-
-/** The graph of a deployment from its records, as it was deployed or as it is about to be. */
-export async function desire(session: AppSession, deployment: DeploymentRecord): Promise<DesiredDeployment> {
-  const configuration = await configurationOf(session, deployment)
-  const databasePassword = deployment.run.database ? await ensureDatabasePassword(session) : undefined
-  return desiredDeployment({ provider: session.context.provider, deployment, configuration, databasePassword })
 }
 
 export function announce({ context, app }: AppSession, { deployment, release, changed, urls, share }: { deployment: DeploymentRecord; release: ReleaseRecord; changed: boolean; urls: ReturnType<typeof trafficUrls>; /** Of a canary. */ share?: { readonly percent: number; readonly stable: string } }): void {
@@ -160,17 +175,3 @@ async function unstage(session: AppSession, prefix: string): Promise<void> {
   const engine = session.engine.withSignal(session.lease.signal)
   await engine.apply(recordedGraph(await session.state()).filter(({ key }) => !key.startsWith(prefix)), { allowReplace: true })
 }
-
-/** Throws STATE_CORRUPT: without its record the deployment would run without its values and secrets. */
-async function configurationOf({ ledger, app, scope }: AppSession, { configuration: wanted, number }: DeploymentRecord): Promise<ConfigurationRecord> {
-  const found = (await ledger()).configurations.find(({ version }) => version === wanted)
-  if (found) return found
-  throw new PilotError('STATE_CORRUPT', `The configuration ${wanted} of ${appTitle(app)} is missing, and v${number} runs with it`, {
-    reason: `The record of it is no longer in the store of ${scope.name}.`,
-    suggestion: 'Restore the home from a backup, or deploy from source with `up`, which writes a new configuration; look at `env list` before.',
-    details: { scope: scope.name, configuration: wanted },
-  })
-}
-
-const ensureDatabasePassword = ({ context, app }: AppSession): Promise<SecretRef> =>
-  context.secrets.ensure(databasePasswordName(app), () => randomBytes(24).toString('base64url'))

@@ -3,7 +3,7 @@ import { buildIn } from './build.ts'
 import { stableFor, stepCanary } from './canary.ts'
 import { canaryPlan, planOf } from './canary-plan.ts'
 import { canaryOf } from './canary-state.ts'
-import { deployIn, refuseMissingSecrets } from './deploy.ts'
+import { deployIn, refuseMissingSecrets, tellWaiting } from './deploy.ts'
 import { liveDeployment, urlsOf } from './live.ts'
 import type { UpInput, UpResult } from './phases.ts'
 import { push } from './push.ts'
@@ -19,9 +19,10 @@ export const up = async (context: LifecycleContext, { app, source, release: want
     const built = await buildIn(session, { app, source })
     const pushed = await push(context, { app: app.app, build: built })
     const stable = canary && wantsRelease ? liveDeployment(await session.state(), await session.ledger()) : undefined
-    const { deployment, desired, live } = await deployIn(session, { app, build: pushed, force }, async (next) => {
+    const deployed = await deployIn(session, { app, build: pushed, force }, async (next) => {
       if (stable && stable.id !== next.id) stableFor(next, stable)
     })
+    const { deployment, desired, live, waits } = wantsRelease ? deployed : tellWaiting(session, deployed)
     const result = { build: pushed, deployment }
     if (!wantsRelease) return { ...result, changed: !live }
 
@@ -33,7 +34,7 @@ export const up = async (context: LifecycleContext, { app, source, release: want
       return { ...result, changed: false, ...(release ? { release } : {}), ...urlsOf(await session.state(), deployment) }
     }
     if (canary && !stable) context.emit({ type: 'notice', app: app.app.app, level: 'info', text: 'No other version has the traffic: this one gets all of it.' })
-    const release = canary && stable ? await stepCanary(session, { deployment, stable, canary, staged: desired }) : await makeLive(session, { deployment, kind: 'release', staged: desired })
+    const release = canary && stable ? await stepCanary(session, { deployment, stable, canary, staged: desired }) : await makeLive(session, { deployment, kind: 'release', ...(waits ? {} : { staged: desired }) })
     return { ...result, changed: true, release, ...urlsOf(await session.state(), deployment) }
   })
 }

@@ -2,11 +2,12 @@ import type { AppIdentity } from '../provider/app-identity.ts'
 import type { AppAction } from './actions.ts'
 import type { LifecycleContext } from './context.ts'
 import { isOfShares } from './canary-state.ts'
+import { desire } from './desire.ts'
 import { liveDeployments, shares } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { withApp, type AppSession, type UnwrittenRelease } from './session.ts'
-import { desire, keepLive } from './stage.ts'
+import { keepLive } from './stage.ts'
 
 /** An action that ends in one release, however often it is attempted. */
 export const withRelease = (context: LifecycleContext, { app, action, unwritten }: { app: AppIdentity; action: AppAction; unwritten?: UnwrittenRelease }, work: (session: AppSession) => Promise<ReleaseRecord>): Promise<ReleaseRecord> =>

@@ -1,4 +1,4 @@
-import { linkVariable } from '../lifecycle/scope.ts'
+import { linkVariable, volumeVariable } from '../lifecycle/scope.ts'
 import type { Problem } from './problem.ts'
 import type { Manifest, ManifestApp, ManifestOverride } from './schema.ts'
 import { isTimeZone, scheduleProblem } from '../schedule/cron-expression.ts'
@@ -67,7 +67,7 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   const merged = { ...base, ...app }
   if (app.processes && Object.hasOwn(app.processes, 'web')) add([...path, 'processes', 'web'], `${show([...path, 'processes', 'web'])} is the app itself: write it as \`command\``, 'key')
   for (const [job, { schedule, timeZone }] of Object.entries(app.cron ?? {})) checkSchedule({ schedule, timeZone, path: [...path, 'cron', job], add })
-  for (const key of ['processes', 'release', 'cron'] as const) {
+  for (const key of ['processes', 'release', 'cron', 'volumes'] as const) {
     if (app[key] !== undefined && merged.static !== undefined) add([...path, key], `${show([...path, key])} is of no use to a site, of which nothing runs: remove it or \`static\``, 'key')
   }
   if ('image' in merged && merged.image !== undefined) {
@@ -77,6 +77,7 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   if (typeof merged.scale === 'object' && merged.scale.max !== undefined && merged.scale.max < (merged.scale.min ?? 1) && app.scale !== undefined) {
     add([...path, 'scale', 'max'], `${show([...path, 'scale', 'max'])} is ${merged.scale.max}, less than min (${merged.scale.min ?? 1})`)
   }
+  checkVolumes({ app, merged: { ...merged, volumes: { ...base?.volumes, ...app.volumes } }, path, add })
   const ofPilot = platformVariables(merged)
   for (const [variable, owner] of ofPilot) {
     if (app.env && Object.hasOwn(app.env, variable)) add([...path, 'env', variable], `${show([...path, 'env', variable])} is set by Pilot because of \`${owner}\`: remove one of them`, 'key')
@@ -101,12 +102,27 @@ function checkSchedule({ schedule, timeZone, path, add }: { readonly schedule: s
   }
 }
 
+function checkVolumes({ app, merged, path, add }: Pick<AppCheck, 'app' | 'path' | 'add'> & { readonly merged: ManifestApp | ManifestOverride }): void {
+  const volumes = Object.entries(merged.volumes ?? {}).map(([name, use]) => ({ name, ...(typeof use === 'string' ? { path: use, shared: false } : use) }))
+  for (const { name, path: one } of volumes) {
+    const other = volumes.find((each) => each.name !== name && each.path !== undefined && one !== undefined && `${one}/`.startsWith(`${each.path}/`))
+    const at = [...path, 'volumes', name]
+    if (other && app.volumes && Object.hasOwn(app.volumes, name)) add(at, `${show(at)} is ${JSON.stringify(one)}, which lies in the volume ${other.name}: write another path`)
+  }
+  const alone = volumes.find(({ shared }) => !shared)
+  const count = typeof merged.scale === 'number' ? merged.scale : merged.scale?.min
+  if (alone === undefined || count === undefined || count <= 1 || (app.scale === undefined && app.volumes === undefined)) return
+  const at = [...path, app.scale === undefined ? 'volumes' : 'scale']
+  add(at, `${show(at)}: ${count} instances would write to the volume ${alone.name} at once: write 1, or \`shared: true\` at the volume if they may`)
+}
+
 /** Variables that Pilot sets, and the key that makes it so. */
 function platformVariables(app: ManifestApp | ManifestOverride): [variable: string, owner: string][] {
   return [
     ['PORT', 'port'],
     ...(app.database === undefined ? [] : [['DATABASE_URL', 'database'] as [string, string]]),
     ...(app.uses ?? []).map((other): [string, string] => [linkVariable(other), `uses: [${other}]`]),
+    ...Object.keys(app.volumes ?? {}).map((volume): [string, string] => [volumeVariable(volume), `volumes: { ${volume} }`]),
   ]
 }
 

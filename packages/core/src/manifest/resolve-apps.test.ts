@@ -127,7 +127,6 @@ describe('keys that no platform applies yet', () => {
     const later = project('apps:\n  web:\n    cron: { report: { schedule: "@daily", run: report } } # applied\n    scale: { max: 3 }\n    volumes: { data: /data }\n    environments: { preview: { hooks: { after-release: x } } }\n  api: { source: { git: https://x } }')
     expect(unappliedKeys({ project: later, environment: 'production' })).toEqual([
       { app: 'web', key: 'scale.max', line: 5, column: 14 },
-      { app: 'web', key: 'volumes', line: 6, column: 5 },
       { app: 'api', key: 'source.git', line: 8, column: 20 },
     ])
     expect(unappliedKeys({ project: later, environment: 'preview', only: ['web'], keys: ['hooks'] })).toEqual([{ app: 'web', key: 'hooks', line: 7, column: 32 }])

@@ -75,6 +75,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...(app.release === undefined ? {} : { release: commandWords(app.release) }),
     ...(app.cron === undefined ? {} : { cron: Object.fromEntries(Object.entries(app.cron).map(([job, written]) => [job, cronJob(written)])) }),
     ...(app.database === undefined ? {} : { database: typeof app.database === 'object' ? { from: app.database.from } : { own: true as const } }),
+    ...volumesOf(app),
     uses: app.uses ?? [],
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
     secrets: app.secrets ?? [],
@@ -104,6 +105,15 @@ function siteOf({ static: site }: Pick<ManifestApp, 'static'>): Pick<AppDefiniti
   if (site === undefined) return {}
   const { output, command, spa } = site
   return { static: { ...(output === undefined ? {} : { output }), ...(command === undefined ? {} : { command }) }, ...(spa ? { spa } : {}) }
+}
+
+function volumesOf({ volumes }: Pick<ManifestApp, 'volumes'>): Pick<AppDefinition, 'volumes'> {
+  if (volumes === undefined || Object.keys(volumes).length === 0) return {}
+  const uses = Object.entries(volumes).map(([volume, use]) => {
+    const { path, shared } = typeof use === 'string' ? { path: use, shared: false } : use
+    return [volume, { ...(path === undefined ? {} : { path }), ...(shared ? { shared: true as const } : {}) }] as const
+  })
+  return { volumes: Object.fromEntries(uses) }
 }
 
 function healthOf(health: ManifestApp['health']): HealthCheck {

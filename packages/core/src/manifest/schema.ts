@@ -23,6 +23,10 @@ const relative = z
   .string(write('a path inside the source'))
   .min(1, write('a path inside the source'))
   .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))/, write('a path inside the source, without a leading / and without ..'))
+const volumePath = z
+  .string(write('an absolute path such as /var/lib/app'))
+  .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[^/\s:,]+)+$/, write('an absolute path such as /var/lib/app'))
+  .regex(/^(?!\/(?:proc|sys|dev|etc)(?:\/|$))/, write('a path outside of /proc, /sys, /dev and /etc'))
 const duration = z.string(write('a duration such as 500ms, 30s or 2m')).regex(durationRule, write('a duration such as 500ms, 30s or 2m'))
 const schedule = z.string(write('five cron fields such as "0 6 * * *", or @daily')).min(1, write('five cron fields such as "0 6 * * *", or @daily')).describe('Five cron fields (minute, hour, day of the month, month, day of the week), or @hourly, @daily, @weekly, @monthly, @yearly.')
 const timeZone = z.string(write('a time zone such as Europe/Berlin')).describe('The time zone whose clock the schedule means, such as Europe/Berlin. Default: UTC.')
@@ -123,9 +127,9 @@ const shape = {
     .describe('Commands that run on a schedule, by name: same build, environment and limits, from what is live.'),
   database: database.optional(),
   volumes: z
-    .record(name, z.string(write('an absolute path such as /var/lib/app')).regex(/^\/[^/\s]/, write('an absolute path such as /var/lib/app')), write('paths by name, such as { data: /var/lib/app }'))
+    .record(name, z.union([volumePath, z.strictObject({ path: volumePath.optional().describe('Where containers find it. Default: /volumes/ and its name.'), shared: z.boolean(write('true or false')).optional().describe('Whether several instances, and two versions during a release, may write to it at once. Default: false.') }, write('{ path: /var/lib/app, shared: true }'))], write('a path such as /var/lib/app, or { path, shared }')), write('paths by name, such as { data: /var/lib/app }'))
     .optional()
-    .describe('Folders that outlive deployments, by name.'),
+    .describe('Folders that outlive deployments, by name. The app finds `data` in $VOLUME_DATA, a container at its path too. One version at a time has it, in one instance: a release stops the old one first, unless it is `shared`.'),
   uses: z.array(name, write('a list of apps of this project, such as [mailer]')).optional().describe('Apps of this project that this one calls: opens the path and gives MAILER_URL for `mailer`. Nothing else is reachable.'),
   env: values('values by name, such as { LOG_LEVEL: info }').optional().describe('Variables of the app. `env set` overrides them. Never secrets.'),
   secrets: z.array(variable, write('a list of names such as [JWT_KEY]')).optional().describe('Names of variables whose values come from `secret set`. `up` names those without a value.'),

@@ -43,6 +43,14 @@ export interface Compute {
   endAbandonedRuns?(call: { readonly signal: AbortSignal }): Promise<void>
   /** As `run`, inside a running instance, as far as the target can: when the signal fires, the command ends, and the instance runs on. */
   exec?(call: ExecCall): Promise<{ readonly exitCode: number }>
+  /**
+   * A folder that outlives deployments. The resource that is the data has the key `volume/<name>` and a kind that is protected; nothing
+   * about it changes when the path does. Outputs: `path`, where the app finds it, and whatever `deployment`, `worker`, `task` and `run`
+   * need to give it to the app: they get these outputs as `volumes`. Throws USAGE for a path that this target cannot give.
+   */
+  volume?(spec: VolumeSpec): Blueprint
+  /** How much lies in each volume, in bytes, by name; what cannot be told soon is left out. */
+  volumeSizes?(call: { readonly app: AppIdentity; readonly signal: AbortSignal }): Promise<Readonly<Record<string, number>>>
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
   link?(spec: LinkSpec): Blueprint
   /** Waits until deployments without traffic have no open requests, at most `timeoutMs`; returns what was still open. */
@@ -77,6 +85,20 @@ export interface DeploymentSpec {
   readonly instances: number
   /** Of a site: what is not there is index.html, since the app routes in the browser. */
   readonly spa?: boolean
+  readonly volumes?: Volumes
+  /** Outputs of the app's own blueprint. */
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+/** Outputs of the blueprints of volumes, by name. */
+export type Volumes = Readonly<Record<string, Readonly<Record<string, Input<unknown>>>>>
+
+export interface VolumeSpec {
+  readonly app: AppIdentity
+  /** Unique in the app, [a-z0-9-]: the identity of what lies in it. */
+  readonly volume: string
+  /** Where the app wants to find it, absolute; absent: the target chooses. */
+  readonly path?: string
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
 }
@@ -92,13 +114,15 @@ export interface CommandSpec {
   readonly memoryBytes: number
   /** In cores. */
   readonly cpu: number
+  readonly volumes?: Volumes
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
 }
 
 /** The same with references and secrets opened: never stored, never logged. */
-export interface OneOffSpec extends Omit<CommandSpec, 'command' | 'env' | 'appOutputs'> {
+export interface OneOffSpec extends Omit<CommandSpec, 'command' | 'env' | 'appOutputs' | 'volumes'> {
   readonly env: Readonly<Record<string, string>>
+  readonly volumes?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly appOutputs: Readonly<Record<string, unknown>>
 }
 
@@ -139,6 +163,8 @@ export interface TrafficSpec {
   readonly hostLabel: string
   /** Shares in percent, summing up to 100; empty: the app is stopped and the edge says so. */
   readonly weights: readonly { readonly deployment: string; readonly percent: number; readonly outputs: Readonly<Record<string, Input<unknown>>> }[]
+  /** Nothing of the deployments with weight runs for a moment: requests wait, or are answered with 503 and Retry-After. */
+  readonly paused?: boolean
   readonly domains: readonly string[]
   /** The app answers a part of a host that apps of its project share, below this path, which it gets whole. Its domains are shared the same way. */
   readonly shared?: { readonly hostLabel: string; readonly path: string }

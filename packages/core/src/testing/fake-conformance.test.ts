@@ -28,6 +28,7 @@ defineProviderConformance(
     },
     samples: [
       { kind: 'fake/network', graph: () => [network] },
+      { kind: 'fake/volume', graph: () => [{ key: 'volume/data', kind: 'fake/volume', inputs: {} }] },
       { kind: 'fake/server', graph: () => [network, server], change: () => ({ size: 2 }) },
       { kind: 'fake/database', graph: ({ secret }) => [network, { key: 'database', kind: 'fake/database', inputs: { network: ref('network').output('id'), password: secret } }], change: () => ({ sizeGb: 20 }) },
       { kind: 'fake/rule', graph: ({ unique }) => [network, server, { key: 'rule', kind: 'fake/rule', inputs: { slot: unique, target: ref('server').output('id') } }], change: () => ({ weight: 10 }) },

@@ -96,6 +96,29 @@ test('an unknown host is 404, a stopped app 503, an app that refuses 502, each s
   expect(await get('refusing.acme.localhost', { headers: { accept: 'text/html' } })).toMatchObject({ status: 502, headers: { 'pilot-edge': 'ECONNREFUSED', 'content-type': expect.stringContaining('html') } })
 })
 
+test('requests to a paused app wait for what comes next, with their bodies, and one that leaves harms nobody', async () => {
+  const next = await app((request, response) => request.pipe(response))
+  await putRoute(home, routeTo('paused', [], { paused: true }))
+  let answered = 0
+  const waiting = ['GET', 'POST', 'POST'].map((method) => get('paused.acme.localhost', { method, ...(method === 'POST' ? { body: randomBytes(300_000) } : {}) }).finally(() => answered++))
+  const left = httpRequest({ host: '127.0.0.1', port, agent: false, headers: { host: 'paused.acme.localhost' } }).on('error', () => {})
+  left.end()
+  await putRoute(home, routeTo('another', next.port))
+  expect((await get('another.acme.localhost')).status).toBe(200)
+  left.destroy()
+  expect(answered).toBe(0)
+  await putRoute(home, routeTo('paused', next.port))
+  expect((await Promise.all(waiting)).map(({ status, body }) => [status, body.length])).toEqual([[200, 0], [200, 300_000], [200, 300_000]])
+})
+
+test('a paused app that goes is answered for', async () => {
+  await putRoute(home, routeTo('going', [], { paused: true }))
+  const waiting = get('going.acme.localhost')
+  await sleep(50)
+  await removeRoute(home, 'going')
+  expect((await waiting).status).toBeOneOf([404, 503])
+})
+
 test('a host belongs to one app: another one is refused it, and the first keeps it', async () => {
   const { port: own } = await app((_, response) => response.end('mine'))
   await putRoute(home, routeTo('owner', own, { hosts: ['www.acme.dev'] }))

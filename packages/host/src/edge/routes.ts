@@ -18,6 +18,8 @@ export interface Route {
   /** Shares in percent; empty, or `stopped`: the edge answers 503 and says so. */
   readonly weights: readonly RouteWeight[]
   readonly stopped?: boolean
+  /** Nothing runs for a moment (a volume is handed over): requests wait a while. */
+  readonly paused?: boolean
 }
 
 /** A part of a host. The app gets the path whole. */

@@ -4,6 +4,7 @@ import type { Certificates } from './certificates.ts'
 import { clientAddress } from './headers.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPage } from './pages.ts'
+import { waitWhilePaused } from './paused.ts'
 import { proxyRequest } from './proxy.ts'
 import type { ActiveRoute, Table } from './table.ts'
 import { proxyUpgrade, refuseUpgrade } from './upgrade.ts'
@@ -59,7 +60,9 @@ export function createEdgeServer({ table, metrics, routing, isLeaving, secure, a
       return answerPage(response, { status: 404, title: 'No such app', text: `No app of this Pilot home answers to ${place.host}${table.isShared(place.host) ? ' at this path' : ''}.` })
     }
     if (!request.complete) limitPauses(request)
-    proxyRequest({ request, response, host: place.authority, path: place.path, active })
+    const go = (next: ActiveRoute): void => proxyRequest({ request, response, host: place.authority, path: place.path, active: next })
+    if (active.route.paused === true) return void waitWhilePaused({ response, find: () => find(place), changed: () => table.changed(), go })
+    go(active)
   })
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

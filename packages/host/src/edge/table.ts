@@ -40,6 +40,8 @@ export interface Table {
   links(): ReadonlyMap<string, Stored<Link>>
   routes(): Iterable<ActiveRoute>
   apply(config: EdgeConfig): void
+  /** Resolves with the next configuration. */
+  changed(): Promise<void>
   close(): Promise<void>
 }
 
@@ -49,6 +51,7 @@ export function createTable(metrics: Metrics): Table {
   /** Of hosts that are shared, longest path first. */
   let mounts = new Map<string, { readonly path: string; readonly active: ActiveRoute }[]>()
   let links: ReadonlyMap<string, Stored<Link>> = new Map()
+  let change = Promise.withResolvers<void>()
 
   function apply(config: EdgeConfig): void {
     const kept = new Map<string, Stored<Link>>(config.links)
@@ -74,6 +77,8 @@ export function createTable(metrics: Metrics): Table {
       const active = next.get(route)
       return active !== undefined && (deployment === undefined || active.targets.some((target) => target.deployment === deployment))
     })
+    change.resolve()
+    change = Promise.withResolvers<void>()
   }
 
   return {
@@ -88,6 +93,7 @@ export function createTable(metrics: Metrics): Table {
     links: () => links,
     routes: () => routes.values(),
     apply,
+    changed: () => change.promise,
     async close() {
       await Promise.all([...routes.values()].flatMap(upstreamsOf).map((upstream) => upstream.pool.close().catch(() => {})))
     },

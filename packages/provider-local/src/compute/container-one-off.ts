@@ -8,6 +8,7 @@ import { engineError, engineText, isAbsent, orAbsent } from '../engine/errors.ts
 import { createDemultiplexer } from '../engine/log-stream.ts'
 import { descendants } from '../health/listening.ts'
 import { envList, hostConfig, imageGone } from '../kinds/container-parts.ts'
+import { assertVolumes, giveVolumes } from '../kinds/container-volumes.ts'
 import { labels, platformFilter } from '../ownership.ts'
 import { containersOf, instanceName, type OfPlatform } from './container-status.ts'
 
@@ -19,12 +20,14 @@ const notFound = 127
 /** A container of its own in the app's network, which the engine removes when it ends. */
 export const containerRun =
   ({ engine, platformId }: OfPlatform): NonNullable<Compute['run']> =>
-  async ({ app, artifact, command, env, memoryBytes, cpu, appOutputs, output, signal }: RunCall) => {
+  async ({ app, artifact, command, env, memoryBytes, cpu, volumes, appOutputs, output, signal }: RunCall) => {
     const client = await engine()
     await removeAbandoned(client, platformId)
     signal.throwIfAborted()
     const { network, extraHosts } = appOutputs as { network: string; extraHosts: string[] }
-    const settings = { app, image: artifact.digest, network, extraHosts, memoryBytes, cpu }
+    const mounted = Object.values(volumes ?? {}) as { source: string; path: string }[]
+    const settings = { app, image: artifact.digest, network, extraHosts, memoryBytes, cpu, volumes: mounted }
+    await assertVolumes(client, mounted)
     const container = await client.docker
       .createContainer({
         name: `pilot-run-${app.app.slice(0, 20)}-${randomBytes(6).toString('hex')}`,
@@ -41,6 +44,7 @@ export const containerRun =
       })
     const stop = (): void => void container.stop({ t: graceSeconds }).catch(() => {})
     try {
+      await giveVolumes(client, { id: container.id, volumes: mounted })
       const stream = await container.attach({ stream: true, stdout: true, stderr: true })
       const ended = container.wait({ condition: 'next-exit' }) as Promise<{ StatusCode: number }>
       ended.catch(() => {})

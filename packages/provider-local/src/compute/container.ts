@@ -1,4 +1,4 @@
-import { ref, type CommandSpec, type Compute, type DeploymentSpec, type Input, type LinkSpec } from '@pilot/core'
+import { ref, type CommandSpec, type Compute, type DeploymentSpec, type Input, type LinkSpec, type Volumes } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import type { Engine } from '../engine/engine.ts'
 import { routeId } from '../ownership.ts'
@@ -7,6 +7,7 @@ import { containerExec, containerRun, removeAbandoned } from './container-one-of
 import { containerStatus } from './container-status.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
+import { containerVolumeSizes } from './volume-sizes.ts'
 import { createDrain, trafficBlueprint, type Https } from './traffic.ts'
 
 /** Where the manifest and the image say nothing. */
@@ -40,6 +41,12 @@ export function containerCompute({ engine, home, platformId, https }: { engine: 
     }),
     task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/docker-task', inputs: { ...commandInputs(spec), task: spec.task } }], outputs: {} }),
 
+    volume({ app, volume, path = `/volumes/${volume}` }) {
+      const key = keys.volume(volume)
+      return { resources: [{ key, kind: 'local/docker-volume', inputs: { project: app.project, app: app.app } }], outputs: { source: ref(key).output('name'), path } }
+    },
+    volumeSizes: containerVolumeSizes({ engine, platformId }),
+
     traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 
     link({ to, appOutputs }: LinkSpec) {
@@ -65,7 +72,7 @@ export function linkAddresses({ listenHost, callHost, allowFrom }: LinkSpec['app
   return { listenHost, callHost, allowFrom } as { listenHost: Input<string>; callHost: Input<string>; allowFrom: Input<string[]> }
 }
 
-function containerInputs({ app, deployment, artifact, command, env, port, memoryBytes, cpu, health, appOutputs }: DeploymentSpec) {
+function containerInputs({ app, deployment, artifact, command, env, port, memoryBytes, cpu, health, volumes, appOutputs }: DeploymentSpec) {
   const declared = artifact.ports ?? []
   return {
     app: { ...app },
@@ -78,12 +85,15 @@ function containerInputs({ app, deployment, artifact, command, env, port, memory
     port: port ?? (declared.length === 1 ? declared[0]! : defaultPort),
     memoryBytes,
     cpu,
+    ...mounts(volumes),
     health: { ...health },
     running: true,
   }
 }
 
-const commandInputs = ({ app, deployment, artifact, command, env, memoryBytes, cpu, appOutputs }: CommandSpec) => ({
+const mounts = (volumes: Volumes = {}) => (Object.keys(volumes).length === 0 ? {} : { volumes: Object.values(volumes).map(({ source, path }) => ({ source: source as Input<string>, path: path as string })) })
+
+const commandInputs = ({ app, deployment, artifact, command, env, memoryBytes, cpu, volumes, appOutputs }: CommandSpec) => ({
   app: { ...app },
   deployment,
   image: artifact.digest,
@@ -93,4 +103,5 @@ const commandInputs = ({ app, deployment, artifact, command, env, memoryBytes, c
   extraHosts: appOutputs['extraHosts'] as Input<string[]>,
   memoryBytes,
   cpu,
+  ...mounts(volumes),
 })

@@ -1,4 +1,4 @@
-import { taskKey, workersKeyPrefix } from '@pilot/core'
+import { taskKey, volumeKeyPrefix, workersKeyPrefix } from '@pilot/core'
 
 /** The keys of this provider's resources in an app's scope. States carry them: they are never renamed. */
 export const keys = {
@@ -12,6 +12,7 @@ export const keys = {
   process: (deployment: string, instance: number): string => `deployment/${deployment}/process-${instance}`,
   worker: (deployment: string, process: string, instance: number): string => `${workersKeyPrefix(deployment)}${process}/${instance}`,
   task: taskKey,
+  volume: (name: string): string => `${volumeKeyPrefix}${name}`,
   traffic: 'traffic',
   certificate: (domain: string): string => `certificate/${domain}`,
   edge: 'edge',

@@ -1,9 +1,10 @@
-import { PilotError, ref, type CommandSpec, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
+import { PilotError, ref, volumeVariable, type CommandSpec, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import { routeId } from '../ownership.ts'
 import { hasOwnUsers } from '../process/isolation.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
+import { processVolumeSizes } from './volume-sizes.ts'
 import { processLogs } from './process-logs.ts'
 import { processExec, processRun } from './process-one-off.ts'
 import { processStatus } from './process-status.ts'
@@ -36,6 +37,20 @@ export function processCompute({ home, platformId, https }: { home: Home; platfo
       outputs: {},
     }),
     task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/process-task', inputs: { ...programInputs(spec), task: spec.task } }], outputs: {} }),
+
+    /** Its own path is not one that a process can have: the file system is that of the machine. */
+    volume({ app, volume, path, appOutputs }) {
+      if (path !== undefined) {
+        throw new PilotError('USAGE', `${app.project}/${app.app} runs as a process, which has no ${path} of its own`, {
+          reason: 'A process sees the files of this machine. A volume is a folder of its own there.',
+          suggestion: `Write \`volumes: { ${volume}: {} }\`, and let the app use the folder that $${volumeVariable(volume)} names; containers find it there too. With a Dockerfile it has ${path}.`,
+        })
+      }
+      const key = keys.volume(volume)
+      const account = { uid: appOutputs['uid'] as Input<number>, gid: appOutputs['gid'] as Input<number> }
+      return { resources: [{ key, kind: 'local/process-volume', inputs: account }], outputs: { path: ref(key).output('folder') } }
+    },
+    volumeSizes: processVolumeSizes({ home, platformId }),
 
     traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 

@@ -15,7 +15,7 @@ export interface Https {
 }
 
 /** Containers, processes and sites release alike: the edge gets certificates for the domains, then the weights. */
-export function trafficBlueprint({ platformId, https }: { platformId: string; https: Https }, { app, hostLabel, weights, domains, shared }: TrafficSpec): Blueprint {
+export function trafficBlueprint({ platformId, https }: { platformId: string; https: Https }, { app, hostLabel, weights, paused = false, domains, shared }: TrafficSpec): Blueprint {
   const ownName = `${shared?.hostLabel ?? hostLabel}.localhost`
   const certificates = (domains.length > 0 || https.forAll ? [...new Set([...domains, ownName])] : []).map((domain) => {
     const issuer = domain === ownName ? { type: 'local' as const } : { ...https.issuer }
@@ -26,6 +26,7 @@ export function trafficBlueprint({ platformId, https }: { platformId: string; ht
     app: { ...app },
     hosts: [`${hostLabel}.localhost`, ...(shared ? [] : domains)],
     ...(shared ? { mounts: [`${shared.hostLabel}.localhost`, ...domains].map((host) => ({ host, path: shared.path })) } : {}),
+    paused,
     weights: weights.map(({ deployment, percent, outputs }) => ({ deployment, percent, upstreams: (outputs['upstreams'] ?? []) as Json })),
   }
   const route = ref(keys.traffic)

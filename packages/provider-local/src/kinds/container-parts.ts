@@ -9,6 +9,7 @@ import { engineError, engineText, isAbsent, isConflict, isUnchanged, orAbsent } 
 import { linesOf } from '../engine/log-stream.ts'
 import type { Exit } from '../health/judge.ts'
 import { labels, ownerLabels } from '../ownership.ts'
+import { mountsOf, type MountedVolumes } from './container-volumes.ts'
 
 /** What every container of an app has in common: that of the app itself, its workers, its release command, one-off commands. */
 export interface AppContainer {
@@ -18,6 +19,7 @@ export interface AppContainer {
   readonly extraHosts: readonly string[]
   readonly memoryBytes: number
   readonly cpu: number
+  readonly volumes?: MountedVolumes
 }
 
 /**
@@ -31,7 +33,7 @@ const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_S
 export const stopSeconds = 10
 const processLimit = 512
 
-export function hostConfig({ network, extraHosts, memoryBytes, cpu }: AppContainer, { cpus, hasInit }: Pick<Engine, 'cpus' | 'hasInit'>): NonNullable<ContainerCreateOptions['HostConfig']> {
+export function hostConfig({ network, extraHosts, memoryBytes, cpu, volumes }: AppContainer, { cpus, hasInit }: Pick<Engine, 'cpus' | 'hasInit'>): NonNullable<ContainerCreateOptions['HostConfig']> {
   return {
     NetworkMode: network,
     ExtraHosts: [...extraHosts],
@@ -43,6 +45,7 @@ export function hostConfig({ network, extraHosts, memoryBytes, cpu }: AppContain
     MemorySwap: memoryBytes,
     NanoCpus: Math.round(Math.min(cpu, cpus) * 1e9),
     PidsLimit: processLimit,
+    ...mountsOf(volumes),
     LogConfig: { Type: 'json-file', Config: { 'max-size': `${logLimits.bytes / 5}`, 'max-file': '5' } },
   }
 }

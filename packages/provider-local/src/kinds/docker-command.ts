@@ -9,6 +9,7 @@ import { engineError, isAbsent } from '../engine/errors.ts'
 import { steadyMs, taskEnded, workerEnded } from '../health/ended.ts'
 import { assertOurs, labels, ownerOfLabels, platformFilter } from '../ownership.ts'
 import { appLabels, envList, exitOf, hostConfig, imageGone, inspectContainer, lastLines, removeContainer, startContainer } from './container-parts.ts'
+import { assertVolumes, giveVolumes, mountedVolumes } from './container-volumes.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
 
 const shared = {
@@ -23,6 +24,7 @@ const shared = {
   extraHosts: z.array(z.string()).default([]),
   memoryBytes: z.number(),
   cpu: z.number(),
+  volumes: mountedVolumes,
 }
 const workerInputs = z.object({
   ...shared,
@@ -35,7 +37,7 @@ const taskInputs = z.object({ ...shared, task: z.string() })
 type WorkerInputs = z.output<typeof workerInputs>
 type TaskInputs = z.output<typeof taskInputs>
 
-const immutable = ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'memoryBytes', 'cpu'] as const
+const immutable = ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'memoryBytes', 'cpu', 'volumes'] as const
 const outputs = z.object({ container: z.string() })
 const common = { version: 1, outputs, identity: 'name', consistencyMs: 0, permissions: ['the Docker socket'], cost: freeOfCharge, exposure: () => [] } as const
 
@@ -122,6 +124,7 @@ async function createCommand(engine: () => Promise<Engine>, { name, owner, input
   const existing = await inspectContainer(client, name)
   if (existing) assertOurs({ found: ownerOfLabels(existing.Config.Labels), owner, title: `The container ${name}` })
   if (existing && (existing.State.Status !== 'created' || existing.State.Error)) return { id: existing.Id }
+  if (!existing) await assertVolumes(client, inputs.volumes)
   await checkpoint()
   const id =
     existing?.Id ??
@@ -139,6 +142,7 @@ async function createCommand(engine: () => Promise<Engine>, { name, owner, input
           throw isAbsent(error) ? imageGone(inputs, error) : engineError(error, `The container ${name}`)
         })
     ).id
+  await giveVolumes(client, { id, volumes: inputs.volumes })
   await startContainer(client, id)
   return { id }
 }

@@ -10,6 +10,7 @@ import { probe } from '../health/probe.ts'
 import { assertOurs, labels, ownerOfLabels, platformFilter } from '../ownership.ts'
 import { isCommandKey } from '../compute/keys.ts'
 import { appLabels, envList, exitOf, hostConfig, imageGone, inspectContainer, lastLines, removeContainer, startContainer } from './container-parts.ts'
+import { assertVolumes, giveVolumes, mountedVolumes } from './container-volumes.ts'
 import { appIdentity, freeOfCharge, healthCheck } from './shared.ts'
 
 const inputs = z.object({
@@ -27,6 +28,7 @@ const inputs = z.object({
   port: z.number(),
   memoryBytes: z.number(),
   cpu: z.number(),
+  volumes: mountedVolumes,
   health: healthCheck,
   /** So that a container that somebody stopped counts as drift, and is started again. */
   running: z.literal(true),
@@ -51,7 +53,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
     version: 1,
     inputs,
     outputs,
-    fields: { immutable: ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu'], writeOnly: ['env'], ignored: ['health'] },
+    fields: { immutable: ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu', 'volumes'], writeOnly: ['env'], ignored: ['health'] },
     identity: 'name',
     consistencyMs: 0,
     permissions: ['the Docker socket'],
@@ -66,10 +68,12 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
         assertOurs({ found: ownerOfLabels(existing.Config.Labels), owner, title: `The container ${name}` })
         if (existing.State.Status === 'created' && !existing.State.Error) {
           await checkpoint()
+          await giveVolumes(client, { id: existing.Id, volumes: inputs.volumes })
           await startContainer(client, existing.Id)
         }
         return { id: existing.Id }
       }
+      await assertVolumes(client, inputs.volumes)
       for (let attempt = 1; ; attempt++) {
         await checkpoint()
         const hostPort = await reservePort(home, portName(name))
@@ -78,6 +82,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
           if (isAbsent(error)) await releasePort(home, portName(name))
           throw isAbsent(error) ? imageGone(inputs, error) : engineError(error, `The container ${name}`)
         })
+        await giveVolumes(client, { id: container.id, volumes: inputs.volumes })
         if ((await startContainer(client, container.id)) !== 'port taken') return { id: container.id }
         // Another program took the port between the reservation and the start.
         await container.remove({ force: true, v: true })

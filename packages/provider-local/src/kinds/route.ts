@@ -15,6 +15,8 @@ const inputs = z.object({
   hosts: z.array(z.string()),
   /** Parts of hosts that it shares with other apps. */
   mounts: z.array(z.object({ host: z.string(), path: z.string() })).optional(),
+  /** Requests wait: nothing of the deployments runs for a moment. */
+  paused: z.boolean().default(false),
   weights: z.array(z.object({ deployment: z.string(), percent: z.number(), upstreams: z.array(z.union([z.object({ host: z.string(), port: z.number() }), z.object({ folder: z.string(), spa: z.boolean().optional() })])) })),
 })
 
@@ -32,8 +34,8 @@ type Inputs = z.output<typeof inputs>
 export function routeKind(home: Home): AnyKind {
   const path = (id: string): string => join(home.paths.routes, `${id}.json`)
 
-  const put = async ({ owner, inputs: { id, app, hosts, mounts, weights } }: Pick<CreateCall<Inputs> | UpdateCall<Inputs>, 'owner' | 'inputs'>): Promise<void> => {
-    const route: Route & Marked = { id, app, hosts, ...(mounts ? { mounts } : {}), weights, port: await reservePort(home, portName(id)), ...(weights.length === 0 ? { stopped: true } : {}), owner: markOf(owner) }
+  const put = async ({ owner, inputs: { id, app, hosts, mounts, paused, weights } }: Pick<CreateCall<Inputs> | UpdateCall<Inputs>, 'owner' | 'inputs'>): Promise<void> => {
+    const route: Route & Marked = { id, app, hosts, ...(mounts ? { mounts } : {}), ...(paused ? { paused } : {}), weights, port: await reservePort(home, portName(id)), ...(weights.length === 0 ? { stopped: true } : {}), owner: markOf(owner) }
     await putRoute(home, route)
   }
 
@@ -77,7 +79,7 @@ export function routeKind(home: Home): AnyKind {
       const route = await readRoute(home, id)
       if (!route) return undefined
       const weights = route.weights.map(({ deployment, percent, upstreams }) => ({ deployment, percent, upstreams: upstreams.flatMap((upstream) => ('socket' in upstream ? [] : [upstream])) }))
-      return { inputs: { id, app: route.app, hosts: [...route.hosts], ...(route.mounts ? { mounts: route.mounts.map((mount) => ({ ...mount })) } : {}), weights }, outputs: await outputsOf(route) }
+      return { inputs: { id, app: route.app, hosts: [...route.hosts], ...(route.mounts ? { mounts: route.mounts.map((mount) => ({ ...mount })) } : {}), paused: route.paused === true, weights }, outputs: await outputsOf(route) }
     },
     list: ({ platformId }) => listMarked({ folder: home.paths.routes, platformId, title: (id) => `route ${id}` }),
     async update(call) {

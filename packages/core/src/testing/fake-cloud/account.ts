@@ -206,6 +206,10 @@ export function createAccount(): Account {
     const holder = live.find((each) => (rules.unique === 'name' && each.name === request.name) || (rules.unique === 'slot' && each.slot === request.slot))
     if (holder !== undefined) return { status: 409, body: { code: 'AlreadyExists', message: `${holder.id} holds the ${rules.unique} ${holder[rules.unique!]}`, resource: shown(holder) } }
     const { type, name, token, slot, marks = {}, properties = {}, needs = [] } = request
+    for (const id of needs) {
+      const writer = resourceTypes[resources.get(id)!.type]?.singleWriter && [...resources.values()].find((each) => isThere(each) && each.needs.includes(id) && each.properties['deployment'] !== properties['deployment'])
+      if (writer) violations.push(`${type} of deployment ${String(properties['deployment'])} would write to ${id} beside ${writer.id}`)
+    }
     return { status: 200, body: shown(add({ type, marks, properties, needs, ...(name === undefined ? {} : { name }), ...(token === undefined ? {} : { token }), ...(slot === undefined ? {} : { slot }) })) }
   }
 

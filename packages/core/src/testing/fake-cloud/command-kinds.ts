@@ -12,6 +12,7 @@ const inputs = z.object({
   env: z.record(z.string(), z.string()),
   memoryBytes: z.number(),
   cpu: z.number(),
+  volumes: z.array(z.string()).optional(),
 })
 const outputs = z.object({ id: z.string() })
 
@@ -34,7 +35,7 @@ function commandKind(client: FakeClient, { noun, ended }: { noun: 'worker' | 'ta
     async create({ name, owner, inputs, signal, checkpoint, log }) {
       await checkpoint()
       if (noun === 'task') log(`running ${inputs.command.join(' ')}`)
-      return client.create({ type: noun, name, owner, properties: inputs, needs: [inputs.network], signal })
+      return client.create({ type: noun, name, owner, properties: inputs, needs: [inputs.network, ...(inputs.volumes ?? [])], signal })
     },
     async settle(call) {
       if (call.inputs.command[0]?.startsWith('fail') !== true) return settled(client, noun, call, ({ id }) => ({ id }))

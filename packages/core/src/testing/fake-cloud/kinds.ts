@@ -16,7 +16,7 @@ export interface FakeKindsOptions {
 /** One kind per way in which clouds tell two equal calls apart, and the two that apps are made of. */
 export function fakeKinds({ url, consistencyMs = 200 }: FakeKindsOptions): readonly AnyKind[] {
   const client = fakeClient(url)
-  return [network(client), server(client, consistencyMs), database(client), rule(client), deployment(client), traffic(client), ...commandKinds(client)]
+  return [network(client), server(client, consistencyMs), database(client), rule(client), volume(client), deployment(client), traffic(client), ...commandKinds(client)]
 }
 
 const priced = (monthly: number) => () => ({ monthly, currency: 'USD' as const, basis: 'price list of the fake cloud' })
@@ -153,6 +153,32 @@ const rule = (client: FakeClient) =>
 
 const ruleOutputs = ({ id, properties }: CloudResource) => ({ id, url: `https://${String(properties['slot'])}.fake.test` })
 
+/** Holds data, and takes one writer at a time. */
+const volume = (client: FakeClient) =>
+  defineKind({
+    kind: 'fake/volume',
+    version: 1,
+    inputs: z.object({}),
+    outputs: z.object({ id: z.string() }),
+    identity: 'name',
+    consistencyMs: 0,
+    protect: true,
+    async create({ name, owner, signal, checkpoint }) {
+      await checkpoint()
+      return client.create({ type: 'volume', name, owner, properties: {}, signal })
+    },
+    settle: (call) => settled(client, 'volume', call, ({ id }) => ({ id })),
+    async read({ id, signal }) {
+      const found = await client.get({ type: 'volume', id, signal })
+      return found && { inputs: {}, outputs: { id } }
+    },
+    list: (call) => client.list({ type: 'volume', ...call }),
+    delete: (call) => deleted(client, 'volume', call),
+    cost: priced(1),
+    permissions: ['volume:*'],
+    exposure: () => [],
+  })
+
 const deploymentInputs = z.object({
   network: z.string(),
   deployment: z.string(),
@@ -163,6 +189,7 @@ const deploymentInputs = z.object({
   memoryBytes: z.number(),
   cpu: z.number(),
   instances: z.number(),
+  volumes: z.array(z.string()).optional(),
 })
 
 /** An app's artifact that runs. With `PILOT_FAKE_HEALTH=unhealthy` in its environment it never becomes healthy. */
@@ -176,7 +203,7 @@ const deployment = (client: FakeClient) =>
     consistencyMs: 0,
     async create({ name, owner, inputs, signal, checkpoint }) {
       await checkpoint()
-      return client.create({ type: 'deployment', name, owner, properties: inputs, needs: [inputs.network], signal })
+      return client.create({ type: 'deployment', name, owner, properties: inputs, needs: [inputs.network, ...(inputs.volumes ?? [])], signal })
     },
     async settle(call): Promise<Settled<{ id: string; address: string }>> {
       if (call.inputs.env['PILOT_FAKE_HEALTH'] === 'unhealthy') {
@@ -200,7 +227,7 @@ const deploymentOutputs = ({ id }: CloudResource) => ({ id, address: `https://${
 
 const trafficInputs = z.object({
   hostLabel: z.string(),
-  weights: z.array(z.object({ deployment: z.string(), percent: z.number(), target: z.string() })),
+  weights: z.array(z.object({ deployment: z.string(), percent: z.number(), target: z.string().optional() })),
   domains: z.array(z.string()),
 })
 
@@ -217,7 +244,7 @@ const traffic = (client: FakeClient) =>
     exclusive: true,
     async create({ owner, inputs, signal, checkpoint }) {
       await checkpoint()
-      return client.create({ type: 'traffic', slot: inputs.hostLabel, owner, properties: inputs, needs: inputs.weights.map(({ target }) => target), signal })
+      return client.create({ type: 'traffic', slot: inputs.hostLabel, owner, properties: inputs, needs: inputs.weights.flatMap(({ target }) => target ?? []), signal })
     },
     settle: (call) => settled(client, 'traffic', call, trafficOutputs),
     async read({ id, signal }) {
@@ -226,7 +253,7 @@ const traffic = (client: FakeClient) =>
     },
     async update({ id, inputs, signal, checkpoint }) {
       await checkpoint()
-      await client.update({ type: 'traffic', id, properties: inputs, needs: inputs.weights.map(({ target }) => target), signal })
+      await client.update({ type: 'traffic', id, properties: inputs, needs: inputs.weights.flatMap(({ target }) => target ?? []), signal })
       return {}
     },
     list: (call) => client.list({ type: 'traffic', ...call }),

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { PilotError } from '../../errors/pilot-error.ts'
 import type { Builder } from '../../provider/builder.ts'
-import type { CommandSpec, Compute } from '../../provider/compute.ts'
+import type { CommandSpec, Compute, Volumes } from '../../provider/compute.ts'
 import { emptyBlueprint } from '../../provider/graph.ts'
 import type { AppIdentity } from '../../provider/app-identity.ts'
 import { contractVersion, defineProvider, type AnyProvider } from '../../provider/provider.ts'
 import { ref, template, type Input } from '../../provider/value.ts'
-import { taskKey, workersKeyPrefix } from '../../lifecycle/scope.ts'
+import { taskKey, volumeKeyPrefix, workersKeyPrefix } from '../../lifecycle/scope.ts'
 import { fakeKinds } from './kinds.ts'
 
 /** A whole provider over one account of the fake cloud: the target `container`, a database per app, and a trivial builder. */
@@ -53,23 +53,24 @@ export function defineFakeProvider({ consistencyMs }: { readonly consistencyMs?:
 
 const fakeCompute: Compute = {
   app: () => ({ resources: [{ key: 'network', kind: 'fake/network', inputs: {} }], outputs: { network: ref('network').output('id') } }),
-  deployment({ deployment, artifact, command, env, port, memoryBytes, cpu, instances, appOutputs }) {
+  deployment({ deployment, artifact, command, env, port, memoryBytes, cpu, instances, volumes, appOutputs }) {
     const key = `deployment/${deployment}/container`
     return {
       resources: [
         {
           key,
           kind: 'fake/deployment',
-          inputs: { network: appOutputs['network'] as Input<unknown>, deployment, digest: artifact.digest, ...(command === undefined ? {} : { command }), env, port: port ?? artifact.ports?.[0] ?? 8080, memoryBytes, cpu, instances },
+          inputs: { network: appOutputs['network'] as Input<unknown>, deployment, digest: artifact.digest, ...(command === undefined ? {} : { command }), env, port: port ?? artifact.ports?.[0] ?? 8080, memoryBytes, cpu, instances, ...mounts(volumes) },
         },
       ],
       outputs: { address: ref(key).output('address'), target: ref(key).output('id') },
     }
   },
   traffic({ hostLabel, weights, domains }) {
-    const inputs = { hostLabel, domains, weights: weights.map(({ deployment, percent, outputs }) => ({ deployment, percent, target: outputs['target'] as Input<unknown> })) }
+    const inputs = { hostLabel, domains, weights: weights.map(({ deployment, percent, outputs }) => ({ deployment, percent, ...(outputs['target'] === undefined ? {} : { target: outputs['target'] as Input<unknown> }) })) }
     return { resources: [{ key: 'traffic', kind: 'fake/traffic', inputs: inputs as never }], outputs: { url: ref('traffic').output('url') } }
   },
+  volume: ({ volume, path }) => ({ resources: [{ key: `${volumeKeyPrefix}${volume}`, kind: 'fake/volume', inputs: {} }], outputs: { id: ref(`${volumeKeyPrefix}${volume}`).output('id'), path: path ?? `/volumes/${volume}` } }),
   worker: (spec) => {
     const keys = Array.from({ length: spec.instances }, (_, index) => `${workersKeyPrefix(spec.deployment)}${spec.process}/${index}`)
     return { ...emptyBlueprint, resources: keys.map((key) => ({ key, kind: 'fake/worker', inputs: commandInputs(spec) })) }
@@ -80,7 +81,9 @@ const fakeCompute: Compute = {
   status: async () => [],
 }
 
-const commandInputs = ({ deployment, artifact, command, env, memoryBytes, cpu, appOutputs }: CommandSpec) => ({ network: appOutputs['network'] as Input<unknown>, deployment, digest: artifact.digest, command: [...command], env: { ...env }, memoryBytes, cpu })
+const mounts = (volumes: Volumes = {}) => (Object.keys(volumes).length === 0 ? {} : { volumes: Object.values(volumes).map(({ id }) => id as Input<string>) })
+
+const commandInputs = ({ deployment, artifact, command, env, memoryBytes, cpu, volumes, appOutputs }: CommandSpec) => ({ network: appOutputs['network'] as Input<unknown>, deployment, digest: artifact.digest, command: [...command], env: { ...env }, memoryBytes, cpu, ...mounts(volumes) })
 
 /** The source's own digest is the artifact. A file named `fail-build` makes it fail. */
 function fakeBuilder(): Builder {

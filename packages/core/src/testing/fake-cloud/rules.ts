@@ -8,6 +8,8 @@ export interface TypeRules {
   readonly eventual?: boolean
   /** Takes `slowMs` to become ready and to go. */
   readonly slow?: boolean
+  /** What of two deployments must never need it at the same moment: whoever does writes to it. */
+  readonly singleWriter?: boolean
 }
 
 export const resourceTypes: Readonly<Record<string, TypeRules>> = {
@@ -15,6 +17,7 @@ export const resourceTypes: Readonly<Record<string, TypeRules>> = {
   server: { eventual: true },
   database: { token: true, slow: true },
   rule: { unique: 'slot' },
+  volume: { unique: 'name', singleWriter: true },
   deployment: { unique: 'name', slow: true },
   worker: { unique: 'name', slow: true },
   task: { unique: 'name', slow: true },
