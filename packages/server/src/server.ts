@@ -13,6 +13,7 @@ import { scheduleTypes } from './schedule/types.ts'
 import { listenOnPort, listenOnSocket } from './listen.ts'
 import type { Log } from './log.ts'
 import { startCanaryWatcher, type CanaryWatcherOptions } from './canaries/watcher.ts'
+import { startRenewer } from './certificates/renewer.ts'
 import { startSampler } from './metrics/sampler.ts'
 import { version } from './version.ts'
 
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly canaries?: Pick<CanaryWatcherOptions, 'everyMs' | 'now'>
   /** Of schedules, for tests. */
   readonly clock?: SchedulerClock
+  /** How often certificates are looked after, milliseconds; default a quarter of an hour. */
+  readonly renewMs?: number
   /** Providers that are already loaded, for tests. */
   readonly providers?: readonly AnyProvider[]
 }
@@ -48,12 +51,13 @@ export interface PilotServer {
  * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
  * one, HOME_UNUSABLE, PORT_TAKEN.
  */
-export async function startServer({ home, database, log, build, runner = {}, sampleMs, canaries, clock, providers = [] }: ServerOptions): Promise<PilotServer> {
+export async function startServer({ home, database, log, build, runner = {}, sampleMs, renewMs, canaries, clock, providers = [] }: ServerOptions): Promise<PilotServer> {
   const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
   let room: EngineRoom | undefined
   let sampler: ReturnType<typeof startSampler> | undefined
+  let renewer: ReturnType<typeof startRenewer> | undefined
   let watcher: ReturnType<typeof startCanaryWatcher> | undefined
   let scheduler: Scheduler | undefined
   try {
@@ -66,7 +70,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
       (stopping ??= (async () => {
         log.info('server stops', { wait })
-        await Promise.all([sampler?.stop(), watcher?.stop(), scheduler?.stop({ wait }), room!.runner?.stop({ wait })])
+        await Promise.all([sampler?.stop(), renewer?.stop(), watcher?.stop(), scheduler?.stop({ wait }), room!.runner?.stop({ wait })])
         closing.abort()
         await Promise.all([socket.close(), tcp.close()])
         await room!.close()
@@ -85,6 +89,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const handlers = createHandlers(services)
     const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token } }), port)
     const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal }), home.paths.serverSocket)
+    renewer = startRenewer({ ...room, log, ...(renewMs === undefined ? {} : { everyMs: renewMs }) })
     sampler = startSampler({ ...room, log, ...(sampleMs === undefined ? {} : { everyMs: sampleMs }) })
     watcher = startCanaryWatcher({ ...room, log, ...canaries })
     log.info('server started', { version, home: home.dir, socket: home.paths.serverSocket, port, memoryBytes: process.memoryUsage.rss() })

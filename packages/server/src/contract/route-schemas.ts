@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { appViewSchema, commandOutputSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
 import { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema } from './databases.ts'
+import { authoritySchema, domainNameSchema, domainSchema } from './domains.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
 import { metricsSchema } from './metrics.ts'
@@ -73,6 +74,11 @@ export const routeSchemas = {
   runs: { params: appIdentitySchema, query: z.object({ ...onPlatform, type: text.max(40).optional(), name: text.max(100).optional(), limit: count.min(1).max(1000).optional() }), response: z.object({ runs: z.array(scheduledRunSchema) }) },
   runLog: { params: appIdentitySchema.extend({ run: text.max(40) }), query: z.object({ offset: count.optional(), follow: flag.optional() }), response: text },
   runCron: { params: appIdentitySchema.extend({ name: nameSchema }), query: z.object(onPlatform), body: z.object({}), response: commandOutputSchema },
+
+  domains: { query: z.object({ ...onPlatform, project: nameSchema.optional(), environment: nameSchema.optional(), app: nameSchema.optional() }), response: z.object({ domains: z.array(domainSchema) }) },
+  renewCertificate: { params: z.object({ domain: domainNameSchema }), query: z.object(onPlatform), response: z.object({ domain: domainSchema, log: z.array(text) }) },
+  certificateAuthority: { query: z.object(onPlatform), response: authoritySchema },
+  noteTrust: { body: z.object({ trusted: z.boolean() }), response: doneSchema },
 
   scopes: { query: z.object(onPlatform), response: z.object({ scopes: z.array(scopeSchema) }) },
   stateHistory: { params: scope, query: z.object(onPlatform), response: stateHistorySchema },

@@ -6,6 +6,7 @@ import type { Job, JobState, Operation, OperationAccepted, OperationRequest } fr
 import type { Platform, PlatformPlan } from './platforms.ts'
 import type { Doctor, Info, Provider, ProviderAdded } from './server.ts'
 import type { Database, Login } from './databases.ts'
+import type { Authority, Domain } from './domains.ts'
 import type { Done } from './shared.ts'
 import type { SourceHeld } from './definition.ts'
 import type { ScheduledRunView, ScheduleView } from './schedules.ts'
@@ -100,6 +101,11 @@ export const routes = {
   runs: route<{ params: AppIdentity; query: OnPlatform & { type?: string; name?: string; limit?: number }; response: { runs: ScheduledRunView[] } }>('GET', `${app}/runs`, 'Runs of the schedules of an app, newest first'),
   runLog: stream<{ params: AppIdentity & { run: string }; query: { offset?: number; follow?: boolean }; response: string }>(`${app}/runs/{run}/log`, 'What a run printed, from a byte offset; with `follow` until it ends', 'bytes'),
   runCron: { ...stream<{ params: AppIdentity & { name: string }; query: OnPlatform; body: Record<string, never>; response: CommandOutput }>(`${app}/cron/{name}/run`, 'Run a cron job now; ends with its exit code, and the run ends with the connection', 'lines'), method: 'POST' },
+
+  domains: route<{ query: OnPlatform & { project?: string; environment?: string; app?: string }; response: { domains: Domain[] } }>('GET', '/v1/domains', 'Domains of apps: where each points, and its certificate'),
+  renewCertificate: route<{ params: { domain: string }; query: OnPlatform; response: { domain: Domain; log: string[] } }>('POST', '/v1/domains/{domain}/certificate', 'Renew a certificate now, due or not'),
+  certificateAuthority: route<{ query: OnPlatform; response: Authority }>('GET', '/v1/certificate-authority', 'The certificate authority of this machine, made when there is none'),
+  noteTrust: route<{ body: { trusted: boolean }; response: Done }>('PUT', '/v1/certificate-authority/trust', 'Say whether this machine trusts it: addresses of apps are then printed with https'),
 
   scopes: route<{ query: OnPlatform; response: { scopes: Scope[] } }>('GET', '/v1/scopes', 'Scopes that have state'),
   stateHistory: route<{ params: { scope: string }; query: OnPlatform; response: StateHistory }>('GET', '/v1/scopes/{scope}/history', 'Versions of the recorded state'),

@@ -52,6 +52,10 @@ export const commandTable = [
   { name: 'db backup', group: 'Configure', summary: 'Back up the database of an app' },
   { name: 'db backups', group: 'Configure', summary: 'List the backups of an app\'s database, newest first' },
   { name: 'db restore', group: 'Configure', summary: 'Put a backup in the place of an app\'s database' },
+  { name: 'domains', group: 'Configure', summary: 'Show the domains of apps: where each points, and its certificate' },
+  { name: 'domains renew', group: 'Configure', summary: 'Renew the certificate of a domain now' },
+  { name: 'domains ca', group: 'Configure', summary: 'Print the path of the certificate of this machine\'s authority' },
+  { name: 'domains trust', group: 'Configure', summary: 'Have this machine and its browsers trust the authority of this home' },
 
   { name: 'server status', group: 'Platform', summary: 'Show the server of this home and what it keeps running' },
   { name: 'server start', group: 'Platform', summary: 'Start the server, and everything of this home that was stopped' },
@@ -72,5 +76,7 @@ export const commandTable = [
 export type CommandRow = (typeof commandTable)[number]
 export type CommandName = CommandRow['name']
 
-/** First words that only group: `env`, `secret`, `server`, `state`. */
-export const commandFamilies: readonly string[] = [...new Set(commandTable.filter(({ name }) => name.includes(' ')).map(({ name }) => name.split(' ')[0]!))]
+const singles: readonly string[] = commandTable.map(({ name }) => name).filter((name) => !name.includes(' '))
+
+/** First words that only group: `env`, `secret`, `server`, `state`. `domains` is a command too, and groups none. */
+export const commandFamilies: readonly string[] = [...new Set(commandTable.filter(({ name }) => name.includes(' ')).map(({ name }) => name.split(' ')[0]!))].filter((word) => !singles.includes(word))

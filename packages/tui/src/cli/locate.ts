@@ -18,14 +18,14 @@ export function locate(argv: readonly string[]): Located {
 
   const word = argv[first]!
   if (word === 'help' && second !== undefined) return locate([...argv.slice(first + 1), '--help'])
+  const pair = second === undefined ? undefined : commandTable.find(({ name }) => name === `${word} ${argv[second]!}`)
+  if (pair !== undefined) return { type: 'command', row: pair, rest: without(argv, first, second!) }
   const single = commandTable.find(({ name }) => name === word)
   if (single !== undefined) return { type: 'command', row: single, rest: without(argv, first) }
   if (!commandFamilies.includes(word)) return { type: 'unknown', word, ...near(word, firstWords()) }
 
   if (second === undefined) return { type: 'family', family: word, help, rest: without(argv, first) }
   const name = `${word} ${argv[second]!}`
-  const row = commandTable.find((candidate) => candidate.name === name)
-  if (row !== undefined) return { type: 'command', row, rest: without(argv, first, second) }
   return { type: 'unknown', word: name, ...near(name, commandTable.filter((candidate) => candidate.name.startsWith(`${word} `)).map((candidate) => candidate.name)) }
 }
 

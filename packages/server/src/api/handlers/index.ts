@@ -5,6 +5,7 @@ import { commandHandlers } from './commands.ts'
 import { configurationHandlers } from './configuration.ts'
 import { metricsHandlers } from './metrics.ts'
 import { databaseHandlers } from './databases.ts'
+import { domainHandlers } from './domains.ts'
 import { operationHandlers } from './operations.ts'
 import { platformHandlers } from './platforms.ts'
 import { releaseHandlers } from './releases.ts'
@@ -36,6 +37,7 @@ const handlersOf = (services: Services): Handlers => ({
   ...releaseHandlers(services),
   ...configurationHandlers(services),
   ...databaseHandlers(services),
+  ...domainHandlers(services),
   ...appLogHandlers(services),
   ...commandHandlers(services),
   ...metricsHandlers(services),

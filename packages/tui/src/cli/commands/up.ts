@@ -68,6 +68,7 @@ export const up = defineCommand({
     if (result.outcome === 'done') {
       if (choice.type === 'missing-local') await (await import('../background.ts')).sayWhatRuns(context)
       if (!release) context.say('Staged without traffic; `release` gives it the traffic.')
+      if (release && definitions.some(({ domains }) => domains.length > 0)) await (await import('./domains.ts')).sayDomainProblems(context, { project: project.name, environment, platform: platform.name })
       printUrl(context, result)
     }
     return result.exit

@@ -27,12 +27,13 @@ export function commandIn(words: readonly string[]): { readonly name?: CommandNa
   }
   const [first, second] = positions
   if (first === undefined) return { rest: words }
+  const double = second === undefined ? undefined : commandTable.find(({ name }) => name === `${words[first]} ${words[second]}`)
+  if (double) return { name: double.name, rest: words.filter((_, index) => index !== first && index !== second) }
   const single = commandTable.find(({ name }) => name === words[first])
   if (single) return { name: single.name, rest: words.toSpliced(first, 1) }
   if (!commandFamilies.includes(words[first]!)) return { unknown: true, rest: words }
   if (second === undefined) return { family: words[first]!, rest: words.toSpliced(first, 1) }
-  const double = commandTable.find(({ name }) => name === `${words[first]} ${words[second]}`)
-  return double ? { name: double.name, rest: words.filter((_, index) => index !== first && index !== second) } : { unknown: true, rest: words }
+  return { unknown: true, rest: words }
 }
 
 /** The words that a command's name begins or goes on with. */
