@@ -31,6 +31,10 @@ export const commandTable = [
   { name: 'open', group: 'Run', summary: 'Open an app in the browser' },
   { name: 'run', group: 'Run', summary: 'Run a command once, with the app\'s code and environment' },
   { name: 'exec', group: 'Run', summary: 'Run a command inside a running instance' },
+  { name: 'cron', group: 'Run', summary: 'List what runs on a schedule, and what became of it' },
+  { name: 'cron run', group: 'Run', summary: 'Run a cron job now' },
+  { name: 'cron history', group: 'Run', summary: 'List the runs of cron jobs, newest first' },
+  { name: 'cron logs', group: 'Run', summary: 'Print what a run of a cron job wrote' },
   { name: 'restart', group: 'Run', summary: 'Start the released deployment afresh, without an interruption' },
   { name: 'scale', group: 'Run', summary: 'Run more or fewer instances of an app and its processes, or show how many' },
   { name: 'stop', group: 'Run', summary: 'Stop an app and keep its data' },
@@ -78,5 +82,5 @@ export type CommandName = CommandRow['name']
 
 const singles: readonly string[] = commandTable.map(({ name }) => name).filter((name) => !name.includes(' '))
 
-/** First words that only group: `env`, `secret`, `server`, `state`. `domains` is a command too, and groups none. */
+/** First words that only group: `env`, `secret`, `server`, `state`. `domains` and `cron` are commands too, and group none. */
 export const commandFamilies: readonly string[] = [...new Set(commandTable.filter(({ name }) => name.includes(' ')).map(({ name }) => name.split(' ')[0]!))].filter((word) => !singles.includes(word))
