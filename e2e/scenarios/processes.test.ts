@@ -36,6 +36,24 @@ test('a script deploys without a server, and the server then leaves that app to 
   }
 })
 
+test('from CI a script waits for nobody to answer, and a phase of its own keeps what does not pass it from the traffic', async () => {
+  const alone = await openPilot()
+  try {
+    await expect(script('ci', { home: alone.home, words: [await alone.example('todo')] })).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^NOT_FOUND: There is no platform yet\n/) })
+    const example = await alone.example('todo')
+    await script('deploy', { home: alone.home, words: [example] })
+    expect(await script('ci', { home: alone.home, words: [example] })).toMatch(/web build: unchanged after \d+ ms\n[^]*web: v1 was live already at http/)
+
+    await writeFile(join(example, 'src/extra.js'), 'export const answer = 42\n')
+    await expect(script('smoke-test', { home: alone.home, words: [example, '/api/todos', '/nothing-here'] })).rejects.toMatchObject({ stderr: expect.stringContaining('/nothing-here of v2 answered 404') })
+    const url = await script('smoke-test', { home: alone.home, words: [example, '/api/todos', '/healthz'] })
+    expect(await get(url, '/healthz')).toMatchObject({ status: 200 })
+    expect(await script('destroy', { home: alone.home })).toBe('Nothing is left.')
+  } finally {
+    await alone[Symbol.asyncDispose]()
+  }
+})
+
 test('a site is built with what its lockfile names, routes in the browser, and goes back as a whole', async () => {
   const example = await pilot.example('site')
   const first = await pilot.ok(['up', example])

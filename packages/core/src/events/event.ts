@@ -10,10 +10,12 @@ export type EventBody =
   | { readonly type: 'phase.finished'; readonly app: string; readonly phase: Phase; readonly outcome: 'done' | 'unchanged' | 'failed' | 'cancelled'; readonly ms: number; readonly detail?: string; readonly error?: ErrorBody }
   | { readonly type: 'resource'; readonly app?: string; readonly key: string; readonly kind: string; readonly action: ResourceAction; readonly status: 'started' | 'waiting' | 'done' | 'failed'; readonly ms?: number; readonly message?: string; /** Step n of m. */ readonly n?: number; readonly of?: number }
   | { readonly type: 'notice'; readonly app?: string; readonly level: 'info' | 'warning'; readonly text: string }
+  | { readonly type: 'app.staged'; readonly app: string; readonly deployment: string; /** Where it can be looked at before its release. */ readonly address?: string }
   | { readonly type: 'app.released'; readonly app: string; readonly release: number; readonly deployment: string; readonly url: string; readonly fallbackUrl?: string; readonly changed: boolean; /** It has a part of the traffic only; `stable` (`v11`) has the rest. */ readonly canary?: { readonly percent: number; readonly stable: string } }
   | { readonly type: 'operation.finished'; readonly outcome: 'done' | 'failed' | 'cancelled'; readonly url?: string; readonly error?: ErrorBody; readonly result?: Readonly<Record<string, unknown>> }
 
-export type Phase = 'setup' | 'build' | 'push' | 'deploy' | 'release' | 'drain' | 'backup' | 'restore' | 'destroy'
+/** Pilot's own; a script may report one of its own between them. */
+export type Phase = 'setup' | 'build' | 'push' | 'deploy' | 'release' | 'drain' | 'backup' | 'restore' | 'destroy' | (string & Record<never, never>)
 export type ResourceAction = 'create' | 'update' | 'replace' | 'delete' | 'keep'
 
 export type PilotEvent = EventBody & { readonly v: 1; readonly at: string }

@@ -4,37 +4,24 @@ import type { AppDefinition } from './app-definition.ts'
 import { currentSecrets, sameLayers, type ConfigurationLayers } from './configuration.ts'
 import type { LifecycleContext } from './context.ts'
 import { desire } from './desire.ts'
-import type { DesiredDeployment } from './desired.ts'
 import { contentId, newestConfiguration, nextNumber } from './ledger.ts'
 import { liveDeployments } from './live.ts'
 import { runPhase } from './phase.ts'
-import type { DeployInput } from './phases.ts'
+import type { DeployInput, StagedDeployment } from './phases.ts'
 import type { BuildRecord, ConfigurationRecord, DeploymentRecord, RunSpec } from './records.ts'
 import { currentScale, runWithScale } from './scale-carried.ts'
 import { appTitle } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
 import { endOtherWriters, otherWriters, refuseVolumes, waitsForLive } from './single-writer.ts'
 import { drainTimeoutMs, stage } from './stage.ts'
-
-export interface Deployed {
-  readonly deployment: DeploymentRecord
-  readonly desired: DesiredDeployment
-  /** The same content has the traffic already. */
-  readonly live: boolean
-  /** Nothing of it is there yet: it takes over a volume from what is live, with its release. */
-  readonly waits?: boolean
-}
+import { reportStaged, type Deployed } from './staged-address.ts'
 
 /** Stages an artifact with the configuration of this moment: healthy, at an address of its own, without public traffic. */
-export const deploy = (context: LifecycleContext, input: DeployInput): Promise<DeploymentRecord> =>
-  withApp(context, { app: input.app.app, action: 'deploy' }, async (session) => tellWaiting(session, await deployIn(session, input)).deployment)
-
-/** Says why nothing of a deployment is to be seen before its release. */
-export function tellWaiting({ context, app }: AppSession, deployed: Deployed): Deployed {
-  const { number } = deployed.deployment
-  if (deployed.waits) context.emit({ type: 'notice', app: app.app, level: 'info', text: `v${number} starts with its release (\`release v${number}\`): its volume takes one writer at a time, and what is live has it.` })
-  return deployed
-}
+export const deploy = (context: LifecycleContext, input: DeployInput): Promise<StagedDeployment> =>
+  withApp(context, { app: input.app.app, action: 'deploy' }, async (session) => {
+    const deployed = await deployIn(session, input)
+    return { ...deployed.deployment, ...(await reportStaged(session, deployed)) }
+  })
 
 /** `check` sees what is about to be staged, and may throw. */
 export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput, check?: (deployment: DeploymentRecord) => Promise<void>): Promise<Deployed> {

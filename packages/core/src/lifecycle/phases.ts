@@ -27,6 +27,9 @@ export interface DeployInput {
   readonly force?: boolean
 }
 
+/** With the address of its own, where its target gives it one. */
+export type StagedDeployment = DeploymentRecord & { readonly address?: string }
+
 export interface ReleaseInput {
   readonly app: AppIdentity
   /** A deployment's id or number (`v12` is 12); default: the newest deployment. */
@@ -60,6 +63,8 @@ export interface UpInput {
 
 export interface UpResult {
   readonly changed: boolean
+  /** Where it can be looked at, when it was staged only. */
+  readonly address?: string
   readonly build: BuildRecord
   readonly deployment: DeploymentRecord
   readonly release?: ReleaseRecord

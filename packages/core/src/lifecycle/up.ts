@@ -3,12 +3,13 @@ import { buildIn } from './build.ts'
 import { stableFor, stepCanary } from './canary.ts'
 import { canaryPlan, planOf } from './canary-plan.ts'
 import { canaryOf } from './canary-state.ts'
-import { deployIn, refuseMissingSecrets, tellWaiting } from './deploy.ts'
+import { deployIn, refuseMissingSecrets } from './deploy.ts'
 import { liveDeployment, urlsOf } from './live.ts'
 import type { UpInput, UpResult } from './phases.ts'
 import { push } from './push.ts'
 import { withApp, type AppSession } from './session.ts'
 import { keepLive, makeLive } from './stage.ts'
+import { reportStaged } from './staged-address.ts'
 
 /** From source to a live URL: build, push, deploy, release. A phase that has nothing to do says so. */
 export const up = async (context: LifecycleContext, { app, source, release: wantsRelease = true, canary: wanted, force = false }: UpInput): Promise<UpResult> => {
@@ -22,9 +23,9 @@ export const up = async (context: LifecycleContext, { app, source, release: want
     const deployed = await deployIn(session, { app, build: pushed, force }, async (next) => {
       if (stable && stable.id !== next.id) stableFor(next, stable)
     })
-    const { deployment, desired, live, waits } = wantsRelease ? deployed : tellWaiting(session, deployed)
+    const { deployment, desired, live, waits } = deployed
     const result = { build: pushed, deployment }
-    if (!wantsRelease) return { ...result, changed: !live }
+    if (!wantsRelease) return { ...result, changed: !live, ...(await reportStaged(session, deployed)) }
 
     // An earlier attempt of this operation began it.
     const begun = await ownCanary(session)

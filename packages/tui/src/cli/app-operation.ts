@@ -23,3 +23,10 @@ export async function runAppOperation(context: CommandContext, { app, request, y
 export function printUrl(context: CommandContext, { outcome, url }: OperationResult): void {
   if (outcome === 'done' && url !== undefined) context.output.result(cleanLine(url))
 }
+
+/** The same for what was staged: of one app its address alone, of several each with its name. */
+export function printStaged(context: CommandContext, { outcome, staged }: OperationResult): void {
+  if (outcome !== 'done') return
+  for (const [app, address] of staged) context.output.result(staged.size === 1 ? cleanLine(address) : cleanLine(`${app} ${address}`))
+  context.say('`release` gives it the traffic.')
+}

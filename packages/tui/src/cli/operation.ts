@@ -13,6 +13,8 @@ export interface OperationResult {
   operation(): Promise<Operation>
   /** Of the main app, in a form that this machine resolves. */
   readonly url?: string
+  /** Where what was staged answers, by app. */
+  readonly staged: ReadonlyMap<string, string>
 }
 
 /**
@@ -50,21 +52,22 @@ export async function watchOperation(context: CommandContext, id: string, { part
   const stop = new AbortController()
   const showLog = followLog(context, { id, renderer, signal: stop.signal })
   const addresses: Addresses = new Map()
-  const last = await Promise.race([readToEnd(context, { id, renderer, addresses, partOfMore, signal: stop.signal }), leave.promise])
+  const staged = new Map<string, string>()
+  const last = await Promise.race([readToEnd(context, { id, renderer, addresses, staged, partOfMore, signal: stop.signal }), leave.promise])
   stop.abort()
   await showLog
   renderer[Symbol.dispose]()
   if (last === 'left') return left(context, id)
 
   if (last.outcome !== 'done') showErrors(context, { renderer, error: last.error, cancelled: last.outcome === 'cancelled', project })
-  return { exit: exitOf(last), outcome: last.outcome, operation: () => operationAtEnd(context, id), ...(last.url === undefined ? {} : { url: addresses.get(last.url) ?? last.url }) }
+  return { exit: exitOf(last), outcome: last.outcome, operation: () => operationAtEnd(context, id), staged, ...(last.url === undefined ? {} : { url: addresses.get(last.url) ?? last.url }) }
 }
 
 /** From the address of an app to the form of it that this machine resolves. */
 type Addresses = Map<string, string>
 type LastEvent = Extract<StreamEvent, { type: 'operation.finished' }>
 
-async function readToEnd(context: CommandContext, { id, renderer, addresses, partOfMore, signal }: { id: string; renderer: ProgressRenderer; addresses: Addresses; partOfMore: boolean; signal: AbortSignal }): Promise<LastEvent> {
+async function readToEnd(context: CommandContext, { id, renderer, addresses, staged, partOfMore, signal }: { id: string; renderer: ProgressRenderer; addresses: Addresses; staged: Map<string, string>; partOfMore: boolean; signal: AbortSignal }): Promise<LastEvent> {
   let after = 0
   for (let lost = false; ; ) {
     try {
@@ -74,6 +77,7 @@ async function readToEnd(context: CommandContext, { id, renderer, addresses, par
         lost = false
         after = event.seq
         if (event.type === 'app.released') addresses.set(event.url, await reachableUrl(event))
+        if (event.type === 'app.staged' && event.address !== undefined) staged.set(event.app, event.address)
         if (!partOfMore || event.type !== 'operation.finished' || event.outcome !== 'done') context.output.event(forPrograms(event, addresses))
         renderer.event(event.type === 'app.released' ? { ...event, url: addresses.get(event.url)! } : event)
         if (event.type === 'operation.finished') return event
@@ -124,7 +128,7 @@ const operationAtEnd = async (context: CommandContext, id: string): Promise<Oper
 function left(context: CommandContext, id: string): OperationResult {
   context.output.error(`Left. The server ends it by itself; \`${context.typed('jobs')}\` shows how it goes.`)
   context.output.event({ v: 1, at: new Date().toISOString(), type: 'client.left', operation: id })
-  return { exit: 130, outcome: 'detached', operation: () => operationAtEnd(context, id) }
+  return { exit: 130, outcome: 'detached', operation: () => operationAtEnd(context, id), staged: new Map() }
 }
 
 /** Every app's error, the first one last: what stands next to the prompt is read. */

@@ -1,5 +1,6 @@
 import type { OperationRequest } from '@pilot/server/contract'
 import { appArgument, defineCommand, flag, value } from '../command.ts'
+import { printStaged } from '../app-operation.ts'
 import { runOperation } from '../operation.ts'
 import { requireManifest } from '../require-manifest.ts'
 import { announce } from '../target.ts'
@@ -7,7 +8,7 @@ import { announce } from '../target.ts'
 export const deploy = defineCommand({
   name: 'deploy',
   summary: 'Deploy the newest build, without traffic',
-  description: ['Starts a build with the configuration of now and waits until it is healthy; the release that has the traffic is not touched. `release` then gives it the traffic. From source in one step: `up --no-release`.'],
+  description: ['Starts a build with the configuration of now and waits until it is healthy; the release that has the traffic is not touched. `release` then gives it the traffic. Prints where it answers meanwhile. From source in one step: `up --no-release`.'],
   arguments: [{ ...appArgument, summary: 'The app; default: all of the project.' }],
   options: [
     { flags: '--build <id>', summary: 'A certain build of one app; default: the newest.' },
@@ -16,6 +17,7 @@ export const deploy = defineCommand({
   examples: [
     { run: 'deploy api', summary: 'stage what `build` made last' },
     { run: 'deploy api --build b41f', summary: 'a certain build' },
+    { run: 'curl "$(pilot deploy api)/healthz"', summary: 'a look at it before its release' },
   ],
   type: 'operation',
   needsServer: true,
@@ -29,8 +31,8 @@ export const deploy = defineCommand({
     await announce(context, { project: project.name, environment, platform, ...(app === undefined ? {} : { app }) })
     const apps = definitions.map((definition) => ({ definition, ...(build === undefined ? {} : { build }) }))
     const request = { action: 'deploy', project: project.name, environment, apps, ...(platform === undefined ? {} : { platform }) } as OperationRequest
-    const { exit, outcome } = await runOperation(context, request)
-    if (outcome === 'done') context.say('Staged without traffic; `release` gives it the traffic.')
-    return exit
+    const result = await runOperation(context, request)
+    printStaged(context, result)
+    return result.exit
   },
 })

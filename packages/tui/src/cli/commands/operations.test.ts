@@ -66,6 +66,17 @@ describe('up', () => {
     expect(operations(server)[0]).toMatchObject({ release: false, force: true, environment: 'preview' })
   })
 
+  test('without a release prints where what was staged answers', async () => {
+    const server = await fake()
+    const staged = { type: 'app.staged', app: 'api', deployment: 'v3', address: 'http://127.0.0.1:4999' } as const
+    server.script([staged, { type: 'operation.finished', outcome: 'done' }])
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps: { api: { source: . } }\n', Dockerfile: 'FROM x\n' })
+    const ran = await runCommand(['up', '--no-release'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(ran).toMatchObject({ exit: 0, stdout: 'http://127.0.0.1:4999\n', stderr: expect.stringContaining('api  v3 staged without traffic at http://127.0.0.1:4999') })
+    server.script([staged, { ...staged, app: 'web', address: 'http://127.0.0.1:5000' }, { type: 'operation.finished', outcome: 'done' }])
+    expect((await runCommand(['deploy'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).stdout).toBe('api http://127.0.0.1:4999\nweb http://127.0.0.1:5000\n')
+  })
+
   test('makes the local platform when there is none; --json ends once', async () => {
     const findings = [
       { id: 'docker.engine', status: 'warning', explains: 'runtime', title: 'No Docker engine is installed', fix: 'Install it' },

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import type { OperationRequest } from '@pilot/server/contract'
-import { printUrl } from '../app-operation.ts'
+import { printStaged, printUrl } from '../app-operation.ts'
 import { common, defineCommand, flag, value } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { runOperation } from '../operation.ts'
@@ -67,9 +67,9 @@ export const up = defineCommand({
     const result = await runOperation(context, request, isHere ? {} : { project: project.name })
     if (result.outcome === 'done') {
       if (choice.type === 'missing-local') await (await import('../background.ts')).sayWhatRuns(context)
-      if (!release) context.say('Staged without traffic; `release` gives it the traffic.')
       if (release && definitions.some(({ domains }) => domains.length > 0)) await (await import('./domains.ts')).sayDomainProblems(context, { project: project.name, environment, platform: platform.name })
-      printUrl(context, result)
+      if (release) printUrl(context, result)
+      else printStaged(context, result)
     }
     return result.exit
   },

@@ -54,6 +54,8 @@ function linesBeforeWrapping(event: PilotEvent, { style, form, nameWidth, live, 
       const about = event.app === undefined ? '' : `${cleanLine(event.app)}: `
       return [event.level === 'warning' ? `${style.warn(symbol.warn)} ${about}${text}` : `${style.accent(symbol.info)} ${about}${text}`]
     }
+    case 'app.staged':
+      return [`${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} staged without traffic${event.address === undefined ? '' : ` at ${style.accent(cleanLine(event.address))}`}`]
     case 'app.released':
       return [
         event.changed
