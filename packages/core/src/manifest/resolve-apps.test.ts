@@ -66,6 +66,11 @@ describe('an app', () => {
     ['echo "a b"', ['sh', '-c', 'echo "a b"']],
   ])('with the command %s needs a shell only if it must', (command, words) => expect(web(`{ command: '${command}' }`).command).toEqual(words))
 
+  it('has a canary with its defaults', () => {
+    expect(web('{ canary: { steps: [10, 50%] } }').canary).toEqual({ steps: [10, 50], everyMs: 300_000, maxErrors: 0.01, minRequests: 20 })
+    expect(web('{ canary: { steps: [5], every: 30s, max-errors: 2.5%, min-requests: 100 } }').canary).toEqual({ steps: [5], everyMs: 30_000, maxErrors: 0.025, minRequests: 100 })
+  })
+
   it('has values of env as they are written', () => {
     expect(web('{ env: { A: 1.10, B: true, C: 0x1F, D: 1e3, E: "x", F: "", G: 007, H: Yes, I: 12345678901234567890 } }').env).toEqual({ A: '1.10', B: 'true', C: '0x1F', D: '1e3', E: 'x', F: '', G: '007', H: 'Yes', I: '12345678901234567890' })
   })

@@ -1,12 +1,13 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppDefinition } from '../lifecycle/app-definition.ts'
 import type { CronJob } from '../lifecycle/records.ts'
+import { canaryDefaults } from '../lifecycle/canary-plan.ts'
 import type { HealthCheck } from '../provider/compute.ts'
 import { commandWords } from './command-words.ts'
 import type { Project } from './load-project.ts'
 import { similar } from './schema-problems.ts'
 import { nameRule, type Manifest, type ManifestApp } from './schema.ts'
-import { parseDuration, parseSize } from './units.ts'
+import { parseDuration, parsePercent, parseSize } from './units.ts'
 import type { Path } from './yaml-document.ts'
 
 /** What holds where the manifest says nothing. */
@@ -82,6 +83,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     domains: app.domains ?? [],
     ...(app.route === undefined ? {} : { route: mountPath(app.route) }),
     ...siteOf(app),
+    ...canaryPlanOf(app),
     trusted,
   }
 }
@@ -114,6 +116,19 @@ function volumesOf({ volumes }: Pick<ManifestApp, 'volumes'>): Pick<AppDefinitio
     return [volume, { ...(path === undefined ? {} : { path }), ...(shared ? { shared: true as const } : {}) }] as const
   })
   return { volumes: Object.fromEntries(uses) }
+}
+
+function canaryPlanOf({ canary }: Pick<ManifestApp, 'canary'>): Pick<AppDefinition, 'canary'> {
+  if (canary === undefined) return {}
+  const { steps, every, 'max-errors': maxErrors, 'min-requests': minRequests = canaryDefaults.minRequests } = canary
+  return {
+    canary: {
+      steps: steps.map(parsePercent),
+      everyMs: every === undefined ? canaryDefaults.everyMs : parseDuration(every),
+      maxErrors: maxErrors === undefined ? canaryDefaults.maxErrors : parsePercent(maxErrors) / 100,
+      minRequests,
+    },
+  }
 }
 
 function healthOf(health: ManifestApp['health']): HealthCheck {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { imageRule } from './image-reference.ts'
+import { parsePercent } from './units.ts'
 
 /**
  * The manifest, key by key. `describe` texts stand in the published JSON Schema and in editors; `error` texts complete the
@@ -81,6 +82,21 @@ const database = z
   ], write('postgres, true, or { from: other-app }'))
   .describe('A PostgreSQL database and a user of its own, given as DATABASE_URL; or { from: other-app }: that app\'s database, with a user of its own.')
 
+const aShare = write('a share such as 10 or 10%, from 1 to 99')
+const share = z.union([z.int(aShare).min(1, aShare).max(99, aShare), z.string(aShare).regex(/^[1-9]\d?%$/, aShare)], aShare)
+const anErrorShare = write('a share of requests such as 1%')
+const canary = z
+  .strictObject(
+    {
+      steps: z.array(share, write('shares such as [10, 50]')).min(1, write('shares such as [10, 50]')).max(20, write('at most 20 shares')).refine((steps) => steps.every((step, index) => index === 0 || parsePercent(step) > parsePercent(steps[index - 1]!)), write('shares that ascend, such as [10, 50]')).describe('Shares of the traffic in percent, ascending. All of it follows the last.'),
+      every: duration.optional().describe('How long each step lasts. Default: 5m.'),
+      'max-errors': z.union([z.number(anErrorShare).min(0, anErrorShare).max(100, anErrorShare), z.string(anErrorShare).regex(/^(?:100|\d{1,2}(?:\.\d+)?)%$/, anErrorShare)], anErrorShare).optional().describe('More requests than that which fail (5xx, or no answer), and much more often than with the version before, give the traffic back. Default: 1%.'),
+      'min-requests': z.int(write('a number of requests, at least 1')).min(1, write('a number of requests, at least 1')).optional().describe('Fewer requests in a step are no verdict. Default: 20.'),
+    },
+    write('{ steps: [10, 50], every: 5m, max-errors: 1% }'),
+  )
+  .describe('How `up` releases a new version when an older one has the traffic: a share first, then more, and back when it does badly. Default: all at once.')
+
 /** What may differ between environments. */
 const shape = {
   build: build.optional(),
@@ -106,6 +122,7 @@ const shape = {
   cpu: z.number(write('a number of cores such as 0.25 or 2')).min(0.01, write('a number of cores from 0.01 to 64')).max(64, write('a number of cores from 0.01 to 64')).optional().describe('Cores of one instance. Default: 1.'),
   scale: scale.optional(),
   release: shell.optional().describe('Runs once before a release moves the traffic, with the new version and the environment of the app: migrations. When it fails, the old version stays.'),
+  canary: canary.optional(),
   processes: z.record(name, shell, write('commands by name, such as { worker: npm run worker }')).optional().describe('More commands that run beside the app, by name: same build, environment and limits, no port and no traffic. `scale: 0` for an app that consists of these alone.'),
   cron: z
     .record(

@@ -13,6 +13,9 @@ export function parseDuration(text: string): number {
   return Math.round(Number(amount) * (durations[unit ?? ''] ?? Number.NaN))
 }
 
+/** `10%` and 10 → 10. The text has passed the schema. */
+export const parsePercent = (text: string | number): number => Number(String(text).replace('%', ''))
+
 /** 536870912 → `512 MB`, for people: in units of 1024, as editors and file managers show them. */
 export function formatBytes(bytes: number): string {
   const units = ['bytes', 'KB', 'MB', 'GB', 'TB']

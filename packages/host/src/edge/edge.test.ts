@@ -278,6 +278,12 @@ test('weights are kept exactly, and a new release moves all traffic without a fa
   const answers = await Promise.all(Array.from({ length: 100 }, () => get('canary.acme.localhost', { agent })))
   expect(answers.filter(({ text }) => text === 'fresh')).toHaveLength(10)
 
+  const opened = await get('canary.acme.localhost', { headers: { accept: 'text/html' } })
+  const [cookie = ''] = opened.headers['set-cookie'] ?? []
+  expect(cookie).toMatch(/^pilot-canary=/)
+  const stays = await Promise.all(Array.from({ length: 20 }, () => get('canary.acme.localhost', { headers: { cookie: cookie.split(';')[0]! } })))
+  expect(stays.filter(({ text, headers }) => text !== opened.text || headers['set-cookie'] !== undefined)).toEqual([])
+
   let statuses: number[] = []
   let switching = true
   const load = Promise.all(

@@ -4,16 +4,20 @@ import { Client, type Dispatcher } from './pool.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { answerPage } from './pages.ts'
 import { answerFromSite } from './site.ts'
-import { chooseTarget, chooseUpstream, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'
+import { chooseUpstream, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'
+import { chooseForVisitor } from './visitor.ts'
 
 type Controller = Dispatcher.DispatchController
 
 /** Passes one request on to a deployment of the route. */
 export function proxyRequest({ request, response, host, path, active }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute }): void {
-  const target = chooseTarget(active)
+  const { target, cookie } = chooseForVisitor(active, request)
   if (target === undefined) return answerPage(response, { status: 503, title: `${active.route.app.app} is stopped`, text: 'This app does not run at the moment.' })
-  if (target.site !== undefined) return answerFromSite({ request, response, path, active, target })
-  new Exchange({ request, response, host, path, active, target }).start()
+  if (target.site !== undefined) {
+    if (cookie !== undefined) response.appendHeader('set-cookie', cookie)
+    return answerFromSite({ request, response, path, active, target })
+  }
+  new Exchange({ request, response, host, path, active, target, cookie }).start()
 }
 
 /** Methods that may be sent again when nobody knows whether the first time was heard. */
@@ -30,6 +34,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #path: string
   readonly #active: ActiveRoute
   readonly #target: Target
+  readonly #cookie: string | undefined
   readonly #startedAt = performance.now()
   readonly #tried: ActiveUpstream[] = []
   #upstream: ActiveUpstream | undefined
@@ -41,13 +46,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   #wrote = false
   #over = false
 
-  constructor({ request, response, host, path, active, target }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute; target: Target }) {
+  constructor({ request, response, host, path, active, target, cookie }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute; target: Target; cookie: string | undefined }) {
     this.#request = request
     this.#response = response
     this.#host = host
     this.#path = path
     this.#active = active
     this.#target = target
+    this.#cookie = cookie
   }
 
   start(): void {
@@ -97,6 +103,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#answering = true
     this.#target.counters.answered(status, performance.now() - this.#startedAt)
     const headers = responseHeaders((controller.rawHeaders ?? []) as readonly (Buffer | string)[])
+    if (this.#cookie !== undefined) headers.push('set-cookie', this.#cookie)
     if (statusText === undefined || statusText === '') this.#response.writeHead(status, headers)
     else this.#response.writeHead(status, statusText, headers)
     // With the first bytes if they are here already, else now: an event stream may stay silent for a long time.

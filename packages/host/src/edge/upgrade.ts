@@ -1,12 +1,13 @@
 import { httpRequest, STATUS_CODES, type IncomingMessage } from './node-http.ts'
 import type { Duplex } from 'node:stream'
 import { requestHeaders, responseHeaders } from './headers.ts'
-import { chooseTarget, chooseUpstream, type ActiveRoute } from './table.ts'
+import { chooseUpstream, type ActiveRoute } from './table.ts'
+import { chooseForVisitor } from './visitor.ts'
 
 /** Passes an upgrade (WebSocket) on: the request's head, then bytes both ways until one side ends. */
 export function proxyUpgrade({ request, socket, head, host, path, active }: { request: IncomingMessage; socket: Duplex; head: Buffer; host: string; path: string; active: ActiveRoute }): void {
   const startedAt = performance.now()
-  const target = chooseTarget(active)
+  const { target } = chooseForVisitor(active, request)
   const upstream = target === undefined ? undefined : chooseUpstream(target, [])
   if (target === undefined || upstream === undefined) return refuseUpgrade(socket, 503)
   const { counters } = target
@@ -50,6 +51,7 @@ export function proxyUpgrade({ request, socket, head, host, path, active }: { re
   })
   outgoing.on('error', () => {
     counters.failures++
+    counters.answered(502, performance.now() - startedAt)
     refuseUpgrade(socket, 502)
   })
   outgoing.end()

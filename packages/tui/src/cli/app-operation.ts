@@ -10,13 +10,19 @@ type AppAction = Extract<OperationRequest, { app: unknown }>
 type Rest<T> = T extends unknown ? Omit<T, 'app' | 'platform' | 'requestId'> : never
 
 /** An operation on one app: finds it, announces it, asks where the environment is protected, runs it and prints the URL. */
-export async function runAppOperation(context: CommandContext, { app, request, yes, protect = false }: { app: string | undefined; request: Rest<AppAction>; yes: boolean; protect?: boolean }): Promise<OperationResult & { target: AppTarget }> {
+export async function runAppOperation(context: CommandContext, { app, request, yes, protect = false, partOfMore = false }: { app: string | undefined; request: Rest<AppAction>; yes: boolean; protect?: boolean; /** The command goes on after it, and prints the outcome itself. */ partOfMore?: boolean }): Promise<OperationResult & { target: AppTarget }> {
   const project = await resolveProject(context)
   const target = appTarget(project, await chooseApp(context, project, app))
   await announce(context, { ...target.params, platform: target.query.platform })
   if (protect) await confirmProtected(context, { project, yes, what: request.action })
-  const result = await runOperation(context, { ...request, app: target.params, ...target.query } as OperationRequest)
+  const result = await runOperation(context, { ...request, app: target.params, ...target.query } as OperationRequest, { partOfMore })
   return { ...result, target }
+}
+
+/** The end of a command that went on after its operation (`partOfMore`). */
+export function endWell(context: CommandContext, url: string | undefined): void {
+  context.output.event({ v: 1, at: new Date().toISOString(), type: 'operation.finished', outcome: 'done', ...(url === undefined ? {} : { url }) })
+  if (url !== undefined) context.output.result(cleanLine(url))
 }
 
 /** The URL alone on stdout, as every command prints it that ends with something released. */

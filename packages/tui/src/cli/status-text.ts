@@ -30,6 +30,7 @@ export async function statusText({ platforms, apps, jobs }: StatusView, { style,
       const own = workers.length === 0 ? app.status.instances : ownInstances(app)
       return [
         [cleanLine(app.status.app.app), stateText(app, style), version(app), since(app, now), memory(own), cleanLine(urls.get(app) ?? '')],
+        ...(app.status.canary === undefined ? [] : [canaryRow(app.status.canary, { style, now })]),
         ...workers.map(({ process, instances }) => [`${style.symbol.child} ${cleanLine(process)}`, workerState(instances, style), '', '', memory(instances), '']),
       ]
     })
@@ -38,6 +39,13 @@ export async function statusText({ platforms, apps, jobs }: StatusView, { style,
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
   const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)
   return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined([...unwell, ...problemsOf(apps, { style, form })])].join('\n\n')
+}
+
+/** Under its app, with what it did since its step began. */
+function canaryRow({ deployment, percent, release, instances, next, traffic }: NonNullable<AppView['status']['canary']>, { style, now }: { style: Style; now: number }): string[] {
+  const then = next === undefined ? '' : `, ${next.percent} % in ${duration(Math.max(0, Date.parse(next.at) - now))}`
+  const counted = traffic === undefined ? '' : `${traffic.canary.requests} requests, ${traffic.canary.errors} failed (the other: ${traffic.stable.requests}, ${traffic.stable.errors})`
+  return [`${style.symbol.child} canary`, `${style.accent(`${percent} %`)}${then}`, `v${deployment.number}`, release === undefined ? '' : ago(release.at, now), memory(instances), counted]
 }
 
 const urlOf = async ({ status: { url, fallbackUrl } }: AppView): Promise<string | undefined> => (url === undefined ? undefined : await reachableUrl({ url, fallbackUrl }))

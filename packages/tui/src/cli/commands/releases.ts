@@ -9,7 +9,7 @@ import { ago } from '../text/units.ts'
 export const releases = defineCommand({
   name: 'releases',
   summary: 'List the releases and deployments of an app',
-  description: ['v12 is a deployment: an artifact with one version of the configuration. Every release gives the traffic to one; a rollback is a new release of an older deployment.'],
+  description: ['v12 is a deployment: an artifact with one version of the configuration. Every release gives the traffic to one; a rollback is a new release of an older deployment. A canary is a release with a share of the traffic; `*` has the traffic, `~` is the canary that is on.'],
   arguments: [appArgument],
   options: [{ flags: '-n, --limit <count>', summary: 'How many; default: 20.' }],
   examples: [
@@ -33,15 +33,15 @@ export const releases = defineCommand({
 })
 
 /** Releases and what never was one, in the order in which they came to be, newest first. */
-async function releasesText({ releases, deployments, current, staged, limit }: Releases & { readonly staged: Deployments['deployments']; readonly limit: number }, { style, now }: { style: Style; now: number }): Promise<string> {
+async function releasesText({ releases, deployments, current, canary, staged, limit }: Releases & { readonly staged: Deployments['deployments']; readonly limit: number }, { style, now }: { style: Style; now: number }): Promise<string> {
   if (releases.length === 0 && staged.length === 0) return 'Nothing was released yet; `up` does it.'
   const { table } = await import('../text/table.ts')
   const rows = releases.map((release) => {
     const deployment = deployments.find(({ id }) => id === release.deployment)
     const cells = [
-      `${release.number === current ? style.ok('*') : ' '} ${release.number}`,
+      `${release.number === current ? style.ok('*') : release.number === canary?.release ? style.accent('~') : ' '} ${release.number}`,
       deployment === undefined ? release.deployment : `v${deployment.number}`,
-      release.kind,
+      kindOf(release, releases),
       ago(release.at, now),
       cleanLine(release.by),
       commitText(deployment?.source),
@@ -50,7 +50,16 @@ async function releasesText({ releases, deployments, current, staged, limit }: R
   })
   const more = staged.map((deployment) => ({ at: deployment.createdAt, cells: ['  -', `v${deployment.number}`, 'not released', ago(deployment.createdAt, now), cleanLine(deployment.by), commitText(deployment.source)] }))
   const all = [...more, ...rows].toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at)).slice(0, limit)
-  return table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], all.map(({ cells }) => cells), { heading: style.dim, width: style.width, cut: ['COMMIT'] })
+  const because = releases.flatMap(({ number, aborted }) => (aborted?.because === undefined ? [] : [`${number}: ${cleanLine(aborted.because)}.`]))
+  const rowsText = table(['RELEASE', 'VERSION', 'KIND', 'WHEN', 'BY', 'COMMIT'], all.map(({ cells }) => cells), { heading: style.dim, width: style.width, cut: ['COMMIT'] })
+  return because.length === 0 ? rowsText : `${rowsText}\n\n${because.join('\n')}`
+}
+
+/** A step of a canary with its share, and how that canary ended. */
+function kindOf(release: Releases['releases'][number], releases: Releases['releases']): string {
+  if (release.canary === undefined) return release.kind
+  const end = releases.findLast(({ number, canary }) => number > release.number && canary === undefined)
+  return `canary ${release.canary.percent} %${end?.aborted?.because === undefined ? '' : ', failed'}`
 }
 
 function commitText(source: { readonly commit?: string; readonly message?: string; readonly dirty?: boolean } | undefined): string {

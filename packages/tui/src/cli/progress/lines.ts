@@ -58,7 +58,9 @@ function linesBeforeWrapping(event: PilotEvent, { style, form, nameWidth, live, 
       return [`${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} staged without traffic${event.address === undefined ? '' : ` at ${style.accent(cleanLine(event.address))}`}`]
     case 'app.released':
       return [
-        event.changed
+        event.canary !== undefined
+          ? `${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} ${event.canary.percent} %, ${cleanLine(event.canary.stable)} ${100 - event.canary.percent} %, ${liveAt(event.url, style)}`
+          : event.changed
           ? `${style.ok(symbol.ok)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  ${cleanLine(event.deployment)} ${liveAt(event.url, style)}`
           : `${style.dim(symbol.same)} ${style.strong(cleanLine(event.app).padEnd(nameWidth))}  nothing changed; ${cleanLine(event.deployment)} ${liveAt(event.url, style)}`,
       ]
