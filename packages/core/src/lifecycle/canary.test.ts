@@ -116,6 +116,15 @@ describe('a canary by hand', () => {
     for (const canary of [{ percent: 0 }, { percent: 100 }, { percent: 2.5 }, { steps: [50, 10] }, {}, { percent: 5, everyMs: 1000 }, { percent: 5, maxErrors: 2 }]) expect(await failure(release(place.context, { app: shop, canary }))).toMatchObject({ code: 'USAGE' })
   })
 
+  it('of an app that would write to a volume twice is refused before it starts', async () => {
+    await using place = await openWorkplace(cloud)
+    const changes = { volumes: { data: {} } }
+    await up(place.context, upOf('one', changes))
+    const before = await place.cloud.resources()
+    expect(await failure(up(place.context, { ...upOf('two', changes), canary: { percent: 10 } }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', reason: 'A volume of it takes one writer at a time, and v1 has it.' })
+    expect(await place.cloud.resources()).toEqual(before)
+  })
+
   it('whose promotion fails keeps its share, and the old version its workers', async () => {
     await using place = await openWorkplace(cloud)
     const context = watched(place.context)
