@@ -22,6 +22,7 @@ logs      .      x      x    x         x       .
 open      .      .      x    x         .       .
 backup    .      x      x    x         x       x
 restore   .      x      x    x         x       x
+volumes   x      x      x    x         x       x
 destroy   x      x      x    x         x       x
 `
 

@@ -121,7 +121,7 @@ describe('a canary by hand', () => {
     const changes = { volumes: { data: {} } }
     await up(place.context, upOf('one', changes))
     const before = await place.cloud.resources()
-    expect(await failure(up(place.context, { ...upOf('two', changes), canary: { percent: 10 } }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', reason: 'A volume of it takes one writer at a time, and v1 has it.' })
+    expect(await failure(up(place.context, { ...upOf('two', changes), canary: { percent: 10 } }))).toMatchObject({ code: 'NOT_ALLOWED_NOW', reason: 'Its volume takes one writer at a time, and a canary runs beside the version before.' })
     expect(await place.cloud.resources()).toEqual(before)
   })
 

@@ -10,7 +10,6 @@ import type { CanaryCount, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appTitle, deploymentKeyPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
 import { sharesWriter } from './single-writer.ts'
-import { sharesWriter } from './single-writer.ts'
 import { announce, inWords, justNow, makeLive, recordRelease, stage, unstageFailed } from './stage.ts'
 
 /**
@@ -72,7 +71,6 @@ export function stableFor(deployment: DeploymentRecord, stable: DeploymentRecord
   if (stable === undefined) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'No other version has the traffic.', suggestion })
   if (stable.id === deployment.id) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'It has all of the traffic.', suggestion: 'Deploy a new version first.' })
   if (!hasAddress(deployment) || !hasAddress(stable)) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'It consists of workers, and no requests come to it.', suggestion })
-  if (sharesWriter(deployment.run, stable.run)) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: `A volume of it takes one writer at a time, and v${stable.number} has it.`, suggestion })
   if (stable.target !== deployment.target) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: `It runs as ${deployment.target} and v${stable.number} as ${stable.target}, which cannot share the traffic.`, suggestion })
   if (sharesWriter(deployment.run, stable.run)) throw new PilotError('NOT_ALLOWED_NOW', `${title} cannot be a canary`, { reason: 'Its volume takes one writer at a time, and a canary runs beside the version before.', suggestion })
   return stable
