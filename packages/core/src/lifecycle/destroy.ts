@@ -87,7 +87,7 @@ async function refuseWhileShared(context: LifecycleContext, app: AppIdentity): P
   throw new PilotError('BLOCKED', `The database of ${appTitle(app)} is used by ${users}`, { suggestion: `Destroy ${users} first, give it another database with \`up\`, or keep the data: leave out \`--delete-data\`.` })
 }
 
-function keptResource({ provider }: LifecycleContext, { key, kind: name, id, inputs }: ResourceState): DestroyResult['kept'][number] {
+function keptResource({ provider }: LifecycleContext, { key, kind: name, id, inputs, outputs }: ResourceState): DestroyResult['kept'][number] {
   const cost = provider.kinds.find(({ kind }) => kind === name)?.cost(inputs)
-  return { key, kind: name, title: id, ...(cost && 'monthly' in cost ? { monthlyCost: cost.monthly } : {}) }
+  return { key, kind: name, title: typeof outputs?.['folder'] === 'string' ? outputs['folder'] : id, ...(cost && 'monthly' in cost ? { monthlyCost: cost.monthly } : {}) }
 }

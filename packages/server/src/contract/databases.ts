@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { Backup, DatabaseLogin, DatabaseUser, DatabaseView } from '@pilot/core'
+import type { Backup, DatabaseLogin, DatabaseUser, DatabaseView, VolumeStatus } from '@pilot/core'
 import { appIdentitySchema, timeSchema } from './shared.ts'
 
 /** What core says, as it is: newer fields pass through. */
@@ -32,4 +32,17 @@ export const databaseLoginSchema = z.object({ host: z.string(), port: z.number()
 export const backupSchema = shapeOf<Backup>(
   { id: z.string(), app: appIdentitySchema, by: z.string(), version: z.string().optional(), startedAt: timeSchema, ms: z.number(), bytes: z.number(), checksum: z.string(), place: z.string(), postgres: z.string(), tables: z.number(), rows: z.number() },
   'Backup',
+)
+
+export const volumeSchema = shapeOf<VolumeStatus>(
+  {
+    volume: z.string(),
+    kind: z.string(),
+    id: z.string().describe('Where it is: the name of a Docker volume, of a folder.'),
+    path: z.string().optional().describe('Where what runs finds it.'),
+    inUse: z.boolean().describe('Whether what runs, or ran last, has it.'),
+    shared: z.boolean(),
+    bytes: z.number().optional().describe('Absent: it could not be told soon.'),
+  },
+  'Volume',
 )

@@ -34,7 +34,7 @@ export {
   type StatusView,
 } from './apps.ts'
 export { appDefinitionSchema, appWithSourceSchema, sourceHeldSchema, sourceRecordSchema, type AppWithSource, type SourceHeld } from './definition.ts'
-export { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema, type Database, type Login } from './databases.ts'
+export { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema, volumeSchema, type Database, type Login } from './databases.ts'
 export { authoritySchema, domainNameSchema, domainSchema, type Authority, type Domain } from './domains.ts'
 export { activitySchema, streamEventSchema, type Activity, type StreamEvent } from './events.ts'
 export {

@@ -43,6 +43,7 @@ export const operationRequestSchema = z
       backup: z.union([z.string().max(60), z.object({ undo: z.literal(true) })]).describe('Id of a backup, or `undo`: what the last restore replaced comes back.'),
       dropOld: z.boolean().default(false).describe('Keep no copy of what is there now; else it stays until the next backup.'),
     }),
+    z.object({ action: z.literal('delete-volume'), ...common, ...onApp, volume: nameSchema }).describe('Deletes a volume that no version has any more, with all that is in it.'),
     z.object({ action: z.literal('destroy-app'), ...common, ...onApp, deleteData: z.boolean().default(false) }),
     z.object({ action: z.literal('destroy-project'), ...common, project: nameSchema, environment: nameSchema.optional().describe('Default: all environments.'), deleteData: z.boolean().default(false) }),
     z.object({ action: z.literal('destroy-platform'), ...common, platform: nameSchema, deleteData: z.boolean().default(false) }),

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { appViewSchema, commandOutputSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
-import { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema } from './databases.ts'
+import { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema, volumeSchema } from './databases.ts'
 import { authoritySchema, domainNameSchema, domainSchema } from './domains.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
@@ -60,6 +60,7 @@ export const routeSchemas = {
   database: { params: appIdentitySchema, query: z.object(onPlatform), response: databaseSchema },
   databaseUsers: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ users: z.array(databaseUserSchema) }) },
   databaseLogin: { params: appIdentitySchema, query: z.object(onPlatform), response: databaseLoginSchema },
+  volumes: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ volumes: z.array(volumeSchema) }) },
   backups: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ backups: z.array(backupSchema) }) },
   logs: {
     params: appIdentitySchema,

@@ -1,4 +1,4 @@
-import type { AppIdentity, Backup, DatabaseUser, LogLine } from '@pilot/core'
+import type { AppIdentity, Backup, DatabaseUser, LogLine, VolumeStatus } from '@pilot/core'
 import type { Activity, StreamEvent } from './events.ts'
 import type { AppView, CommandOutput, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
 import type { Metrics } from './metrics.ts'
@@ -92,6 +92,7 @@ export const routes = {
   databaseUsers: route<{ params: AppIdentity; query: OnPlatform; response: { users: DatabaseUser[] } }>('GET', `${app}/database/users`, 'Roles that can log in to it'),
   databaseLogin: route<{ params: AppIdentity; query: OnPlatform; response: Login }>('POST', `${app}/database/login`, 'The login of the app with its password; stands in the activity'),
   backups: route<{ params: AppIdentity; query: OnPlatform; response: { backups: Backup[] } }>('GET', `${app}/database/backups`, 'Backups, newest first'),
+  volumes: route<{ params: AppIdentity; query: OnPlatform; response: { volumes: VolumeStatus[] } }>('GET', `${app}/volumes`, 'Folders of the app that outlive deployments: where they are, and how much lies in them'),
   logs: stream<{ params: AppIdentity; query: OnPlatform & { follow?: boolean; tail?: number; cursor?: string; since?: string; until?: string; deployment?: string }; response: LogLine }>(`${app}/logs`, 'Log lines of the app', 'lines'),
 
   run: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[] }; response: CommandOutput }>(`${app}/run`, 'Run a command in the app\'s artifact with its environment; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },

@@ -1,5 +1,6 @@
 import {
   backupDatabase,
+  deleteVolume,
   build,
   configure,
   deploy,
@@ -160,6 +161,8 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { backup: await backupDatabase(context, { app: payload.app, id: backupId(job) }) }
     case 'restore':
       return { ...(await restoreDatabase(context, { app: payload.app, id: job.operation, backup: payload.backup, dropOld: payload.dropOld })) }
+    case 'delete-volume':
+      return { ...(await deleteVolume(context, { app: payload.app, volume: payload.volume })) }
     case 'destroy-app':
       return { ...(await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })) }
     case 'destroy-platform':

@@ -16,7 +16,7 @@ export interface PlannedJob {
 
 type Request<A extends OperationInput['action']> = Extract<OperationInput, { action: A }>
 type WithApps = Request<'up' | 'build' | 'deploy'>
-type OnApp = Request<'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale' | 'configure' | 'secret' | 'backup' | 'restore' | 'destroy-app'>
+type OnApp = Request<'release' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale' | 'configure' | 'secret' | 'backup' | 'restore' | 'delete-volume' | 'destroy-app'>
 
 /** Whose request it is and where it goes stand in the job's row. */
 type WithoutAddress<T> = T extends unknown ? Omit<T, 'requestId' | 'platform'> : never

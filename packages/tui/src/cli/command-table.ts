@@ -56,6 +56,8 @@ export const commandTable = [
   { name: 'db backup', group: 'Configure', summary: 'Back up the database of an app' },
   { name: 'db backups', group: 'Configure', summary: 'List the backups of an app\'s database, newest first' },
   { name: 'db restore', group: 'Configure', summary: 'Put a backup in the place of an app\'s database' },
+  { name: 'volumes list', group: 'Configure', summary: 'List the volumes of an app: where they are, and how much lies in them' },
+  { name: 'volumes delete', group: 'Configure', summary: 'Delete a volume that no version has any more, with its data' },
   { name: 'domains', group: 'Configure', summary: 'Show the domains of apps: where each points, and its certificate' },
   { name: 'domains renew', group: 'Configure', summary: 'Renew the certificate of a domain now' },
   { name: 'domains ca', group: 'Configure', summary: 'Print the path of the certificate of this machine\'s authority' },

@@ -1,10 +1,10 @@
-import { appTitle, databaseBackups, databaseInfo, databaseLogin, databaseUsers } from '@pilot/core'
+import { appTitle, databaseBackups, databaseInfo, databaseLogin, databaseUsers, listVolumes } from '@pilot/core'
 import { activityStream, appendEvents } from '../../events/streams.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 import { placeOf } from './app-place.ts'
 
-/** The database of an app; backup and restore are operations. */
+/** The data of an app: its database, its volumes. What changes them are operations. */
 export function databaseHandlers(services: Services) {
   return {
     async database({ params: app, query: { platform }, signal }) {
@@ -28,6 +28,11 @@ export function databaseHandlers(services: Services) {
     async backups({ params: app, query: { platform }, signal }) {
       const { context } = await placeOf(services, app, { platform, signal })
       return { backups: (await databaseBackups(context, { app })).toReversed() }
+    },
+
+    async volumes({ params: app, query: { platform }, signal }) {
+      const { context } = await placeOf(services, app, { platform, signal })
+      return { volumes: [...(await listVolumes(context, { app }))] }
     },
   } satisfies Partial<Handlers>
 }
