@@ -41,6 +41,7 @@ export {
   type Finding,
   type PlatformSpec,
   type RegistryCapability,
+  type DiskUse,
 } from './provider/provider.ts'
 export type { CertificateAuthority, CertificateCapability, CertificateStatus } from './provider/certificates.ts'
 export type { Backup, BackupNote, DatabaseAdministration, DatabaseCall, DatabaseInfo, DatabaseLogin, DatabaseOperation, DatabaseUser, Restored } from './provider/databases.ts'
@@ -85,7 +86,7 @@ export { deleteVolume, listVolumes, type VolumeStatus } from './lifecycle/volume
 export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, secretPrefix, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './lifecycle/scope.ts'
 export { planSetup, setup } from './lifecycle/setup.ts'
 export { forgetResource, readRecordedState, restoreState, type StateChange } from './lifecycle/state-repair.ts'
-export { runningTarget } from './lifecycle/running.ts'
+export { runningDeployments, type Running } from './lifecycle/running.ts'
 export { lastTime, nextTime, scheduleProblem, isTimeZone, type CronTimes } from './schedule/cron-expression.ts'
 export type { TrafficCounters } from './provider/counters.ts'
 export { appStatus, listApps, listAppsWithSecrets, listReleases } from './lifecycle/status.ts'

@@ -9,6 +9,7 @@ import { containerCompute } from './compute/container.ts'
 import { keys } from './compute/keys.ts'
 import { processCompute } from './compute/process.ts'
 import { staticCompute } from './compute/static.ts'
+import { disksOf } from './disks.ts'
 import { lazyEngine } from './engine/engine.ts'
 import { databaseCapability } from './database.ts'
 import { databaseUserKind } from './kinds/database-user.ts'
@@ -62,6 +63,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     database: databaseCapability({ home, platformId }),
     certificates: certificateCapability({ home, platformId }),
     builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
+    disks: () => disksOf(home, hasContainers ? engine : undefined),
     async close() {},
   }
 }

@@ -15,6 +15,8 @@ import type { Log } from './log.ts'
 import { startCanaryWatcher, type CanaryWatcherOptions } from './canaries/watcher.ts'
 import { startRenewer } from './certificates/renewer.ts'
 import { startSampler } from './metrics/sampler.ts'
+import { startNotifier, type NotifierOptions } from './notify/notifier.ts'
+import { createWatch } from './notify/watch.ts'
 import { version } from './version.ts'
 
 export interface ServerOptions {
@@ -34,6 +36,10 @@ export interface ServerOptions {
   readonly clock?: SchedulerClock
   /** How often certificates are looked after, milliseconds; default a quarter of an hour. */
   readonly renewMs?: number
+  /** How often notifications are looked for and when they are tried again, for tests. */
+  readonly notifier?: Pick<NotifierOptions, 'lookMs' | 'backoffMs'>
+  /** How long an app is unhealthy until somebody is told, milliseconds; default one minute. */
+  readonly patienceMs?: number
   /** Providers that are already loaded, for tests. */
   readonly providers?: readonly AnyProvider[]
 }
@@ -51,7 +57,7 @@ export interface PilotServer {
  * The control plane of one home. Throws HELD when another server has it, STATE_NEWER when the database was written by a newer
  * one, HOME_UNUSABLE, PORT_TAKEN.
  */
-export async function startServer({ home, database, log, build, runner = {}, sampleMs, renewMs, canaries, clock, providers = [] }: ServerOptions): Promise<PilotServer> {
+export async function startServer({ home, database, log, build, runner = {}, sampleMs, renewMs, canaries, clock, notifier: notifierOptions = {}, patienceMs, providers = [] }: ServerOptions): Promise<PilotServer> {
   const lock = await tryFileLock(`${home.paths.serverSocket}.lock`)
   if ('heldBy' in lock) throw new PilotError('HELD', `A server of ${home.dir} runs already (process ${lock.heldBy.pid})`)
   const closing = new AbortController()
@@ -60,6 +66,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
   let renewer: ReturnType<typeof startRenewer> | undefined
   let watcher: ReturnType<typeof startCanaryWatcher> | undefined
   let scheduler: Scheduler | undefined
+  let notifier: ReturnType<typeof startNotifier> | undefined
   try {
     room = await engineRoom({ home, database, log, providers, runner })
     const port = await reservePort(home, 'server')
@@ -70,7 +77,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const stop = ({ wait = false }: { wait?: boolean } = {}): Promise<void> =>
       (stopping ??= (async () => {
         log.info('server stops', { wait })
-        await Promise.all([sampler?.stop(), renewer?.stop(), watcher?.stop(), scheduler?.stop({ wait }), room!.runner?.stop({ wait })])
+        await Promise.all([sampler?.stop(), notifier?.stop(), renewer?.stop(), watcher?.stop(), scheduler?.stop({ wait }), room!.runner?.stop({ wait })])
         closing.abort()
         await Promise.all([socket.close(), tcp.close()])
         await room!.close()
@@ -90,7 +97,8 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token } }), port)
     const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal }), home.paths.serverSocket)
     renewer = startRenewer({ ...room, log, ...(renewMs === undefined ? {} : { everyMs: renewMs }) })
-    sampler = startSampler({ ...room, log, ...(sampleMs === undefined ? {} : { everyMs: sampleMs }) })
+    notifier = startNotifier({ ...room, log, ...notifierOptions })
+    sampler = startSampler({ ...room, log, watch: createWatch({ db: room.db, ...(patienceMs === undefined ? {} : { patienceMs }) }), ...(sampleMs === undefined ? {} : { everyMs: sampleMs }) })
     watcher = startCanaryWatcher({ ...room, log, ...canaries })
     log.info('server started', { version, home: home.dir, socket: home.paths.serverSocket, port, memoryBytes: process.memoryUsage.rss() })
     return { socketPath: home.paths.serverSocket, browser: { port, token }, stopped, stop }

@@ -7,6 +7,7 @@ import { activityStream } from './events/streams.ts'
 import type { Log } from './log.ts'
 import { forgetOldSamples } from './metrics/store.ts'
 import { removeRunLogs } from './schedule/run-log.ts'
+import { forgetOldNotices } from './notify/notices.ts'
 import { forgetOldSources } from './sources/upload.ts'
 
 /** What has ended stays this long, and the newest ones stay however old they are. */
@@ -43,5 +44,6 @@ export async function tidyUp({ db, logs, sources }: { readonly db: Database; rea
   const runs = await db.deleteFrom('schedule_runs').where('finished_at', '<', sql<string>`now() - ${keptDays} * interval '1 day'`).returning('id').execute()
   await removeRunLogs(logs, runs.map(({ id }) => id))
   await forgetOldSamples(db)
+  await forgetOldNotices(db)
   await forgetOldSources(sources)
 }

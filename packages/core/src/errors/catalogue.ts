@@ -48,6 +48,7 @@ export const catalogue = {
   PORT_TAKEN: entry('A port that Pilot needs is in use by another program.', 'Stop that program, or let Pilot choose another port.'),
   HOME_UNUSABLE: entry('The Pilot home cannot be used.', 'Check owner, permissions and free space, or set PILOT_HOME.'),
   DISK_FULL: entry('There is not enough free disk space.', 'Free some space; the message names where and how much.'),
+  NOTIFICATION_FAILED: entry('A notification did not get to where it should.', 'Check the address and whether it can be reached from this machine; `notifications list` shows the last error of each channel.', { http: 502 }),
   SERVER_UNREACHABLE: entry('The Pilot server of this home does not answer.', 'See `server logs`; `server stop` and any command start it again.'),
   TRUST_NEEDED: entry('This code would run on this machine without isolation.', 'Add `--trust` if you trust it, or set up with Docker.', { exit: 2, http: 409 }),
 

@@ -86,8 +86,18 @@ export interface Capabilities {
   readonly database?: DatabaseCapability
   /** Certificates for `domains:`; absent where the target itself sees to them. */
   readonly certificates?: CertificateCapability
+  /** The disks that what runs here fills; absent where the provider looks after that. */
+  disks?(): Promise<readonly DiskUse[]>
   /** Releases clients and sockets. Deletes nothing. */
   close(): Promise<void>
+}
+
+export interface DiskUse {
+  /** For people: "the Docker engine". */
+  readonly title: string
+  readonly path: string
+  readonly freeBytes: number
+  readonly totalBytes: number
 }
 
 export interface PlatformSpec {

@@ -4,7 +4,9 @@ import { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema, 
 import { authoritySchema, domainNameSchema, domainSchema } from './domains.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
+import { historyEntrySchema } from './history.ts'
 import { metricsSchema } from './metrics.ts'
+import { channelInputSchema, channelPutSchema, channelSchema } from './notifications.ts'
 import { jobSchema, jobStateSchema, operationAcceptedSchema, operationRequestSchema, operationSchema } from './operations.ts'
 import { platformPlanSchema, platformSchema, setupInputSchema } from './platforms.ts'
 import type { Body, Params, Query, Response, RouteName } from './routes.ts'
@@ -19,6 +21,7 @@ const id = z.object({ id: z.string().max(100) })
 const scope = z.object({ scope: z.string().max(300) })
 const onPlatform = { platform: nameSchema.optional() }
 const text = z.string()
+const channelName = z.object({ name: nameSchema })
 const moment = z.iso.datetime({ offset: true }).describe('ISO 8601')
 const command = z.array(z.string().max(100_000)).min(1).max(1000)
 
@@ -86,6 +89,12 @@ export const routeSchemas = {
   restoreState: { params: scope, query: z.object(onPlatform), body: z.object({ version: z.number().int() }), response: stateChangedSchema },
   forgetResource: { params: scope, query: z.object(onPlatform), body: z.object({ key: text }), response: stateChangedSchema },
 
+  notificationChannels: { query: z.object(onPlatform), response: z.object({ channels: z.array(channelSchema) }) },
+  putNotificationChannel: { params: channelName, query: z.object(onPlatform), body: channelInputSchema, response: channelPutSchema },
+  testNotificationChannel: { params: channelName, query: z.object(onPlatform), response: doneSchema },
+  removeNotificationChannel: { params: channelName, query: z.object(onPlatform), response: doneSchema },
+
+  history: { query: z.object({ limit: count.max(1000).optional(), project: nameSchema.optional(), environment: nameSchema.optional(), app: nameSchema.optional() }), response: z.object({ entries: z.array(historyEntrySchema) }) },
   events: { query: z.object({ after: count.optional() }), response: activitySchema },
 }
 

@@ -1,7 +1,9 @@
 import type { AppIdentity, Backup, DatabaseUser, LogLine, VolumeStatus } from '@pilot/core'
 import type { Activity, StreamEvent } from './events.ts'
 import type { AppView, CommandOutput, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
+import type { HistoryEntry } from './history.ts'
 import type { Metrics } from './metrics.ts'
+import type { Channel, ChannelInput, ChannelPut } from './notifications.ts'
 import type { Job, JobState, Operation, OperationAccepted, OperationRequest } from './operations.ts'
 import type { Platform, PlatformPlan } from './platforms.ts'
 import type { Doctor, Info, Provider, ProviderAdded } from './server.ts'
@@ -113,6 +115,12 @@ export const routes = {
   restoreState: route<{ params: { scope: string }; query: OnPlatform; body: { version: number }; response: StateChanged }>('POST', '/v1/scopes/{scope}/restore', 'Make an older version the newest; changes no resource'),
   forgetResource: route<{ params: { scope: string }; query: OnPlatform; body: { key: string }; response: StateChanged }>('POST', '/v1/scopes/{scope}/forget', 'Forget a resource; it is not deleted'),
 
+  notificationChannels: route<{ query: OnPlatform; response: { channels: Channel[] } }>('GET', '/v1/notifications', 'Who is told of failures, and whether that works'),
+  putNotificationChannel: route<{ params: { name: string }; query: OnPlatform; body: ChannelInput; response: ChannelPut }>('PUT', '/v1/notifications/{name}', 'Make or replace a notification channel; a command only over the unix socket'),
+  testNotificationChannel: route<{ params: { name: string }; query: OnPlatform; response: Done }>('POST', '/v1/notifications/{name}/test', 'Send a test; NOTIFICATION_FAILED says why it did not arrive'),
+  removeNotificationChannel: route<{ params: { name: string }; query: OnPlatform; response: Done }>('DELETE', '/v1/notifications/{name}', 'Remove a notification channel'),
+
+  history: route<{ query: { limit?: number; project?: string; environment?: string; app?: string }; response: { entries: HistoryEntry[] } }>('GET', '/v1/history', 'Who did what, when, and how it ended; newest first'),
   events: stream<{ query: { after?: number }; response: Activity }>('/v1/events', 'Activity of the whole server: who, what, when. Without `after`: only what happens from now on', 'events'),
 } as const
 

@@ -130,6 +130,37 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
       create index schedule_runs_running on schedule_runs (platform, project, environment, app) where state = 'running';
     `,
   },
+  {
+    name: 'notifications',
+    up: `
+      create table notices (
+        id bigint generated always as identity primary key,
+        platform text not null,
+        at timestamptz not null default now(),
+        body json not null,
+        spread boolean not null default false
+      );
+      create index notices_fresh on notices (id) where not spread;
+      create table deliveries (
+        id bigint generated always as identity primary key,
+        notice bigint not null references notices(id) on delete cascade,
+        platform text not null,
+        channel text not null,
+        state text not null default 'waiting',
+        attempts int not null default 0,
+        next_at timestamptz not null default now(),
+        sent_at timestamptz,
+        failed_at timestamptz,
+        error text,
+        unique (notice, channel)
+      );
+      create index deliveries_channel on deliveries (platform, channel, state);
+      create table incidents (
+        key text primary key,
+        since timestamptz not null default now()
+      );
+    `,
+  },
 ]
 
 export const databaseVersion = steps.length

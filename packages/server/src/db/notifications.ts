@@ -6,7 +6,7 @@ import type { DatabaseAddress } from './database.ts'
  * inside the transaction that wrote it, so it arrives after the commit or not at all. A notification may be lost (the
  * connection broke): every listener also looks by itself from time to time.
  */
-export const channels = { jobs: 'pilot_jobs', cancel: 'pilot_cancel', events: 'pilot_events' } as const
+export const channels = { jobs: 'pilot_jobs', cancel: 'pilot_cancel', events: 'pilot_events', notices: 'pilot_notices' } as const
 export type Channel = keyof typeof channels
 
 export interface Notifications {
@@ -16,7 +16,7 @@ export interface Notifications {
 }
 
 export async function openNotifications(address: DatabaseAddress): Promise<Notifications> {
-  const listeners: Record<Channel, Set<(payload: string | undefined) => void>> = { jobs: new Set(), cancel: new Set(), events: new Set() }
+  const listeners: Record<Channel, Set<(payload: string | undefined) => void>> = { jobs: new Set(), cancel: new Set(), events: new Set(), notices: new Set() }
   let client: pg.Client | undefined
   let closed = false
   let retry: NodeJS.Timeout | undefined

@@ -3,6 +3,7 @@ import type { ErrorBody, HostIdentity, ProcessIdentity } from '@pilot/core'
 import type { JobState, Operation } from '../contract/operations.ts'
 import type { Sample } from '../metrics/sample.ts'
 import type { RunState } from '../schedule/schedule.ts'
+import type { Notice } from '../notify/notice.ts'
 
 /**
  * What the control plane keeps in PostgreSQL: users' requests, jobs, events. Losing it loses history, not resources: those are
@@ -17,6 +18,9 @@ export interface Tables {
   metrics: MetricsTable
   schedules_seen: ScheduleSeenTable
   schedule_runs: ScheduleRunTable
+  notices: NoticeTable
+  deliveries: DeliveryTable
+  incidents: IncidentTable
 }
 
 /** json (which keeps the order of keys) or jsonb: parsed when read, text when written. */
@@ -40,6 +44,37 @@ export interface OperationTable {
   finished_at: MaybeTime
   url: string | null
   error: JsonColumn<ErrorBody> | null
+}
+
+/** What people want to know: see `notify/notice.ts`. */
+export interface NoticeTable {
+  id: Generated<number>
+  platform: string
+  at: Time
+  body: JsonColumn<Notice>
+  /** Its deliveries are written. */
+  spread: ColumnType<boolean, boolean | undefined, boolean>
+}
+
+/** One notice for one channel: see `notify/notifier.ts`. */
+export interface DeliveryTable {
+  id: Generated<number>
+  notice: number
+  platform: string
+  channel: string
+  /** `merged`: another message says how many there were. */
+  state: ColumnType<'waiting' | 'sent' | 'failed' | 'merged', 'waiting' | undefined, 'waiting' | 'sent' | 'failed' | 'merged'>
+  attempts: Generated<number>
+  next_at: Time
+  sent_at: MaybeTime
+  failed_at: MaybeTime
+  error: string | null
+}
+
+/** What lasts at the moment, so that it is told once. */
+export interface IncidentTable {
+  key: string
+  since: Time
 }
 
 /** Samples of apps: see `metrics/store.ts`. */

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { appTitle, errorBody, PilotError, type ErrorBody } from '@pilot/core'
 import type { Tx } from '../db/database.ts'
 import { activityStream, appendEvents } from '../events/streams.ts'
+import { addNotice } from '../notify/notices.ts'
 import type { JobPayload } from './plan.ts'
 import type { JobRow, OperationRow } from './view.ts'
 
@@ -35,6 +36,11 @@ export async function finishOperationIfDone(tx: Tx, id: string): Promise<void> {
   await appendEvents(tx, id, [{ operation: id, body: { v: 1, type: 'operation.finished', outcome, ...(url === undefined ? {} : { url }), ...(error === undefined ? {} : { error }), ...(result === undefined ? {} : { result }) } }])
   const text = `${titleOf(finished)} ${outcome === 'done' ? 'done' : outcome}${error === undefined ? '' : `: ${error.message}`}`
   await appendEvents(tx, activityStream, [{ operation: id, body: { what: 'operation.finished', by, action, platform, ...addressOf(finished), outcome, text } }])
+  // A platform has no channels before it is made, and none when it is gone.
+  if (outcome === 'failed' && error !== undefined && finished.project !== null) {
+    const { code, message, reason, suggestion } = error
+    await addNotice(tx, { event: 'operation.failed', platform, ...addressOf(finished), title: `${titleOf(finished)} failed`, text: `${message} (${code})`, operation: id, action, by, error: { code, message, suggestion, ...(reason === undefined ? {} : { reason }) } })
+  }
 }
 
 async function skipDependents(tx: Tx, jobs: readonly JobRow[]): Promise<readonly JobRow[]> {

@@ -19,6 +19,8 @@ export interface Reading {
   readonly atMs: number
   readonly instances: readonly InstanceStatus[]
   readonly counters: readonly TrafficCounters[]
+  /** The deployments with traffic of which instances run all the time. */
+  readonly live?: readonly string[]
 }
 
 /** What happened between two looks. Counts that began anew in between count from zero. */

@@ -1,6 +1,7 @@
-import { listApps, listPlatforms, runningTarget, toPilotError, type AppIdentity, type LifecycleContext } from '@pilot/core'
+import { listApps, listPlatforms, runningDeployments, toPilotError, type DiskUse, type AppIdentity, type LifecycleContext } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import type { Log } from '../log.ts'
+import type { Look, Watch } from '../notify/watch.ts'
 import type { Platforms } from '../wiring.ts'
 import { sampleBetween, type Reading } from './sample.ts'
 import { keepSample, resolutions, type AppOnPlatform } from './store.ts'
@@ -12,17 +13,22 @@ export interface SamplerOptions {
   readonly log: Log
   /** Default 15 s. */
   readonly everyMs?: number
+  /** Is told what was seen. */
+  readonly watch?: Watch
+  /** How often disks are looked at; default one minute. */
+  readonly disksEveryMs?: number
 }
 
 /** How long one look at one app may take. */
 const lookMs = 5_000
 
 /** Looks at every app that has traffic, and keeps what happened since the last look. The first look at an app only remembers. */
-export function startSampler({ db, home, platforms, log, everyMs = resolutions[0].step * 1000 }: SamplerOptions): { stop(): Promise<void> } {
+export function startSampler({ db, home, platforms, log, everyMs = resolutions[0].step * 1000, watch, disksEveryMs = 60_000 }: SamplerOptions): { stop(): Promise<void> } {
   const last = new Map<string, Reading>()
   const stopping = new AbortController()
   let looking: Promise<void> | undefined
   let silent = false
+  let disksSeen = Number.NEGATIVE_INFINITY
 
   const timer = setInterval(() => {
     looking ??= look()
@@ -39,19 +45,33 @@ export function startSampler({ db, home, platforms, log, everyMs = resolutions[0
     using _visit = platforms.visit()
     const seen = new Set<string>()
     const failures: unknown[] = []
+    const looks: Look[] = []
+    const disks: (DiskUse & { platform: string })[] = []
+    const looksAtDisks = watch !== undefined && performance.now() - disksSeen >= disksEveryMs
+    if (looksAtDisks) disksSeen = performance.now()
+    let incomplete = false
     for (const { name } of await listPlatforms(home.dir)) {
       try {
         const { context } = await platforms.reader(name, stopping.signal)
+        if (looksAtDisks) disks.push(...((await context.provider.disks?.().catch(() => [])) ?? []).map((disk) => ({ ...disk, platform: name })))
         for (const identity of await listApps(context)) {
           const app = { ...identity, platform: name }
           seen.add(keyOf(app))
-          const reading = await readingOf(context, identity).catch((error: unknown) => void failures.push(error))
-          if (reading !== undefined) await keep(app, reading)
+          const reading = await readingOf(context, identity).catch((error: unknown) => {
+            failures.push(error)
+            return 'unknown' as const
+          })
+          looks.push(reading === 'unknown' ? { app, unknown: true } : { app, ...(reading === undefined ? {} : { reading }) })
+          if (reading !== undefined && reading !== 'unknown') await keep(app, reading)
         }
       } catch (error) {
         failures.push(error)
+        incomplete = true
       }
     }
+    // What could not be listed is not gone.
+    if (!incomplete) await watch?.apps(looks)
+    await watch?.disks(disks)
     for (const key of last.keys()) if (!seen.has(key)) last.delete(key)
     if (failures.length > 0) throw failures[0]
   }
@@ -63,12 +83,12 @@ export function startSampler({ db, home, platforms, log, everyMs = resolutions[0
   }
 
   async function readingOf(context: LifecycleContext, app: AppIdentity): Promise<Reading | undefined> {
-    const target = await runningTarget(context, app)
-    const compute = target === undefined ? undefined : context.provider.compute[target]
-    if (compute === undefined) return undefined
+    const running = await runningDeployments(context, app)
+    const compute = running === undefined ? undefined : context.provider.compute[running.target]
+    if (running === undefined || compute === undefined) return undefined
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(lookMs)])
     const [instances, counters] = await Promise.all([compute.status({ app, signal }), compute.counters?.({ app, signal }) ?? []])
-    return { atMs: Date.now(), instances, counters }
+    return { atMs: Date.now(), instances, counters, ...(running.hasInstances ? { live: running.deployments } : {}) }
   }
 
   return {

@@ -30,7 +30,7 @@ export async function testDatabase({ migrated = true } = {}): Promise<TestDataba
 
 /** Empties all tables, which is faster than another database. */
 export async function emptied({ db }: TestDatabase): Promise<void> {
-  await sql`truncate operations, jobs, streams, events, phase_durations, metrics, schedules_seen, schedule_runs restart identity`.execute(db)
+  await sql`truncate operations, jobs, streams, events, phase_durations, metrics, schedules_seen, schedule_runs, notices, deliveries, incidents restart identity`.execute(db)
 }
 
 async function asAdmin(cluster: DatabaseAddress, statement: string): Promise<void> {

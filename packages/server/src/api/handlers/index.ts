@@ -3,7 +3,9 @@ import type { Services } from '../services.ts'
 import { appLogHandlers } from './app-logs.ts'
 import { commandHandlers } from './commands.ts'
 import { configurationHandlers } from './configuration.ts'
+import { historyHandlers } from './history.ts'
 import { metricsHandlers } from './metrics.ts'
+import { notificationHandlers } from './notifications.ts'
 import { databaseHandlers } from './databases.ts'
 import { domainHandlers } from './domains.ts'
 import { operationHandlers } from './operations.ts'
@@ -42,5 +44,7 @@ const handlersOf = (services: Services): Handlers => ({
   ...commandHandlers(services),
   ...metricsHandlers(services),
   ...scheduleHandlers(services),
+  ...historyHandlers(services),
+  ...notificationHandlers(services),
   ...stateHandlers(services),
 })

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import { PilotError, secretRef, type SecretStore } from '@pilot/core'
+import { channelInputSchema, type ChannelInput, type CheckedChannel } from '../contract/notifications.ts'
+import { topicOf, type Notice } from './notice.ts'
+
+/** A channel with its secrets, as the sender needs it. Kept whole in the platform's secret store: losing the database loses none. */
+export type StoredChannel = CheckedChannel & {
+  readonly name: string
+  /** What requests of a webhook are signed with. */
+  readonly signingKey?: string
+}
+
+const prefix = 'notifications'
+const nameOf = (channel: string): string => `${prefix}/${channel}`
+
+export async function readChannels(secrets: SecretStore): Promise<readonly StoredChannel[]> {
+  const listed = await secrets.list(prefix)
+  return Promise.all(listed.map(async ({ name, version }) => JSON.parse(await secrets.get(secretRef({ store: secrets.name, name, version }))) as StoredChannel))
+}
+
+export async function readChannel(secrets: SecretStore, name: string): Promise<StoredChannel> {
+  const all = await readChannels(secrets)
+  const found = all.find((channel) => channel.name === name)
+  if (found !== undefined) return found
+  throw new PilotError('NOT_FOUND', `There is no notification channel ${name}`, { suggestion: all.length === 0 ? '`notifications add` makes one.' : `There is: ${all.map((channel) => channel.name).join(', ')}.` })
+}
+
+/** Throws USAGE where parts do not fit together. One of the same name is replaced. */
+export async function storeChannel(secrets: SecretStore, name: string, given: ChannelInput): Promise<StoredChannel> {
+  const input = channelInputSchema.parse(given)
+  if (input.type === 'webhook') assertWebhook(input.secret)
+  if (input.type === 'email') assertMail(input)
+  const channel: StoredChannel = { ...input, name, ...(input.type === 'webhook' && input.format === 'json' ? { signingKey: randomBytes(32).toString('base64url') } : {}) }
+  await secrets.purge(nameOf(name))
+  await secrets.put(nameOf(name), JSON.stringify(channel))
+  return channel
+}
+
+export const removeChannel = (secrets: SecretStore, name: string): Promise<void> => secrets.purge(nameOf(name))
+
+export function wants({ topics, project, environment }: StoredChannel, notice: Notice): boolean {
+  if (notice.event === 'test') return true
+  if (topics !== undefined && !topics.includes(topicOf[notice.event])) return false
+  // What is about the whole platform is about each project.
+  return (project === undefined || notice.project === undefined || project === notice.project) && (environment === undefined || notice.environment === undefined || environment === notice.environment)
+}
+
+/** Where it goes, without what is secret: the path of a webhook opens it. */
+export function describe(channel: StoredChannel): string {
+  switch (channel.type) {
+    case 'webhook':
+      return new URL(channel.secret).host
+    case 'email':
+      return `${channel.to.join(', ')} by ${channel.host}`
+    case 'command':
+      return channel.command.join(' ')
+  }
+}
+
+function assertWebhook(url: string): void {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed === undefined || !['http:', 'https:'].includes(parsed.protocol)) throw new PilotError('USAGE', 'The address of a webhook begins with https:// or http://', { suggestion: 'Copy it whole from where it was made.' })
+}
+
+function assertMail({ plain, user, secret, host }: Extract<CheckedChannel, { type: 'email' }>): void {
+  if ((user === undefined) !== (secret === undefined)) throw new PilotError('USAGE', user === undefined ? 'There is a password for mail and no user' : `There is no password for the user ${user}`)
+  if (plain && user !== undefined && !['localhost', '127.0.0.1', '::1'].includes(host)) throw new PilotError('USAGE', `Without TLS the password of ${user} could be read on the way to ${host}`, { suggestion: 'Leave out --plain.' })
+}

@@ -1,0 +1,30 @@
+import { createTransport } from 'nodemailer'
+import { subjectOf, textOf } from './message.ts'
+import type { Send } from './send.ts'
+
+/** By SMTP, always with TLS unless it was left out on purpose. nodemailer speaks the protocol: no dependency of its own, and the one that everybody uses. */
+export const sendEmail: Send<'email'> = async ({ host, port, user, secret, from, to, plain, ca }, message) => {
+  const secure = port === 465
+  const transport = createTransport({
+    host,
+    port,
+    secure,
+    requireTLS: !secure && !plain,
+    ignoreTLS: plain,
+    ...(user === undefined ? {} : { auth: { user, pass: secret ?? '' } }),
+    ...(ca === undefined ? {} : { tls: { ca } }),
+    connectionTimeout: 10_000,
+    greetingTimeout: 10_000,
+    socketTimeout: 20_000,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  })
+  try {
+    await transport.sendMail({ from, to: [...to], subject: subjectOf(message), text: textOf(message), messageId: `<${message.id}@pilot>`, headers: { 'x-pilot-event': message.notice.event } })
+  } catch (error) {
+    const text = ((error as Error).message ?? '').replace(/\s+/g, ' ').slice(0, 300)
+    throw new Error(secret === undefined || secret === '' ? text : text.replaceAll(secret, '***'))
+  } finally {
+    transport.close()
+  }
+}

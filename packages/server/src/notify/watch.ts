@@ -1,0 +1,103 @@
+import { appTitle, type AppIdentity, type DiskUse } from '@pilot/core'
+import type { Database } from '../db/database.ts'
+import type { Reading } from '../metrics/sample.ts'
+import type { AppOnPlatform } from '../metrics/store.ts'
+import { openIncidents, settleIncident } from './notices.ts'
+
+/** One look at one app. Without a reading it does not run; `unknown`: its provider could not be asked. */
+export interface Look {
+  readonly app: AppOnPlatform
+  readonly reading?: Reading
+  readonly unknown?: true
+}
+
+export interface Watch {
+  apps(looks: readonly Look[]): Promise<void>
+  disks(disks: readonly (DiskUse & { readonly platform: string })[]): Promise<void>
+}
+
+/** What was seen of an app so far. */
+export interface Watched {
+  /** Since when, without a break, it has been as `isBad` says; milliseconds. */
+  readonly since: number
+  readonly isBad: boolean
+  readonly restarts: ReadonlyMap<string, number>
+}
+
+/** Tells of apps that stay unhealthy for `patienceMs` (default one minute) while nobody works on them, and that they have recovered; and of disks. */
+export function createWatch({ db, patienceMs = 60_000 }: { readonly db: Database; readonly patienceMs?: number }): Watch {
+  const watched = new Map<string, Watched>()
+
+  async function apps(looks: readonly Look[]): Promise<void> {
+    const busy = new Set((await db.selectFrom('jobs').select(['platform', 'project', 'environment', 'app']).where('state', '=', 'running').where('app', 'is not', null).execute()).map((job) => keyOf(job as AppOnPlatform)))
+    const known = await openIncidents(db)
+    const seen = new Set(looks.map(({ app }) => keyOf(app)))
+    for (const key of [...watched.keys()]) if (!seen.has(key)) watched.delete(key)
+    // Of an app that is gone or was stopped there is nothing to tell any more.
+    for (const key of known) if (key.startsWith('app/') && !seen.has(key)) await settleIncident(db, { key, isOn: false, began: never })
+    for (const { app, reading, unknown } of looks) {
+      const key = keyOf(app)
+      if (unknown) continue
+      if (reading === undefined) {
+        watched.delete(key)
+        if (known.has(key)) await settleIncident(db, { key, isOn: false, began: never })
+        continue
+      }
+      const now = judge(watched.get(key), reading)
+      watched.set(key, busy.has(key) ? { ...now, since: reading.atMs } : now)
+      const isLong = !busy.has(key) && reading.atMs - now.since >= patienceMs
+      if (!isLong || now.isBad === known.has(key)) continue
+      const about = { platform: app.platform, project: app.project, environment: app.environment, apps: [app.app] }
+      await settleIncident(db, {
+        key,
+        isOn: now.isBad,
+        began: () => ({ event: 'app.unhealthy', ...about, title: `${appTitle(app)} is unhealthy`, text: problemsOf(reading).join('; ') || 'Its instances end again and again.', error: { code: 'UNHEALTHY', message: `${appTitle(app)} is unhealthy`, suggestion: '`pilot logs` shows why; `pilot rollback` goes back.' } }),
+        ended: (since) => ({ event: 'app.recovered', ...about, title: `${appTitle(app)} is healthy again`, text: `It was unhealthy since ${since}.` }),
+      })
+    }
+  }
+
+  async function disks(found: readonly (DiskUse & { readonly platform: string })[]): Promise<void> {
+    const known = await openIncidents(db)
+    for (const disk of found) {
+      const key = `disk/${disk.platform}/${disk.path}`
+      await settleIncident(db, {
+        key,
+        isOn: isFull(disk, known.has(key)),
+        began: () => ({ event: 'disk.full', platform: disk.platform, title: `The disk of ${disk.title} is nearly full: ${gigabytes(disk.freeBytes)} of ${gigabytes(disk.totalBytes)} are free`, text: `It holds ${disk.path}. Builds, deployments and databases fail when nothing is left.` }),
+        ended: () => ({ event: 'disk.recovered', platform: disk.platform, title: `The disk of ${disk.title} has room again: ${gigabytes(disk.freeBytes)} are free` }),
+      })
+    }
+  }
+
+  return { apps, disks }
+}
+
+/** What an app is after another look. */
+export function judge(before: Watched | undefined, reading: Reading): Watched {
+  const restarts = new Map(reading.instances.map(({ instance, restarts = 0 }) => [instance, restarts]))
+  const endsAgain = [...restarts].some(([instance, count]) => count > (before?.restarts.get(instance) ?? count))
+  const isBad = endsAgain || problemsOf(reading).length > 0
+  return { isBad, restarts, since: before !== undefined && before.isBad === isBad ? before.since : reading.atMs }
+}
+
+/** Of the deployments that have traffic. */
+function problemsOf({ instances, live }: Reading): readonly string[] {
+  const own = live === undefined ? instances : instances.filter(({ deployment }) => live.includes(deployment))
+  if (own.length === 0) return live === undefined || live.length === 0 ? [] : ['none of its instances is there']
+  return own
+    .filter(({ state }) => state !== 'running')
+    .map(({ instance, process, state, exitCode }) => `${process === undefined ? '' : `${process}: `}${instance} ${state === 'exited' || state === 'stopped' ? `has ended${exitCode === undefined ? '' : ` with exit code ${exitCode}`}` : `is ${state}`}`)
+}
+
+/** Nine tenths of a large disk leave enough; and what is full has to get some room until it counts as recovered. */
+export function isFull({ freeBytes, totalBytes }: Pick<DiskUse, 'freeBytes' | 'totalBytes'>, wasFull: boolean): boolean {
+  const margin = wasFull ? 1.25 : 1
+  return freeBytes < 2 * 1024 ** 3 * margin || (freeBytes < 0.1 * margin * totalBytes && freeBytes < 50 * 1024 ** 3 * margin)
+}
+
+const keyOf = ({ platform, project, environment, app }: AppIdentity & { readonly platform: string }): string => ['app', platform, project, environment, app].join('/')
+const gigabytes = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GB`
+const never = (): never => {
+  throw new Error('It does not begin here')
+}
