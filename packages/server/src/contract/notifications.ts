@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { nameSchema, timeSchema } from './shared.ts'
 
 /** What a channel may be told of. */
-export const topicSchema = z.enum(['failed', 'unhealthy', 'disk'])
+export const topicSchema = z.enum(['failed', 'unhealthy', 'certificate', 'disk'])
 export type Topic = z.infer<typeof topicSchema>
 
 const filters = {

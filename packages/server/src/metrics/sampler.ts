@@ -1,4 +1,4 @@
-import { listApps, listPlatforms, runningDeployments, toPilotError, type DiskUse, type AppIdentity, type LifecycleContext } from '@pilot/core'
+import { listApps, listPlatforms, runningDeployments, toPilotError, type CertificateStatus, type DiskUse, type AppIdentity, type LifecycleContext } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import type { Log } from '../log.ts'
 import type { Look, Watch } from '../notify/watch.ts'
@@ -15,7 +15,7 @@ export interface SamplerOptions {
   readonly everyMs?: number
   /** Is told what was seen. */
   readonly watch?: Watch
-  /** How often disks are looked at; default one minute. */
+  /** How often disks and certificates are looked at; default one minute. */
   readonly disksEveryMs?: number
 }
 
@@ -47,13 +47,15 @@ export function startSampler({ db, home, platforms, log, everyMs = resolutions[0
     const failures: unknown[] = []
     const looks: Look[] = []
     const disks: (DiskUse & { platform: string })[] = []
-    const looksAtDisks = watch !== undefined && performance.now() - disksSeen >= disksEveryMs
-    if (looksAtDisks) disksSeen = performance.now()
+    const certificates: (CertificateStatus & { platform: string })[] = []
+    const isTimeForDisks = watch !== undefined && performance.now() - disksSeen >= disksEveryMs
+    if (isTimeForDisks) disksSeen = performance.now()
     let incomplete = false
     for (const { name } of await listPlatforms(home.dir)) {
       try {
         const { context } = await platforms.reader(name, stopping.signal)
-        if (looksAtDisks) disks.push(...((await context.provider.disks?.().catch(() => [])) ?? []).map((disk) => ({ ...disk, platform: name })))
+        if (isTimeForDisks) disks.push(...((await context.provider.disks?.().catch(() => [])) ?? []).map((disk) => ({ ...disk, platform: name })))
+        if (isTimeForDisks) certificates.push(...((await context.provider.certificates?.list().catch(() => [])) ?? []).map((certificate) => ({ ...certificate, platform: name })))
         for (const identity of await listApps(context)) {
           const app = { ...identity, platform: name }
           seen.add(keyOf(app))
@@ -72,6 +74,7 @@ export function startSampler({ db, home, platforms, log, everyMs = resolutions[0
     // What could not be listed is not gone.
     if (!incomplete) await watch?.apps(looks)
     await watch?.disks(disks)
+    await watch?.certificates(certificates)
     for (const key of last.keys()) if (!seen.has(key)) last.delete(key)
     if (failures.length > 0) throw failures[0]
   }

@@ -4,10 +4,13 @@ import type { Topic } from '../contract/notifications.ts'
 /** What may be told, and which topic each event belongs to. Documented in docs/notifications.md. */
 export const topicOf = {
   'operation.failed': 'failed',
+  'schedule.failed': 'failed',
   'app.unhealthy': 'unhealthy',
   'app.recovered': 'unhealthy',
   'disk.full': 'disk',
   'disk.recovered': 'disk',
+  'certificate.expiring': 'certificate',
+  'certificate.renewed': 'certificate',
 } as const satisfies Record<string, Topic>
 export type NoticeEvent = keyof typeof topicOf | 'test'
 

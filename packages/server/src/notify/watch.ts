@@ -1,4 +1,4 @@
-import { appTitle, type AppIdentity, type DiskUse } from '@pilot/core'
+import { appTitle, type AppIdentity, type CertificateStatus, type DiskUse } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import type { Reading } from '../metrics/sample.ts'
 import type { AppOnPlatform } from '../metrics/store.ts'
@@ -13,6 +13,7 @@ export interface Look {
 
 export interface Watch {
   apps(looks: readonly Look[]): Promise<void>
+  certificates(found: readonly (CertificateStatus & { readonly platform: string })[]): Promise<void>
   disks(disks: readonly (DiskUse & { readonly platform: string })[]): Promise<void>
 }
 
@@ -70,7 +71,25 @@ export function createWatch({ db, patienceMs = 60_000 }: { readonly db: Database
     }
   }
 
-  return { apps, disks }
+  async function certificates(found: readonly (CertificateStatus & { readonly platform: string })[]): Promise<void> {
+    for (const certificate of found) {
+      const { platform, domain, app, notAfter, error } = certificate
+      const about = { platform, project: app.project, environment: app.environment, apps: [app.app] }
+      await settleIncident(db, {
+        key: `certificate/${platform}/${domain}`,
+        isOn: isInDanger(certificate, Date.now()),
+        began: () => ({
+          event: 'certificate.expiring',
+          ...about,
+          title: notAfter === undefined ? `There is no certificate for ${domain}` : `The certificate of ${domain} ${Date.parse(notAfter) < Date.now() ? 'has expired' : 'expires'} at ${notAfter}`,
+          ...(error === undefined ? {} : { text: error.message, error: { code: error.code, message: error.message, suggestion: error.suggestion, ...(error.reason === undefined ? {} : { reason: error.reason }) } }),
+        }),
+        ended: () => ({ event: 'certificate.renewed', ...about, title: `The certificate of ${domain} is valid again${notAfter === undefined ? '' : `, until ${notAfter}`}` }),
+      })
+    }
+  }
+
+  return { apps, certificates, disks }
 }
 
 /** What an app is after another look. */
@@ -88,6 +107,15 @@ function problemsOf({ instances, live }: Reading): readonly string[] {
   return own
     .filter(({ state }) => state !== 'running')
     .map(({ instance, process, state, exitCode }) => `${process === undefined ? '' : `${process}: `}${instance} ${state === 'exited' || state === 'stopped' ? `has ended${exitCode === undefined ? '' : ` with exit code ${exitCode}`}` : `is ${state}`}`)
+}
+
+/** Expired, not to be had, or not renewed when half of the time for it has gone. */
+export function isInDanger({ state, notAfter, renewAt, error }: Pick<CertificateStatus, 'state' | 'notAfter' | 'renewAt' | 'error'>, now: number): boolean {
+  if (state === 'expired' || (state === 'missing' && error !== undefined)) return true
+  if (notAfter === undefined) return false
+  const end = Date.parse(notAfter)
+  const begin = renewAt === undefined ? end - 28 * 24 * 3600_000 : Date.parse(renewAt)
+  return now > (begin + end) / 2
 }
 
 /** Nine tenths of a large disk leave enough; and what is full has to get some room until it counts as recovered. */

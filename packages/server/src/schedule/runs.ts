@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { sql, type Selectable } from 'kysely'
-import { errorBody, livenessOf, PilotError } from '@pilot/core'
+import { appTitle, errorBody, livenessOf, PilotError } from '@pilot/core'
 import type { Database, Tx } from '../db/database.ts'
 import type { RunnerIdentity, ScheduleRunTable } from '../db/schema.ts'
+import { addNotice } from '../notify/notices.ts'
 import { schedulerName, type RunEnd, type Schedule, type ScheduleKey } from './schedule.ts'
 
 /** Runs as rows: a time of a schedule has one row, whoever inserts it first, so that it runs at most once with several servers too. */
@@ -64,12 +65,19 @@ export async function claimRun(db: Database, { schedule, runner, now, dueAt, by,
 
 /** Writes how a run ended, once. */
 export async function finishRun(db: Database, id: string, { state, exitCode, error }: RunEnd, now: Date): Promise<void> {
-  await db
-    .updateTable('schedule_runs')
-    .set({ state, exit_code: exitCode ?? null, error: error === undefined ? null : JSON.stringify(error), finished_at: now.toISOString(), runner: null })
-    .where('id', '=', id)
-    .where('state', '=', 'running')
-    .execute()
+  await db.transaction().execute(async (tx) => {
+    const run = await tx
+      .updateTable('schedule_runs')
+      .set({ state, exit_code: exitCode ?? null, error: error === undefined ? null : JSON.stringify(error), finished_at: now.toISOString(), runner: null })
+      .where('id', '=', id)
+      .where('state', '=', 'running')
+      .returningAll()
+      .executeTakeFirst()
+    // Of one that went on as an operation that tells.
+    if (run === undefined || run.operation !== null || state !== 'failed') return
+    const { platform, project, environment, app, name, by } = run
+    await addNotice(tx, { event: 'schedule.failed', platform, project, environment, apps: [app], title: `${name} of ${appTitle({ project, environment, app })} failed`, by, ...(exitCode === undefined ? {} : { text: `exit code ${exitCode}` }), ...(error === undefined ? {} : { error: { code: error.code, message: error.message, suggestion: error.suggestion, ...(error.reason === undefined ? {} : { reason: error.reason }) } }) })
+  })
 }
 
 /** The run goes on as an operation of the queue, and belongs to no program any more. */
