@@ -4,7 +4,7 @@ export type { Emit, EventBody, Phase, PilotEvent, ResourceAction } from './event
 export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
-export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, HealthCheck, InstanceStatus, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
+export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
   defineKind,

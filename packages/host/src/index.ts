@@ -18,6 +18,7 @@ export {
   waitForService,
   type WaitOptions,
 } from './supervisor/client.ts'
+export { functionToken } from './supervisor/function-token.ts'
 export { smallNode } from './programs.ts'
 export { watchSupervisor } from './supervisor/start.ts'
 export { besideLog } from './logs/log-facts.ts'

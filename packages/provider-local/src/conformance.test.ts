@@ -29,6 +29,7 @@ async function setUp(): Promise<Environment> {
   await mkdir(folder, { recursive: true })
   for (const path of [join(folder, '..'), folder]) await chmod(path, 0o755)
   await writeFile(join(folder, 'server.js'), server)
+  await writeFile(join(folder, 'handler.js'), 'exports.handler = async () => 1')
   // Another platform of the same home holds the shared parts, so that they are not made anew for every check.
   const platformId = 'f'.repeat(32)
   const provider = await local.connect({ platformId, platformName: 'holder', settings: { runtime: 'docker' }, home: home.dir, secrets: undefined as never })
@@ -106,6 +107,12 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
       graph: ({ unique }) => [{ key: `certificate/${unique}.test`, kind: 'local/certificate', inputs: { id: `certificate-${unique}`, app, domain: `${unique}.test`, issuer: { type: 'local' } } }],
       // Nobody answers there: the certificate that it has stays.
       change: () => ({ issuer: { type: 'acme', directory: 'https://127.0.0.1:9/directory' } }),
+    },
+    {
+      kind: 'local/function',
+      graph: ({ environment, secret }) => [user, { key: 'deployment/d1/function', kind: 'local/function', inputs: { app, deployment: 'd1', folder: environment.folder, handler: 'handler.handler', timeoutMs: 5_000, atOnce: 2, http: true, env: { WORD: secret }, account, memoryBytes: run.memoryBytes, running: true } }],
+      change: () => ({ running: true }),
+      fails: () => ({ handler: 'handler.other' }),
     },
     {
       kind: 'local/route',

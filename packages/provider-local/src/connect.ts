@@ -2,10 +2,12 @@ import { ref, type AnyKind, type Capabilities, type ConnectContext } from '@pilo
 import { openHome, reservePort } from '@pilot/host'
 import { certificateCapability } from './certificates/capability.ts'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
+import { functionBuilder } from './builders/function.ts'
 import { imageBuilder } from './builders/image.ts'
 import { processBuilder } from './builders/process.ts'
 import { siteBuilder } from './builders/site.ts'
 import { containerCompute } from './compute/container.ts'
+import { functionCompute } from './compute/function.ts'
 import { keys } from './compute/keys.ts'
 import { processCompute } from './compute/process.ts'
 import { staticCompute } from './compute/static.ts'
@@ -21,6 +23,7 @@ import { dockerNetworkKind } from './kinds/docker-network.ts'
 import { certificateKind } from './kinds/certificate.ts'
 import { dockerVolumeKind } from './kinds/docker-volume.ts'
 import { edgeKind } from './kinds/edge.ts'
+import { functionKind } from './kinds/function.ts'
 import { linkKind } from './kinds/link.ts'
 import { postgresClusterKind } from './kinds/postgres-cluster.ts'
 import { processTaskKind, processWorkerKind } from './kinds/process-command.ts'
@@ -47,6 +50,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       processTaskKind(home),
       certificateKind(home),
       processVolumeKind(home),
+      functionKind(home),
       routeKind(home),
       linkKind(home, () => reservePort(home, 'postgres-apps')),
       databaseKind(home),
@@ -59,10 +63,10 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       ],
       outputs: { edgePort: ref<number>(keys.edge).output('port'), postgresPort: ref<number>(keys.postgres).output('port') },
     }),
-    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId, https }) } : {}), process: processCompute({ home, platformId, https }), static: staticCompute({ home, platformId, https }) },
+    compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId, https }) } : {}), process: processCompute({ home, platformId, https }), static: staticCompute({ home, platformId, https }), function: functionCompute({ home, platformId, https }) },
     database: databaseCapability({ home, platformId }),
     certificates: certificateCapability({ home, platformId }),
-    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId })],
+    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId }), functionBuilder({ home, platformId })],
     disks: () => disksOf(home, hasContainers ? engine : undefined),
     async close() {},
   }

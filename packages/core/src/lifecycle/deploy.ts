@@ -117,7 +117,7 @@ export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, '
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, uses, domains, route, spa }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, uses, domains, route, spa, function: called }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -133,4 +133,5 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes
   domains,
   ...(route === undefined ? {} : { route }),
   ...(spa ? { spa } : {}),
+  ...(called ? { function: called } : {}),
 })

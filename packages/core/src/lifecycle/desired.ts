@@ -73,6 +73,7 @@ export function desiredDeployment({
     instances: formation.instances,
     ...(run.spa ? { spa: run.spa } : {}),
     ...volumeOutputs,
+    ...(run.function ? { function: run.function } : {}),
     appOutputs,
   })
   assertDeploymentKeys(staged, deployment)
@@ -173,8 +174,11 @@ export const withoutDeployments = (graph: Graph): Graph => graph.filter(({ key }
 export function computeFor(provider: Capabilities, target: Target): Compute {
   const compute = provider.compute[target]
   if (compute) return compute
-  throw new PilotError('USAGE', `This platform does not run apps as ${target}`, { reason: `It offers ${Object.keys(provider.compute).join(', ') || 'no target'}.` })
+  throw noSuchTarget(provider, target)
 }
+
+export const noSuchTarget = (provider: Capabilities, target: Target): PilotError =>
+  new PilotError('USAGE', `This platform does not run apps as ${target}`, { reason: `It offers ${Object.keys(provider.compute).join(', ') || 'no target'}.` })
 
 function databaseBlueprint({ provider, deployment, appOutputs, password }: { provider: Capabilities; deployment: DeploymentRecord; appOutputs: Blueprint['outputs']; password: SecretRef }): Blueprint {
   const { app, run, target } = deployment

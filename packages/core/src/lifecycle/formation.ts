@@ -24,6 +24,7 @@ export function formationOf({ artifact, run }: Pick<DeploymentRecord, 'artifact'
 
 /** Whether anything of it could answer a request; else it has no address that would be worth printing. */
 export const hasAddress = (deployment: Pick<DeploymentRecord, 'artifact' | 'run'>): boolean => {
+  if (deployment.run.function?.http === false) return false
   const { instances, workers } = formationOf(deployment)
   return instances > 0 || workers.length === 0
 }

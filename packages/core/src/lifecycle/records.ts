@@ -1,5 +1,5 @@
 import type { Plan } from '../graph/plan.ts'
-import type { ArtifactReference, HealthCheck, InstanceStatus } from '../provider/compute.ts'
+import type { ArtifactReference, FunctionSpec, HealthCheck, InstanceStatus } from '../provider/compute.ts'
 import type { TrafficCounters } from '../provider/counters.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { SecretRef } from '../provider/value.ts'
@@ -83,7 +83,7 @@ export interface RunSpec {
   readonly memoryBytes: number
   /** In cores. */
   readonly cpu: number
-  /** Of the app itself; 0: it consists of its processes. */
+  /** Of the app itself; 0: it consists of its processes. Of a function: how many events it handles at once at most. */
   readonly instances: number
   /** From `scale`, by process (`web` is the app itself); over `instances`, and over the one of each process. Each deployment takes it over from the release before. */
   readonly scale?: Readonly<Record<string, number>>
@@ -104,6 +104,8 @@ export interface RunSpec {
   readonly route?: string
   /** Of a site that routes in the browser. */
   readonly spa?: boolean
+  /** Set: it is a function. */
+  readonly function?: FunctionSpec
 }
 
 /** A command that a server runs at its times, in what is live. */

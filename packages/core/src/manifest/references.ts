@@ -3,10 +3,12 @@ import type { Problem } from './problem.ts'
 import type { Manifest, ManifestApp, ManifestOverride } from './schema.ts'
 import { isTimeZone, scheduleProblem } from '../schedule/cron-expression.ts'
 import { describe, similar, show } from './schema-problems.ts'
-import { parseSize } from './units.ts'
+import { parseDuration, parseSize } from './units.ts'
 import type { Path, YamlDocument } from './yaml-document.ts'
 
 const minMemory = 16 * 1024 ** 2
+/** As on AWS Lambda. */
+const longestFunctionMs = 15 * 60_000
 
 /** What a schema cannot see: names that point at other apps and environments, and keys that contradict each other. */
 export function referenceProblems(manifest: Manifest, document: YamlDocument): Problem[] {
@@ -70,8 +72,9 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   for (const key of ['processes', 'release', 'cron', 'volumes'] as const) {
     if (app[key] !== undefined && merged.static !== undefined) add([...path, key], `${show([...path, key])} is of no use to a site, of which nothing runs: remove it or \`static\``, 'key')
   }
+  checkFunction({ app, merged, path, add })
   if ('image' in merged && merged.image !== undefined) {
-    for (const key of ['build', 'static'] as const) if (app[key] !== undefined) add([...path, key], `${show([...path, key])} is for a source, and ${show(['apps', name])} is a finished image: remove one of them`, 'key')
+    for (const key of ['build', 'static', 'function'] as const) if (app[key] !== undefined) add([...path, key], `${show([...path, key])} is for a source, and ${show(['apps', name])} is a finished image: remove one of them`, 'key')
     if (app.target !== undefined && app.target !== 'container') add([...path, 'target'], `${show([...path, 'target'])} is "${app.target}": an image runs as a container`)
   }
   if (typeof merged.scale === 'object' && merged.scale.max !== undefined && merged.scale.max < (merged.scale.min ?? 1) && app.scale !== undefined) {
@@ -114,6 +117,23 @@ function checkVolumes({ app, merged, path, add }: Pick<AppCheck, 'app' | 'path' 
   if (alone === undefined || count === undefined || count <= 1 || (app.scale === undefined && app.volumes === undefined)) return
   const at = [...path, app.scale === undefined ? 'volumes' : 'scale']
   add(at, `${show(at)}: ${count} instances would write to the volume ${alone.name} at once: write 1, or \`shared: true\` at the volume if they may`)
+}
+
+/** A function is called, so that what is for a program that listens says nothing about it. */
+function checkFunction({ app, merged, path, add }: Pick<AppCheck, 'app' | 'path' | 'add'> & { readonly merged: ManifestApp | ManifestOverride }): void {
+  const { function: called, target, scale } = merged
+  if (called === undefined) {
+    if (app.target === 'function') add([...path, 'target'], `${show([...path, 'target'])} is "function", which needs its handler: write \`function: src/index.handler\``)
+    return
+  }
+  for (const key of ['build', 'command', 'health', 'port', 'processes', 'static', 'volumes'] as const) {
+    if (app[key] !== undefined) add([...path, key], `${show([...path, key])} is of no use to a function, which is called and keeps nothing: remove it or \`function\``, 'key')
+  }
+  if (app.target !== undefined && target !== 'function') add([...path, 'target'], `${show([...path, 'target'])} is "${target}", and \`function\` says that it is a function: remove one of them`)
+  if (app.scale !== undefined && typeof scale === 'object' && scale.min !== undefined) add([...path, 'scale', 'min'], `${show([...path, 'scale', 'min'])} is of no use to a function, which runs when it is called: write how many events it handles at once as \`max\``, 'key')
+  if (app.scale !== undefined && scale === 0) add([...path, 'scale'], `${show([...path, 'scale'])} is 0: a function handles at least one event at once`)
+  const timeout = typeof app.function === 'object' ? app.function.timeout : undefined
+  if (timeout !== undefined && !(parseDuration(timeout) >= 1 && parseDuration(timeout) <= longestFunctionMs)) add([...path, 'function', 'timeout'], `${show([...path, 'function', 'timeout'])} is ${timeout}: write at most 15m`)
 }
 
 /** Variables that Pilot sets, and the key that makes it so. */

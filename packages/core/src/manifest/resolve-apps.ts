@@ -14,6 +14,7 @@ import type { Path } from './yaml-document.ts'
 export const defaults = {
   memory: '512Mi',
   cpu: 1,
+  function: { timeoutMs: 30_000, atOnce: 10 },
   health: { path: '/', acceptBelow: 500, intervalMs: 1000, timeoutMs: 5000, graceMs: 60_000 } satisfies HealthCheck,
 } as const
 
@@ -55,7 +56,7 @@ export function environmentSettings({ manifest }: Pick<Project, 'manifest'>, env
   return (manifest.environments && lookUp(manifest.environments, environment)) ?? {}
 }
 
-const mergesByKey = new Set(['env', 'processes', 'cron', 'volumes', 'hooks', 'scale', 'static'])
+const mergesByKey = new Set(['env', 'processes', 'cron', 'volumes', 'hooks', 'scale', 'static', 'function'])
 
 function defineFrom({ project, name, environment, trusted }: { project: Project; name: string; environment: string; trusted: boolean }): AppDefinition {
   const app = mergedApp({ manifest: project.manifest, name, environment })
@@ -71,7 +72,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     health: healthOf(app.health),
     memoryBytes: parseSize(app.memory ?? defaults.memory),
     cpu: app.cpu ?? defaults.cpu,
-    instances: (typeof app.scale === 'number' ? app.scale : app.scale?.min) ?? 1,
+    instances: instancesOf(app),
     ...(app.processes === undefined ? {} : { processes: Object.fromEntries(Object.entries(app.processes).map(([process, command]) => [process, commandWords(command)])) }),
     ...(app.release === undefined ? {} : { release: commandWords(app.release) }),
     ...(app.cron === undefined ? {} : { cron: Object.fromEntries(Object.entries(app.cron).map(([job, written]) => [job, cronJob(written)])) }),
@@ -84,6 +85,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...(app.route === undefined ? {} : { route: mountPath(app.route) }),
     ...siteOf(app),
     ...canaryPlanOf(app),
+    ...functionOf(app),
     trusted,
   }
 }
@@ -98,8 +100,9 @@ function cronJob({ schedule, run, timeZone = 'UTC', overlap = 'skip', missed = '
 /** A slash at the end says nothing. */
 const mountPath = (route: string): string => route.replace(/\/+$/, '') || '/'
 
-/** `static:` says what it is; `target:` may say it too. */
-function targetOf({ target, static: site }: Pick<ManifestApp, 'target' | 'static'>): Pick<AppDefinition, 'target'> {
+/** `static:` and `function:` say what it is; `target:` may say it too. */
+function targetOf({ target, static: site, function: called }: Pick<ManifestApp, 'target' | 'static' | 'function'>): Pick<AppDefinition, 'target'> {
+  if (called !== undefined) return { target: 'function' }
   return site !== undefined ? { target: 'static' } : target === undefined ? {} : { target }
 }
 
@@ -129,6 +132,18 @@ function canaryPlanOf({ canary }: Pick<ManifestApp, 'canary'>): Pick<AppDefiniti
       minRequests,
     },
   }
+}
+
+/** Of a function: how many events it handles at once at most, for which nothing runs as long as none comes. */
+function instancesOf({ scale, function: called }: Pick<ManifestApp, 'scale' | 'function'>): number {
+  if (typeof scale === 'number') return scale
+  return called === undefined ? (scale?.min ?? 1) : (scale?.max ?? defaults.function.atOnce)
+}
+
+function functionOf({ function: called }: Pick<ManifestApp, 'function'>): Pick<AppDefinition, 'function'> {
+  if (called === undefined) return {}
+  const { handler, timeout, http = true } = typeof called === 'string' ? { handler: called } : called
+  return { function: { handler: handler.replace(/^(?:\.\/)+/, ''), timeoutMs: timeout === undefined ? defaults.function.timeoutMs : parseDuration(timeout), http } }
 }
 
 function healthOf(health: ManifestApp['health']): HealthCheck {

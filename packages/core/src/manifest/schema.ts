@@ -97,6 +97,24 @@ const canary = z
   )
   .describe('How `up` releases a new version when an older one has the traffic: a share first, then more, and back when it does badly. Default: all at once.')
 
+const handler = z
+  .string(write('a handler such as src/index.handler'))
+  .regex(/^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))[\w@./-]*[\w-](?:\.[A-Za-z_$][\w$]*)+$/, write('a handler such as src/index.handler: a file of the source without its ending, a dot, and what it exports'))
+
+const called = z
+  .union([
+    handler,
+    z.strictObject(
+      {
+        handler: handler.describe('The file without its ending, a dot, and what it exports.'),
+        timeout: duration.optional().describe('How long it may take for one event, at most 15m. Default: 30s.'),
+        http: z.boolean(write('true or false')).optional().describe('Whether HTTP requests reach it. false: only events do, and it has no address. Default: true.'),
+      },
+      write('a handler such as src/index.handler, or { handler, timeout }'),
+    ),
+  ], write('a handler such as src/index.handler, or { handler, timeout }'))
+  .describe('A function in Node or Python with the signature of AWS Lambda, in place of a program that listens: its handler. `scale` says how many events it handles at once (default 10), `memory` is for each.')
+
 /** What may differ between environments. */
 const shape = {
   build: build.optional(),
@@ -172,6 +190,7 @@ const shape = {
     )
     .optional()
     .describe('A site of files, without a process.'),
+  function: called.optional(),
   route: z.string(write('a path such as /api')).regex(/^\/(?:(?!\/)[^\s?#%]*)$/, write('a path that begins with /, such as /api, without ? # %')).optional().describe('The part of a shared host that this app answers. Apps of a project that have a route share one host. The app gets the path whole.'),
 }
 

@@ -20,7 +20,7 @@ export function unappliedKeys({ project, environment, only, keys = keysNotApplie
       return keys
         .filter((key) => {
           if (key === 'source.git') return typeof app.source === 'object'
-          if (key === 'scale.max') return typeof app.scale === 'object' && app.scale.max !== undefined && app.scale.max > (app.scale.min ?? 1)
+          if (key === 'scale.max') return typeof app.scale === 'object' && app.function === undefined && app.scale.max !== undefined && app.scale.max > (app.scale.min ?? 1)
           return app[key] !== undefined
         })
         .map((key) => ({ app: name, key, ...project.locate(placeOf({ manifest: project.manifest, name, environment, key: key.split('.') }), 'key') }))

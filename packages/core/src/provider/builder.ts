@@ -37,6 +37,8 @@ export interface SourceFacts {
   readonly image?: string
   /** `static:` of the manifest: it is a site, and where its finished files are. */
   readonly static?: StaticBuild
+  /** `function:` of the manifest: its handler, `src/index.handler`. */
+  readonly handler?: string
 }
 
 export interface StaticBuild {

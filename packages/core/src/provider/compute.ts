@@ -51,6 +51,8 @@ export interface Compute {
   volume?(spec: VolumeSpec): Blueprint
   /** How much lies in each volume, in bytes, by name; what cannot be told soon is left out. */
   volumeSizes?(call: { readonly app: AppIdentity; readonly signal: AbortSignal }): Promise<Readonly<Record<string, number>>>
+  /** Calls a function of a deployment with an event, and waits for what it returns. Absent: nothing here is called this way. */
+  invoke?(call: InvokeCall): Promise<InvokeResult>
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
   link?(spec: LinkSpec): Blueprint
   /** Waits until deployments without traffic have no open requests, at most `timeoutMs`; returns what was still open. */
@@ -85,6 +87,8 @@ export interface DeploymentSpec {
   readonly instances: number
   /** Of a site: what is not there is index.html, since the app routes in the browser. */
   readonly spa?: boolean
+  /** Of a function. `instances` is then how many events it handles at once at most, `memoryBytes` and `cpu` are for each, and `command`, `port` and `health` say nothing. */
+  readonly function?: FunctionSpec
   readonly volumes?: Volumes
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
@@ -101,6 +105,34 @@ export interface VolumeSpec {
   readonly path?: string
   /** Outputs of the app's own blueprint. */
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
+}
+
+/** How a function is called. */
+export interface FunctionSpec {
+  /** `src/index.handler`: a file of the artifact without its ending, and what it exports. */
+  readonly handler: string
+  /** How long it may take for one event. */
+  readonly timeoutMs: number
+  /** Whether HTTP requests reach it; else only events do. */
+  readonly http: boolean
+}
+
+export interface InvokeCall {
+  readonly app: AppIdentity
+  readonly deployment: string
+  /** JSON. */
+  readonly event: string
+  readonly signal: AbortSignal
+}
+
+/** `error` is the function's own: it threw, ended, or took too long. What keeps it from being called at all is thrown. */
+export type InvokeResult = { readonly requestId: string } & ({ readonly payload: string } | { readonly error: FunctionError })
+
+export interface FunctionError {
+  /** `TypeError`, `Sandbox.Timedout`, … */
+  readonly type: string
+  readonly message: string
+  readonly trace?: readonly string[]
 }
 
 /** A command of a deployment that listens nowhere. */

@@ -41,7 +41,7 @@ function stepsOf(found: Detection, facts: SourceFacts): readonly Step[] {
   return found.builder === 'go' ? goSteps(found, facts) : []
 }
 
-function nodeSteps(found: Detection, facts: SourceFacts): readonly Step[] {
+export function nodeSteps(found: Pick<Detection, 'packageManager' | 'lockfile'>, facts: SourceFacts): readonly Step[] {
   const json = parsePackageJson(facts.text('package.json')) ?? {}
   const { install, installProduction, build, prune, needs } = nodeManager(found, json, facts)
   const isEmpty = Object.keys({ ...json.dependencies, ...json.devDependencies }).length === 0
@@ -98,7 +98,7 @@ function nodeManager({ packageManager, lockfile }: Pick<Detection, 'packageManag
   return { install: ['npm', verb, '--include=dev', ...quiet], installProduction: ['npm', verb, '--omit=dev', ...quiet], build: ['npm', 'run', 'build'], prune: ['npm', 'prune', '--omit=dev', ...quiet], needs: 'npm' }
 }
 
-function pythonSteps({ files }: SourceFacts): readonly Step[] {
+export function pythonSteps({ files }: SourceFacts): readonly Step[] {
   const needs = 'Python 3 with venv (Debian: `apt install python3-venv`)'
   const requirements = files.includes('requirements.txt') ? ['-r', 'requirements.txt'] : files.includes('pyproject.toml') ? ['.'] : undefined
   return [

@@ -9,6 +9,7 @@ export const keys = {
   databaseLink: 'database-link',
   link: (app: string): string => `link/${app}`,
   container: (deployment: string, instance: number): string => `deployment/${deployment}/container-${instance}`,
+  function: (deployment: string): string => `deployment/${deployment}/function`,
   process: (deployment: string, instance: number): string => `deployment/${deployment}/process-${instance}`,
   worker: (deployment: string, process: string, instance: number): string => `${workersKeyPrefix(deployment)}${process}/${instance}`,
   task: taskKey,
@@ -23,3 +24,4 @@ export const keys = {
 export const isWorkerKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/worker\//.test(key)
 export const isTaskKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/task\//.test(key)
 export const isCommandKey = (key: string | undefined): boolean => isWorkerKey(key) || isTaskKey(key)
+export const isFunctionKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/function$/.test(key)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Home } from '@pilot/host'
 
 /** What the platforms of a home share for building and running processes; each is made again by whoever needs it. */
-const shared = ['apps', 'artifacts', 'builds', 'build-cache', 'node']
+const shared = ['apps', 'artifacts', 'builds', 'build-cache', 'node', 'function']
 
 /**
  * With the last platform of a home goes what its platforms shared, on a machine of root a copy of Node and a cache of packages in

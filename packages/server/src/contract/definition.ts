@@ -48,6 +48,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     route: z.string().regex(/^\//).optional(),
     spa: z.boolean().optional(),
     canary: canaryPlanSchema.optional(),
+    function: z.object({ handler: z.string(), timeoutMs: z.number().int().positive(), http: z.boolean() }).optional(),
     trusted: z.boolean(),
   }),
 ).meta({ id: 'AppDefinition' })

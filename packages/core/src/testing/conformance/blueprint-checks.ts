@@ -137,6 +137,7 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
       memoryBytes: 512 * 1024 * 1024,
       cpu: 0.25,
       instances: 1,
+      ...(target === 'function' ? { function: { handler: 'index.handler', timeoutMs: 30_000, http: true } } : {}),
       appOutputs,
     }),
   ])
