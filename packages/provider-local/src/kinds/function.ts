@@ -125,9 +125,9 @@ export function functionKind(home: Home): AnyKind {
       return {}
     },
 
-    async delete({ id, checkpoint }) {
+    async delete({ id, owner, checkpoint }) {
       await checkpoint()
-      await removeProgram(home, id, await read(id))
+      await removeProgram(home, { id, platformId: owner.platformId, service: await read(id) })
       await releasePort(home, portName(id))
       return {}
     },
