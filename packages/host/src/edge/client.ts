@@ -98,6 +98,11 @@ export async function putCertificate(home: Home, certificate: Certificate): Prom
   }
 }
 
+/** Throws NAME_TAKEN when the whole of a host belongs to another route: what is made for it before the route is not made then. */
+export async function refuseTakenHost(home: Home, { id, app, host }: Pick<Route, 'id' | 'app'> & { readonly host: string }): Promise<void> {
+  await refuseHostsOfOthers(home, { id, app, hosts: [], mounts: [{ host, path: '' }] })
+}
+
 /** Absent is success. */
 export async function removeCertificate(home: Home, domain: string): Promise<void> {
   rmSync(certificatePath(home, domain), { force: true })
@@ -160,7 +165,7 @@ export async function edgeState(home: Home): Promise<EdgeState | undefined> {
 }
 
 /** A host, or a part of one, has one owner; and who has the whole of a host shares it with nobody. */
-async function refuseHostsOfOthers(home: Home, { id, app, hosts, mounts = [] }: Route): Promise<void> {
+async function refuseHostsOfOthers(home: Home, { id, app, hosts, mounts = [] }: Pick<Route, 'id' | 'app' | 'hosts' | 'mounts'>): Promise<void> {
   for (const name of await readdir(home.paths.routes)) {
     if (!name.endsWith('.json') || name === `${id}.json`) continue
     const other = await readJson<Route>(join(home.paths.routes, name)).catch(() => undefined)

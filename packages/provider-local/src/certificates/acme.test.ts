@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:https'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
+import acme from 'acme-client'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { readCertificate, releaseSecurePort, reservedPorts, securePort } from '@pilot/host'
 import { noSignal, startLocalPlatform, type LocalPlatform } from '../testing/local-platform.ts'
@@ -113,7 +115,33 @@ describe.skipIf(reason !== undefined)(`certificates by ACME${reason === undefine
     for (const name of readdirSync(files().accounts)) writeFileSync(join(files().accounts, name), JSON.stringify({ key: 'no key' }))
     const log: string[] = []
     expect(await ensure('account.test', pebble, { force: true, log: (line) => log.push(line) })).toBe('issued')
-    expect(log.join('\n')).toContain('making another one')
+    expect(log.join('\n')).toContain('does not take the account')
+  })
+
+  test('one account is kept for all certificates, also without a contact', async () => {
+    const pebble = await authority()
+    const { directory, root } = pebble
+    const without: IssuerSpec = { type: 'acme', directory, root }
+    const log: string[] = []
+    const keys = new Set<string>()
+    for (const domain of ['one.test', 'two.test']) {
+      await ensureCertificate({ home: platform.home, domain, issuer: without, signal: noSignal(), log: (line) => log.push(line) })
+      keys.add(readFileSync(accountFile(pebble), 'utf8'))
+    }
+    expect([keys.size, log.filter((line) => line.includes('account'))]).toEqual([1, []])
+  })
+
+  test('an account that was deactivated is replaced', async () => {
+    const pebble = await authority()
+    await ensure('closed.test', pebble)
+    const path = accountFile(pebble)
+    const { key } = JSON.parse(readFileSync(path, 'utf8')) as { key: string }
+    acme.axios.defaults.httpsAgent = new Agent({ ca: readFileSync(pebble.root) })
+    const client = new acme.Client({ directoryUrl: pebble.directory, accountKey: key })
+    await client.createAccount({ onlyReturnExisting: true })
+    await client.updateAccount({ status: 'deactivated' } as object)
+    expect(await ensure('closed.test', pebble, { force: true })).toBe('issued')
+    expect((JSON.parse(readFileSync(path, 'utf8')) as { key: string }).key).not.toBe(key)
   })
 
   test.each(['asked', 'is asked for'])('killed right after it says "%s", the next run ends right, with the same order', async (word) => {
@@ -146,6 +174,8 @@ describe.skipIf(reason !== undefined)(`certificates by ACME${reason === undefine
     expect(existsSync(files().pending('off.test'))).toBe(true)
   })
 })
+
+const accountFile = ({ directory }: Pebble): string => join(files().accounts, `${createHash('sha256').update(directory).digest('hex').slice(0, 16)}.json`)
 
 async function startPlatformWith({ directory, root }: Pebble): Promise<LocalPlatform> {
   return startLocalPlatform({ runtime: 'process', acme: directory, acmeRoot: root })

@@ -4,7 +4,7 @@ import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { PilotError } from '@pilot/core'
-import { readJson, replaceJson } from '@pilot/host'
+import { readJson, replaceJson, withFileLock } from '@pilot/host'
 import acme from 'acme-client'
 import type { CertificateFiles, IssuerSpec } from './files.ts'
 import type { Challenges, Issued, Issuer } from './issuer.ts'
@@ -26,7 +26,6 @@ interface Pending {
 
 interface Account {
   readonly key: string
-  readonly url?: string
 }
 
 export function acmeIssuer(files: CertificateFiles, spec: AcmeSpec, challenges: Challenges): Issuer {
@@ -39,7 +38,8 @@ export function acmeIssuer(files: CertificateFiles, spec: AcmeSpec, challenges: 
     async issue({ domain, log }) {
       const asked: string[] = []
       try {
-        const client = await clientOf({ files, spec, traffic, log })
+        // Several domains may be asked for at once, and share one account.
+        const client = await withFileLock(join(files.accounts, 'lock'), () => clientOf({ files, spec, traffic, log }))
         return await order({ client, files, spec, traffic, domain, challenges, asked, log })
       } catch (error) {
         throw explained(error, { domain, directory: spec.directory, asked, traffic })
@@ -111,29 +111,33 @@ async function authorize({ client, domain, challenges, asked, log }: OrderCall, 
   }
 }
 
-/** The account of this home with the authority. One that the authority does not know (any more) is made anew, with another key. */
+/** The account of this home with the authority. One that it has forgotten is registered again; one that it refuses is replaced, with another key. */
 async function clientOf({ files, spec, traffic, log }: Pick<OrderCall, 'files' | 'spec' | 'traffic' | 'log'>): Promise<acme.Client> {
   const path = join(files.accounts, `${createHash('sha256').update(spec.directory).digest('hex').slice(0, 16)}.json`)
-  const known = await readJson<Account>(path).catch(() => undefined)
-  const clientWith = (key: string): acme.Client => new acme.Client({ directoryUrl: spec.directory, accountKey: key, backoffAttempts: 20, backoffMin: 250, backoffMax: 3_000 })
-  const register = async (key: string): Promise<acme.Client> => {
-    const client = clientWith(key)
-    await client.createAccount({ termsOfServiceAgreed: true, ...(spec.contact === undefined ? {} : { contact: [`mailto:${spec.contact}`] }) })
+  const known = (await readJson<Account>(path).catch(() => undefined))?.key
+  const attempts = known === undefined ? [] : [() => open(known, { onlyReturnExisting: true }), () => open(known, registration)]
+  const registration = { termsOfServiceAgreed: true, ...(spec.contact === undefined ? {} : { contact: [`mailto:${spec.contact}`] }) }
+
+  async function open(key: string, data: object): Promise<acme.Client> {
+    const client = new acme.Client({ directoryUrl: spec.directory, accountKey: key, backoffAttempts: 20, backoffMin: 250, backoffMax: 3_000 })
+    await client.createAccount(data)
     return client
   }
-  const key = known?.key ?? (await acme.crypto.createPrivateEcdsaKey('P-256')).toString()
-  // Kept before it is used, so that an attempt that is killed leaves one account, not two.
-  replaceJson(path, { key } satisfies Account, { durable: true })
-  try {
-    return await register(key)
-  } catch (error) {
-    if (known === undefined || traffic.broken() !== undefined) throw error
-    log(`${spec.directory} refuses the account of this home (${(error as Error).message}): making another one`)
-    const fresh = (await acme.crypto.createPrivateEcdsaKey('P-256')).toString()
-    const client = await register(fresh)
-    replaceJson(path, { key: fresh } satisfies Account, { durable: true })
-    return client
+
+  for (const attempt of attempts) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (traffic.broken() !== undefined || traffic.problem()?.type === 'rateLimited') throw error
+      log(`${spec.directory} does not take the account of this home: ${(error as Error).message}`)
+    }
   }
+  const key = (await acme.crypto.createPrivateEcdsaKey('P-256')).toString()
+  // The first one is kept before it is used, so that an attempt that is killed leaves one account, not two.
+  if (known === undefined) replaceJson(path, { key } satisfies Account, { durable: true })
+  const client = await open(key, registration)
+  if (known !== undefined) replaceJson(path, { key } satisfies Account, { durable: true })
+  return client
 }
 
 interface Problem {

@@ -95,6 +95,14 @@ test('apps that share a domain share its certificate, which goes with the last o
   expect(await readCertificate(platform.home, 'both.test')).toBeUndefined()
 })
 
+test('a domain that another app has is refused before anything is made for it', async () => {
+  const { engine } = await release('first', ['mine.test'])
+  await expect(release('second', ['mine.test'])).rejects.toMatchObject({ code: 'NAME_TAKEN', message: expect.stringContaining('The host mine.test belongs to shop/first') })
+  expect((await certificates().list()).map(({ app, domain }) => `${app.app} ${domain}`)).toEqual(['first first.shop.localhost', 'first mine.test'])
+  await platform.app('second').engine.destroy()
+  await engine.destroy()
+})
+
 test('nothing is renewed before its time; an authority that was made anew, and a file that is gone, are mended', async () => {
   const { engine } = await release('again', ['again.test'])
   const call = { signal: noSignal(), log: () => {} }

@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, isPilotError, type AnyKind } from '@pilot/core'
-import { readCertificate, readJson, releaseSecurePort, removeCertificate, replaceJson, type Home } from '@pilot/host'
+import { readCertificate, readJson, refuseTakenHost, releaseSecurePort, removeCertificate, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { readClaims } from '../certificates/certificates-of.ts'
 import { ensureCertificate } from '../certificates/ensure.ts'
 import { certificateFiles, makeFolders, type Claim } from '../certificates/files.ts'
-import { assertOurs } from '../ownership.ts'
+import { assertOurs, routeId } from '../ownership.ts'
 import { listMarked, markOf, readOwner } from './marks.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
 
@@ -46,6 +46,7 @@ export function certificateKind(home: Home): AnyKind {
     async create({ inputs: { id, app, domain, issuer }, owner, checkpoint }) {
       const found = await readOwner(path(id))
       if (found) assertOurs({ found, owner, title: `The certificate ${id}` })
+      await refuseTakenHost(home, { id: routeId(owner.platformId, app), app, host: domain })
       await checkpoint()
       makeFolders(files)
       replaceJson(path(id), { domain, app, issuer, owner: markOf(owner) } satisfies Claim, { durable: true })

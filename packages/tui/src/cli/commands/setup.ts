@@ -17,6 +17,7 @@ export const setup = defineCommand({
   options: [
     { flags: '--name <name>', summary: 'The platform\'s name; default: the provider\'s.' },
     { flags: '--runtime <runtime>', summary: 'local: run apps in Docker or as processes; default: Docker where it is installed. Can be changed while no app is deployed.', choices: ['docker', 'process'] },
+    { flags: '--acme <authority>', summary: 'local: who issues certificates for domains: letsencrypt, letsencrypt-staging, or the https address of an ACME directory; naming one accepts its terms. Default: the authority of this home.' },
     { flags: '-f, --file <file>', summary: 'Provider, name and settings from a file such as platform.yaml, instead of options.' },
     { flags: '--export', summary: 'Print a platform that is there as such a file, and change nothing.' },
     { flags: '--set <key=value>', summary: 'Any other setting of the provider; may be repeated.', repeats: true },
@@ -28,6 +29,7 @@ export const setup = defineCommand({
     { run: 'setup', summary: 'which providers there are' },
     { run: 'setup local --plan', summary: 'what would be created on this machine' },
     { run: 'setup local --runtime process', summary: 'without Docker' },
+    { run: 'setup local --acme letsencrypt', summary: 'on a server, with public certificates' },
     { run: 'setup --export > platform.yaml', summary: 'the platform as a file' },
     { run: 'setup --file platform.yaml --plan', summary: 'what that file would change' },
   ],
@@ -113,7 +115,7 @@ async function agree(context: CommandContext, plan: PlatformPlan, yes: boolean):
 async function wantedPlatform(context: CommandContext, { provider, options }: { provider: string | undefined; options: Options }): Promise<WantedPlatform | undefined> {
   const [name, file] = [value(options, 'name'), value(options, 'file')]
   if (file === undefined) return provider === undefined ? undefined : { request: { provider, settings: settingsOf(options), ...(name === undefined ? {} : { name }) } }
-  const besides = [...(provider === undefined ? [] : [provider]), ...(['name', 'runtime', 'set'] as const).filter((each) => value(options, each) !== undefined || values(options, each).length > 0).map((each) => `--${each}`)]
+  const besides = [...(provider === undefined ? [] : [provider]), ...(['name', 'runtime', 'acme', 'set'] as const).filter((each) => value(options, each) !== undefined || values(options, each).length > 0).map((each) => `--${each}`)]
   if (besides.length > 0) throw new PilotError('USAGE', `--file says all of the platform, so ${besides.join(', ')} cannot stand beside it.`, { suggestion: 'Write it into the file.' })
   const { readPlatformFile } = await import('../platform-file.ts')
   return await readPlatformFile(context, file)
@@ -128,8 +130,8 @@ async function exportPlatform(context: CommandContext, { provider, name }: { pro
 }
 
 function settingsOf(options: Options): Record<string, unknown> {
-  const runtime = value(options, 'runtime')
-  return { ...Object.fromEntries(values(options, 'set').map(settingOf)), ...(runtime === undefined ? {} : { runtime }) }
+  const [runtime, acme] = [value(options, 'runtime'), value(options, 'acme')]
+  return { ...Object.fromEntries(values(options, 'set').map(settingOf)), ...(runtime === undefined ? {} : { runtime }), ...(acme === undefined ? {} : { acme }) }
 }
 
 /** `key=value`; true, false and numbers are taken as such, everything else as text. */

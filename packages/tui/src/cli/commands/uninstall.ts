@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import type { StatusView } from '@pilot/server/contract'
@@ -14,7 +14,7 @@ export const uninstall = defineCommand({
   name: 'uninstall',
   summary: 'Remove everything of this home from this machine',
   description: [
-    'Destroys the platforms on this machine with all apps and data, stops what runs, and removes the home with all that lies outside of it: system users, folders, what `server install` and `install-cli` wrote. The copy of Pilot itself stays.',
+    'Destroys the platforms on this machine with all apps and data, stops what runs, and removes the home with all that lies outside of it: system users, folders, what `server install`, `install-cli` and `domains trust` did. The copy of Pilot itself stays.',
     'A platform that is not on this machine is left alone: destroy it first.',
   ],
   options: [{ flags: '--delete-data', summary: 'Agree that apps, databases and backups go too, without typing the name.' }, common.yes],
@@ -78,13 +78,22 @@ async function removeThis(context: CommandContext): Promise<readonly string[]> {
   const { env } = context.terminal
   const { stopEverything, stopServer } = await import('../../client/stop-server.ts')
   const { openHome, removeHome, removeSharedIfLast } = await import('@pilot/host')
+  const trust = await endTrustOf(context, homeFolder(env))
   // Its file is named after the home's id.
   const around = await removeAround(context, homeFolder(env))
   await stopServer({ env, running: await context.runningConnection(), wait: false })
   await stopEverything(env)
   const home = await openHome(homeFolder(env))
   await removeHome(home)
-  return [home.dir, ...(home.paths.reachable === home.dir ? [] : [home.paths.reachable]), ...(await removeSharedIfLast()), ...around]
+  return [home.dir, ...(home.paths.reachable === home.dir ? [] : [home.paths.reachable]), ...(await removeSharedIfLast()), ...around, ...trust]
+}
+
+/** Nobody is to trust an authority whose key is gone, or is not. */
+async function endTrustOf(context: CommandContext, home: string): Promise<readonly string[]> {
+  if (!existsSync(join(home, 'certificates/trusted.json'))) return []
+  const [{ X509Certificate }, { endTrust }] = await Promise.all([import('node:crypto'), import('./domains-trust.ts')])
+  const certificate = join(home, 'ca.pem')
+  return endTrust(context, { certificate, sha256: new X509Certificate(readFileSync(certificate)).fingerprint256 })
 }
 
 /** What this user's system knows of Pilot. The command itself belongs to the usual home. */

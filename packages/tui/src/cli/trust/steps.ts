@@ -33,7 +33,7 @@ export function trustSteps({ platform, has, userFolder, stores, certificate, nam
   }
   if (system !== undefined) {
     const file = `${system.folder}/${name}.${system.ending}`
-    steps.push({ title: 'This machine: curl, Python, Go, Ruby and most others', needsRoot: true, file, commands: [undo ? ['rm', '-f', file] : ['install', '-m', '644', certificate, file], system.refresh] })
+    steps.push({ title: 'This machine: curl, Python, Go, Ruby and most others', needsRoot: true, file, commands: undo ? [['rm', '-f', file], system.forget] : [['install', '-m', '644', certificate, file], system.refresh] })
   }
   if (has('certutil')) {
     for (const store of stores) {
@@ -45,8 +45,8 @@ export function trustSteps({ platform, has, userFolder, stores, certificate, nam
 }
 
 const linuxStores = [
-  { program: 'update-ca-certificates', folder: '/usr/local/share/ca-certificates', ending: 'crt', refresh: ['update-ca-certificates'] },
-  { program: 'update-ca-trust', folder: '/etc/pki/ca-trust/source/anchors', ending: 'pem', refresh: ['update-ca-trust', 'extract'] },
+  { program: 'update-ca-certificates', folder: '/usr/local/share/ca-certificates', ending: 'crt', refresh: ['update-ca-certificates'], forget: ['update-ca-certificates', '--fresh'] },
+  { program: 'update-ca-trust', folder: '/etc/pki/ca-trust/source/anchors', ending: 'pem', refresh: ['update-ca-trust', 'extract'], forget: ['update-ca-trust', 'extract'] },
 ] as const
 
 /** As it can be typed, where needed as root. */
