@@ -8,7 +8,7 @@ import { dumpDatabase, restoreDatabase } from './dump/run-dump.ts'
 import type { Connection } from './dump/pg-dump.ts'
 import { databaseName, databaseUserName, ownerOfText } from './ownership.ts'
 import { asSuperuser, superuserPassword } from './postgres/apps-cluster.ts'
-import { backupFile, backupsFolder, keepBackup, openBackupsFolder, readBackup, readBackups, removeUnfinished, verifyBackup } from './postgres/backups-folder.ts'
+import { backupFile, backupsFolder, keepBackup, openBackupsFolder, readBackup, readBackups, removeBackup, removeUnfinished, verifyBackup } from './postgres/backups-folder.ts'
 import { scramVerifier } from './postgres/scram.ts'
 import { replacedName, restoreRole, restoringName, swapDatabases } from './postgres/swap-databases.ts'
 
@@ -58,7 +58,12 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
 
     backups: ({ app }) => readBackups(backupsFolder(home, nameOf(app))),
 
-    async backup({ app, id, signal, checkpoint, log, by, version }) {
+    async removeBackup({ app, backup, checkpoint }) {
+      await checkpoint()
+      await removeBackup(backupsFolder(home, nameOf(app)), backup)
+    },
+
+    async backup({ app, id, signal, checkpoint, log, by, version, scheduled }) {
       const database = await existing(home, nameOf(app))
       const folder = await openBackupsFolder(home, database)
       const done = await readBackup(folder, id)
@@ -70,7 +75,7 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
       try {
         const { bytes, checksum, tables, rows, postgres, peakBytes } = await dumpDatabase({ connection: await superuserOf(home, database), file: written, signal, log })
         log(memoryLine(peakBytes))
-        const backup: Backup = { id, app, by, ...(version === undefined ? {} : { version }), startedAt, ms: Math.round(performance.now() - started), bytes, checksum, place: backupFile(folder, id), postgres, tables, rows }
+        const backup: Backup = { id, app, by, ...(version === undefined ? {} : { version }), ...(scheduled ? { scheduled } : {}), startedAt, ms: Math.round(performance.now() - started), bytes, checksum, place: backupFile(folder, id), postgres, tables, rows }
         await checkpoint()
         await keepBackup({ folder, written, backup })
         await dropReplaced(home, database)

@@ -108,9 +108,10 @@ function workerGraph({ compute, deployment, formation, commands }: Commands): Gr
 
 function refuseUnusableCron({ compute, deployment: { app, run, target } }: Pick<Commands, 'compute' | 'deployment'>): void {
   const jobs = Object.entries(run.cron ?? {})
-  for (const [job, { schedule, timeZone }] of jobs) {
+  const backup = run.database !== undefined && 'own' in run.database ? run.database.backup : undefined
+  for (const [job, { schedule, timeZone }] of [...jobs, ...(backup ? [['database', backup] as const] : [])]) {
     const problem = scheduleProblem(schedule) ?? (isTimeZone(timeZone) ? undefined : `${timeZone} is no time zone`)
-    if (problem !== undefined) throw new PilotError('USAGE', `The cron job ${job} of ${appTitle(app)} has no schedule that could be kept: ${problem}`)
+    if (problem !== undefined) throw new PilotError('USAGE', `${job} of ${appTitle(app)} has no schedule that could be kept: ${problem}`)
   }
   const job = jobs[0]?.[0]
   if (job === undefined || compute.run) return

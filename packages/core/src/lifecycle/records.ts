@@ -94,7 +94,7 @@ export interface RunSpec {
   /** What runs on a schedule while this is live, by name. */
   readonly cron?: Readonly<Record<string, CronJob>>
   /** A database of its own, or that of another app of the project and environment. */
-  readonly database?: { readonly own: true } | { readonly from: string }
+  readonly database?: { readonly own: true; readonly backup?: BackupSchedule } | { readonly from: string }
   /** Folders that outlive deployments, by name. */
   readonly volumes?: Readonly<Record<string, VolumeUse>>
   /** Other apps of the project. */
@@ -118,6 +118,14 @@ export interface CronJob {
   readonly overlap: OverlapPolicy
   readonly missed: MissedPolicy
   readonly timeoutMs: number
+}
+
+/** When a database is backed up, and how many of these backups stay. */
+export interface BackupSchedule {
+  /** As of a cron job. */
+  readonly schedule: string
+  readonly timeZone: string
+  readonly keep: number
 }
 
 /** When a time comes while the run before still runs: left out, beside it, or in its place. */

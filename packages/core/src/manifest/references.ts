@@ -57,7 +57,14 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
     else if (!apps.includes(other)) add(at, notThere({ what: 'app', name: other, at, valid: apps.filter((one) => one !== name) }))
     else if (app.uses?.indexOf(other) !== index) add(at, `${show(at)} stands twice: "${other}"`)
   })
-  if (typeof app.database === 'object') {
+  if (typeof app.database === 'object' && app.database.backup !== undefined) {
+    const { backup } = app.database
+    const at = [...path, 'database', 'backup']
+    if (app.database.from !== undefined) add(at, `${show(at)} belongs to ${show(['apps', app.database.from])}, whose database it is: write it there`, 'key')
+    else if (typeof backup === 'string') checkSchedule({ schedule: backup, timeZone: undefined, path: at, key: [], add })
+    else checkSchedule({ ...backup, timeZone: backup.timeZone, path: at, add })
+  }
+  if (typeof app.database === 'object' && app.database.from !== undefined) {
     const at = [...path, 'database', 'from']
     if (app.database.from === name) add(at, `${show(at)} is the app itself: write \`database: postgres\``)
     else if (!apps.includes(app.database.from)) add(at, notThere({ what: 'app', name: app.database.from, at, valid: apps.filter((one) => one !== name) }))
@@ -96,9 +103,9 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
 }
 
 /** What is no schedule must not be found out at night. */
-function checkSchedule({ schedule, timeZone, path, add }: { readonly schedule: string; readonly timeZone: string | undefined; readonly path: Path; readonly add: AppCheck['add'] }): void {
+function checkSchedule({ schedule, timeZone, path, key = ['schedule'], add }: { readonly schedule: string; readonly timeZone: string | undefined; readonly path: Path; readonly key?: Path; readonly add: AppCheck['add'] }): void {
   const problem = scheduleProblem(schedule)
-  if (problem !== undefined) add([...path, 'schedule'], `${show([...path, 'schedule'])} is ${describe(schedule)}: ${problem}; write five cron fields such as "0 6 * * *", or @daily`)
+  if (problem !== undefined) add([...path, ...key], `${show([...path, ...key])} is ${describe(schedule)}: ${problem}; write five cron fields such as "0 6 * * *", or @daily`)
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
     const near = similar(timeZone, Intl.supportedValuesOf('timeZone'))
     add([...path, 'timeZone'], `${show([...path, 'timeZone'])} is ${describe(timeZone)}, which is no time zone: ${near ? `did you mean ${near}?` : 'write one such as Europe/Berlin'}`)
@@ -153,7 +160,7 @@ function databaseCycles(manifest: Manifest, document: YamlDocument): Problem[] {
     return typeof database === 'object' ? database.from : undefined
   }
   for (const [name, app] of Object.entries(manifest.apps)) {
-    if (typeof app.database !== 'object') continue
+    if (typeof app.database !== 'object' || app.database.from === undefined) continue
     const path = ['apps', name, 'database', 'from']
     const owner = app.database.from
     if (owner === name || !Object.hasOwn(manifest.apps, owner)) continue

@@ -1,6 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppDefinition } from '../lifecycle/app-definition.ts'
-import type { CronJob } from '../lifecycle/records.ts'
+import type { CronJob, RunSpec } from '../lifecycle/records.ts'
 import { canaryDefaults } from '../lifecycle/canary-plan.ts'
 import type { HealthCheck } from '../provider/compute.ts'
 import { commandWords } from './command-words.ts'
@@ -76,7 +76,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...(app.processes === undefined ? {} : { processes: Object.fromEntries(Object.entries(app.processes).map(([process, command]) => [process, commandWords(command)])) }),
     ...(app.release === undefined ? {} : { release: commandWords(app.release) }),
     ...(app.cron === undefined ? {} : { cron: Object.fromEntries(Object.entries(app.cron).map(([job, written]) => [job, cronJob(written)])) }),
-    ...(app.database === undefined ? {} : { database: typeof app.database === 'object' ? { from: app.database.from } : { own: true as const } }),
+    ...(app.database === undefined ? {} : { database: databaseOf(app.database) }),
     ...volumesOf(app),
     uses: app.uses ?? [],
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
@@ -95,6 +95,17 @@ const longestRunMs = 24 * 3600_000
 
 function cronJob({ schedule, run, timeZone = 'UTC', overlap = 'skip', missed = 'skip', timeout }: NonNullable<ManifestApp['cron']>[string]): CronJob {
   return { schedule: schedule.trim(), timeZone, command: commandWords(run), overlap, missed, timeoutMs: timeout === undefined ? longestRunMs : parseDuration(timeout) }
+}
+
+const keptBackups = 7
+
+function databaseOf(database: NonNullable<ManifestApp['database']>): NonNullable<RunSpec['database']> {
+  if (typeof database !== 'object') return { own: true }
+  const { from, backup } = database
+  if (from !== undefined) return { from }
+  if (backup === undefined) return { own: true }
+  const { schedule, timeZone = 'UTC', keep = keptBackups } = typeof backup === 'string' ? { schedule: backup } : backup
+  return { own: true, backup: { schedule: schedule.trim(), timeZone, keep } }
 }
 
 /** A slash at the end says nothing. */

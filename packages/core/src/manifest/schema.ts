@@ -78,9 +78,29 @@ const database = z
   .union([
     z.literal('postgres'),
     z.literal(true),
-    z.strictObject({ from: name.describe('The app whose database is shared.') }, write('postgres, true, or { from: other-app }')),
-  ], write('postgres, true, or { from: other-app }'))
-  .describe('A PostgreSQL database and a user of its own, given as DATABASE_URL; or { from: other-app }: that app\'s database, with a user of its own.')
+    z.strictObject(
+      {
+        type: z.literal('postgres', write('postgres')).optional().describe('The only one there is, and the default.'),
+        from: name.optional().describe('The app whose database is shared.'),
+        backup: z
+          .union([
+            schedule,
+            z.strictObject(
+              {
+                schedule,
+                timeZone: timeZone.optional(),
+                keep: z.int(write('a number of backups from 1 to 1000')).min(1, write('a number of backups from 1 to 1000')).max(1000, write('a number of backups from 1 to 1000')).optional().describe('How many of the newest scheduled backups stay; those made by hand always do. Default: 7.'),
+              },
+              write('a schedule such as "0 3 * * *", or { schedule, timeZone, keep }'),
+            ),
+          ], write('a schedule such as "0 3 * * *", or { schedule, timeZone, keep }'))
+          .optional()
+          .describe('When the database is backed up: a schedule as of `cron`, or { schedule, timeZone, keep }. One whose time passed while Pilot was off is made up for, once.'),
+      },
+      write('postgres, true, { backup: "0 3 * * *" }, or { from: other-app }'),
+    ),
+  ], write('postgres, true, { backup: "0 3 * * *" }, or { from: other-app }'))
+  .describe('A PostgreSQL database and a user of its own, given as DATABASE_URL; { backup: … } backs it up on a schedule; { from: other-app } is that app\'s database, with a user of its own.')
 
 const aShare = write('a share such as 10 or 10%, from 1 to 99')
 const share = z.union([z.int(aShare).min(1, aShare).max(99, aShare), z.string(aShare).regex(/^[1-9]\d?%$/, aShare)], aShare)

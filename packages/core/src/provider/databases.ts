@@ -19,6 +19,8 @@ export interface DatabaseAdministration {
   backup(call: DatabaseOperation & BackupNote): Promise<Backup>
   /** Oldest first. */
   backups(call: DatabaseCall): Promise<readonly Backup[]>
+  /** What is gone already counts as deleted. */
+  removeBackup(call: DatabaseCall & { readonly backup: string; /** As of an operation. */ checkpoint(): Promise<void> }): Promise<void>
   /** Throws NOT_FOUND, BACKUP_DAMAGED. */
   restore(call: DatabaseOperation & { readonly backup: string; /** Keep no copy of what was there before. */ readonly dropOld: boolean }): Promise<Restored>
   /** Swaps back what the last restore replaced. Throws NOT_FOUND when nothing was kept. */
@@ -43,6 +45,8 @@ export interface BackupNote {
   readonly by: string
   /** Of the app: the deployment that was live, `v3`. */
   readonly version?: string
+  /** Made by a schedule, which also deletes it when it is old. */
+  readonly scheduled?: true
 }
 
 export interface Backup extends BackupNote {

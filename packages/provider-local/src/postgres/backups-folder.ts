@@ -48,6 +48,13 @@ export async function keepBackup({ folder, written, backup }: { folder: string; 
   await chmod(noteFile(folder, backup.id), 0o600)
 }
 
+/** The other way round: what is known goes first, and with it the backup. */
+export async function removeBackup(folder: string, id: string): Promise<void> {
+  if (!idForm.test(id)) return
+  await rm(noteFile(folder, id), { force: true })
+  await rm(backupFile(folder, id), { force: true })
+}
+
 /** Files that an interrupted backup left. Only one works on a database at a time. */
 export async function removeUnfinished(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {

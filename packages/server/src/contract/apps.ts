@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { AppStatus, DeploymentRecord, ErrorBody, InstanceStatus, LogLine, ReleaseRecord } from '@pilot/core'
 import { jobSchema, type Job } from './operations.ts'
 import { platformSchema, type Platform } from './platforms.ts'
+import { scheduledRunSchema, type ScheduledRunView } from './schedules.ts'
 import { appIdentitySchema, errorBodySchema, timeSchema } from './shared.ts'
 
 /** Records come out of the store as they were written: their shape is core's, and newer fields pass through. */
@@ -53,9 +54,11 @@ export interface StatusView {
   readonly apps: readonly AppView[]
   /** Jobs that run or wait. */
   readonly jobs: readonly Job[]
+  /** Newest runs of schedules that failed. */
+  readonly failing?: readonly ScheduledRunView[]
 }
 export const statusSchema = z
-  .object({ platforms: z.array(platformSchema), apps: z.array(appViewSchema), jobs: z.array(jobSchema) })
+  .object({ platforms: z.array(platformSchema), apps: z.array(appViewSchema), jobs: z.array(jobSchema), failing: z.array(scheduledRunSchema).optional().describe('Newest runs of schedules that failed.') })
   .meta({ id: 'Status' }) as unknown as z.ZodType<StatusView>
 
 export const releasesSchema = z.object({

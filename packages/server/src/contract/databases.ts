@@ -30,7 +30,7 @@ export type Login = DatabaseLogin & { readonly password: string }
 export const databaseLoginSchema = z.object({ host: z.string(), port: z.number().int(), database: z.string(), user: z.string(), password: z.string() }).meta({ id: 'DatabaseLogin' })
 
 export const backupSchema = shapeOf<Backup>(
-  { id: z.string(), app: appIdentitySchema, by: z.string(), version: z.string().optional(), startedAt: timeSchema, ms: z.number(), bytes: z.number(), checksum: z.string(), place: z.string(), postgres: z.string(), tables: z.number(), rows: z.number() },
+  { id: z.string(), app: appIdentitySchema, by: z.string(), version: z.string().optional(), scheduled: z.literal(true).optional().describe('Made by a schedule, which also deletes it when it is old.'), startedAt: timeSchema, ms: z.number(), bytes: z.number(), checksum: z.string(), place: z.string(), postgres: z.string(), tables: z.number(), rows: z.number() },
   'Backup',
 )
 

@@ -39,7 +39,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     processes: z.record(nameSchema, z.array(z.string()).min(1)).optional(),
     release: z.array(z.string()).min(1).optional(),
     cron: z.record(nameSchema, cronJobSchema).optional(),
-    database: z.union([z.object({ own: z.literal(true) }), z.object({ from: nameSchema })]).optional(),
+    database: z.union([z.object({ own: z.literal(true), backup: z.object({ ...timesSchema, keep: z.number().int().min(1).max(1000) }).optional() }), z.object({ from: nameSchema })]).optional(),
     volumes: z.record(nameSchema, z.object({ path: z.string().regex(/^\//).optional(), shared: z.literal(true).optional() })).optional(),
     uses: z.array(nameSchema),
     env: z.record(z.string(), z.string()),

@@ -35,7 +35,7 @@ export const operationRequestSchema = z
     z.object({ action: z.literal('scale'), ...common, ...onApp, counts: z.record(nameSchema, z.number().int().min(0).max(100)).refine((counts) => Object.keys(counts).length > 0, 'Name at least one process.').describe('Instances by process; `web` is the app itself. Others stay as they are.') }),
     z.object({ action: z.literal('configure'), ...common, ...onApp, set: z.record(z.string(), z.string()).default({}), unset: z.array(z.string()).default([]), restore: z.number().int().optional().describe('Begin with the values of this version instead of the newest; secrets stay as they are today.'), stage: z.boolean().default(false) }),
     z.object({ action: z.literal('secret'), ...common, ...onApp, stage: z.boolean().default(false) }).describe('Releases again with the newest versions of the secrets; values are stored before with PUT secrets.'),
-    z.object({ action: z.literal('backup'), ...common, ...onApp }).describe('Backs up the database of the app, or the one that it shares.'),
+    z.object({ action: z.literal('backup'), ...common, ...onApp, keep: z.number().int().min(1).max(1000).optional().describe('It counts as a scheduled one: of these only the newest so many stay.') }).describe('Backs up the database of the app, or the one that it shares.'),
     z.object({
       action: z.literal('restore'),
       ...common,

@@ -65,6 +65,7 @@ export const routeSchemas = {
   databaseLogin: { params: appIdentitySchema, query: z.object(onPlatform), response: databaseLoginSchema },
   volumes: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ volumes: z.array(volumeSchema) }) },
   backups: { params: appIdentitySchema, query: z.object(onPlatform), response: z.object({ backups: z.array(backupSchema) }) },
+  deleteBackup: { params: appIdentitySchema.extend({ backup: text.max(60) }), query: z.object(onPlatform), response: doneSchema },
   logs: {
     params: appIdentitySchema,
     query: z.object({ ...onPlatform, follow: flag.optional(), tail: count.max(10_000).optional(), cursor: text.optional(), since: moment.optional(), until: moment.optional(), deployment: text.optional() }),

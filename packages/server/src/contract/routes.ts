@@ -94,6 +94,7 @@ export const routes = {
   databaseUsers: route<{ params: AppIdentity; query: OnPlatform; response: { users: DatabaseUser[] } }>('GET', `${app}/database/users`, 'Roles that can log in to it'),
   databaseLogin: route<{ params: AppIdentity; query: OnPlatform; response: Login }>('POST', `${app}/database/login`, 'The login of the app with its password; stands in the activity'),
   backups: route<{ params: AppIdentity; query: OnPlatform; response: { backups: Backup[] } }>('GET', `${app}/database/backups`, 'Backups, newest first'),
+  deleteBackup: route<{ params: AppIdentity & { backup: string }; query: OnPlatform; response: Done }>('DELETE', `${app}/database/backups/{backup}`, 'Delete a backup; HELD while something else works on the database'),
   volumes: route<{ params: AppIdentity; query: OnPlatform; response: { volumes: VolumeStatus[] } }>('GET', `${app}/volumes`, 'Folders of the app that outlive deployments: where they are, and how much lies in them'),
   logs: stream<{ params: AppIdentity; query: OnPlatform & { follow?: boolean; tail?: number; cursor?: string; since?: string; until?: string; deployment?: string }; response: LogLine }>(`${app}/logs`, 'Log lines of the app', 'lines'),
 

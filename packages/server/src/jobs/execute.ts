@@ -158,7 +158,7 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { ...(await configure(context, { app: payload.app, set: {}, unset: [], stage: payload.stage })) }
     // The operation's id: an attempt that follows an interrupted one goes on with the same backup.
     case 'backup':
-      return { backup: await backupDatabase(context, { app: payload.app, id: backupId(job) }) }
+      return { backup: await backupDatabase(context, { app: payload.app, id: backupId(job), ...(payload.keep === undefined ? {} : { keep: payload.keep }) }) }
     case 'restore':
       return { ...(await restoreDatabase(context, { app: payload.app, id: job.operation, backup: payload.backup, dropOld: payload.dropOld })) }
     case 'delete-volume':

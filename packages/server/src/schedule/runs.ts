@@ -107,16 +107,22 @@ export async function interruptAbandoned(db: Database, now: Date): Promise<reado
   return abandoned
 }
 
-/** Runs that went on as operations end as these did. */
-export async function finishHandedOver(db: Database): Promise<void> {
+/** The operation that a run goes on as is asked for by this, so that it is found when the program died before it could say so. */
+export const requestIdOf = (run: string): string => `schedule-${run}`
+
+/** Runs that went on as operations end as these did. Returns those that have ended. */
+export async function finishHandedOver(db: Database): Promise<readonly RunRow[]> {
+  await sql`update schedule_runs r set operation = o.id, runner = null from operations o where o.request_id = 'schedule-' || r.id and r.state = 'running' and r.operation is null`.execute(db)
   const ended = await db
     .selectFrom('schedule_runs as r')
     .innerJoin('operations as o', 'o.id', 'r.operation')
-    .select(['r.id', 'o.state', 'o.error', 'o.finished_at'])
+    .selectAll('r')
+    .select(['o.state as outcome', 'o.error as reason', 'o.finished_at as ended_at'])
     .where('r.state', '=', 'running')
     .where('o.state', 'in', ['done', 'failed', 'cancelled'])
     .execute()
-  for (const { id, state, error, finished_at } of ended) await finishRun(db, id, { state: state as RunEnd['state'], ...(error === null ? {} : { error }) }, new Date(finished_at!))
+  for (const { id, outcome, reason, ended_at } of ended) await finishRun(db, id, { state: outcome as RunEnd['state'], ...(reason === null ? {} : { error: reason }) }, new Date(ended_at!))
+  return ended
 }
 
 /** Deployments of an app that runs work with: their artifacts stay. */

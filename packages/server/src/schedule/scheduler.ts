@@ -4,9 +4,10 @@ import type { Notifications } from '../db/notifications.ts'
 import { ownIdentity } from '../jobs/runner.ts'
 import type { Log } from '../log.ts'
 import { systemClock, type SchedulerClock } from './clock.ts'
+import { failingRuns, type LiveOn } from './failing.ts'
 import { findSchedules, placeKey, type FindOptions, type FoundSchedules } from './find-schedules.ts'
 import { openRunning, type Running } from './running.ts'
-import { claimRun, finishHandedOver, interruptAbandoned, keyColumns, sawUntil, timesOf } from './runs.ts'
+import { claimRun, finishHandedOver, forgetOldRuns, interruptAbandoned, keyColumns, sawUntil, timesOf } from './runs.ts'
 import { keyOf, schedulerName, type Schedule, type ScheduleKey } from './schedule.ts'
 
 export interface SchedulerOptions extends FindOptions {
@@ -22,6 +23,8 @@ export interface Scheduler {
   list(): Promise<readonly (Schedule & { readonly next?: Date })[]>
   /** One run now, beside its schedule; resolves when it has ended. Throws NOT_ALLOWED_NOW when it runs already and must not twice. */
   runNow(call: { readonly schedule: Schedule; readonly by: string; readonly signal: AbortSignal; output?(stream: 'stdout' | 'stderr', data: Uint8Array): void }): ReturnType<Running['start']>
+  /** See `failingRuns`. */
+  failing(live: readonly LiveOn[]): ReturnType<typeof failingRuns>
   /** Ends what runs; `wait`: lets it end first. */
   stop(options?: { readonly wait?: boolean }): Promise<void>
 }
@@ -75,9 +78,9 @@ export function startScheduler({ db, notifications, logs, log, clock = systemClo
 
   /** Runs what is due; milliseconds until there is something to do. */
   async function look(): Promise<number> {
+    for (const { project, environment, app, ...run } of await finishHandedOver(db)) await forgetOldRuns(db, { ...run, app: { project, environment, app } })
     const left = await interruptAbandoned(db, new Date(clock.now()))
     if (left.length > 0) await tidyAfter(left.map(({ platform, type }) => ({ platform, type })))
-    await finishHandedOver(db)
     if (found === undefined || clock.now() - foundAt > readAgainMs || clock.now() < foundAt) await read()
     const now = new Date(clock.now())
     const waits = await Promise.all(found!.schedules.map((schedule) => keep(schedule, now)))
@@ -158,6 +161,7 @@ export function startScheduler({ db, notifications, logs, log, clock = systemClo
         return { ...schedule, ...(next ? { next } : {}) }
       })
     },
+    failing: (live) => failingRuns({ db, types: find.types }, live),
     async runNow({ schedule, by, signal, output }) {
       const claim = await claimRun(db, { schedule, runner: identity, now: new Date(clock.now()), by })
       if (claim.claimed !== 'run') throw new Error('a run that is asked for has no time that another one could have taken')

@@ -1,4 +1,5 @@
 import { PilotError, type Compute, type InstanceStatus, type LogLine, type TrafficCounters } from '@pilot/core'
+import { fakeDatabaseCapability } from './fake-databases.ts'
 import { defineFakeProvider } from '@pilot/core/testing'
 
 /**
@@ -14,6 +15,7 @@ export default {
     const url = (context.settings as { url: string }).url
     return {
       ...capabilities,
+      database: fakeDatabaseCapability,
       compute: { container: { ...capabilities.compute.container!, status: ({ app }) => instancesOf(url, app.app), logs: linesOf, counters: async () => [...counted], run: runOf, exec: async ({ instance, ...call }) => runOf({ ...call, command: [`in ${instance}:`, ...call.command] }) } satisfies Compute },
       builders: capabilities.builders.map((builder) => ({
         ...builder,

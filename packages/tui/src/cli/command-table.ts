@@ -56,6 +56,7 @@ export const commandTable = [
   { name: 'db users', group: 'Configure', summary: 'List the logins of an app\'s database' },
   { name: 'db backup', group: 'Configure', summary: 'Back up the database of an app' },
   { name: 'db backups', group: 'Configure', summary: 'List the backups of an app\'s database, newest first' },
+  { name: 'db backups delete', group: 'Configure', summary: 'Delete a backup of an app\'s database' },
   { name: 'db restore', group: 'Configure', summary: 'Put a backup in the place of an app\'s database' },
   { name: 'volumes list', group: 'Configure', summary: 'List the volumes of an app: where they are, and how much lies in them' },
   { name: 'volumes delete', group: 'Configure', summary: 'Delete a volume that no version has any more, with its data' },

@@ -12,12 +12,14 @@ export type Located =
 
 /** Finds the command among options that may stand before it: `pilot -C web env list --json`. */
 export function locate(argv: readonly string[]): Located {
-  const [first, second] = wordPositions(argv)
+  const [first, second, third] = wordPositions(argv)
   const help = argv.some((token) => token === '--help' || token === '-h')
   if (first === undefined) return argv.some((token) => token === '--version' || token === '-V') ? { type: 'version' } : { type: 'root', help, rest: argv }
 
   const word = argv[first]!
   if (word === 'help' && second !== undefined) return locate([...argv.slice(first + 1), '--help'])
+  const triple = third === undefined ? undefined : commandTable.find(({ name }) => name === `${word} ${argv[second!]!} ${argv[third]!}`)
+  if (triple !== undefined) return { type: 'command', row: triple, rest: without(argv, first, second!, third!) }
   const pair = second === undefined ? undefined : commandTable.find(({ name }) => name === `${word} ${argv[second]!}`)
   if (pair !== undefined) return { type: 'command', row: pair, rest: without(argv, first, second!) }
   const single = commandTable.find(({ name }) => name === word)
@@ -31,7 +33,7 @@ export function locate(argv: readonly string[]): Located {
 
 function wordPositions(argv: readonly string[]): number[] {
   const positions: number[] = []
-  for (let index = 0; index < argv.length && positions.length < 2; index++) {
+  for (let index = 0; index < argv.length && positions.length < 3; index++) {
     const token = argv[index]!
     if (token === '--') break
     if (!token.startsWith('-')) positions.push(index)

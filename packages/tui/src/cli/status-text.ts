@@ -1,4 +1,4 @@
-import type { AppView, StatusView } from '@pilot/server/contract'
+import type { AppView, ScheduledRunView, StatusView } from '@pilot/server/contract'
 import { withInvocation } from './invocation.ts'
 import { reachableUrl } from './reachable-url.ts'
 import { cleanLine } from './text/clean.ts'
@@ -21,7 +21,7 @@ interface StatusTextOptions {
  *       api  live   v3       2 minutes ago  64 MB   http://api.shop.localhost:4110
  *       └ worker  running                   40 MB
  */
-export async function statusText({ platforms, apps, jobs }: StatusView, { style, form, now, project }: StatusTextOptions): Promise<string> {
+export async function statusText({ platforms, apps, jobs, failing = [] }: StatusView, { style, form, now, project }: StatusTextOptions): Promise<string> {
   const { table } = await import('./text/table.ts')
   const urls = new Map(await Promise.all(apps.map(async (app) => [app, await urlOf(app)] as const)))
   const sections = [...Map.groupBy(apps, placeOf)].map(([place, members]) => {
@@ -38,7 +38,7 @@ export async function statusText({ platforms, apps, jobs }: StatusView, { style,
   })
   const working = jobs.map((job) => `${style.accent(style.symbol.dot)} ${job.action} ${cleanLine(job.app?.app ?? job.platform)} ${job.state}${job.startedAt === undefined ? '' : ` for ${duration(now - Date.parse(job.startedAt))}`}${job.waitsFor === undefined ? '' : `: ${cleanLine(job.waitsFor)}`}`)
   const unwell = platforms.filter(({ state }) => state !== 'ready').map(({ name, state, problem }) => `${style.warn(style.symbol.warn)} platform ${cleanLine(name)} is ${state}${problem === undefined ? '' : `: ${cleanLine(problem)}`}`)
-  return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined([...unwell, ...problemsOf(apps, { style, form })])].join('\n\n')
+  return [...(sections.length === 0 ? [nothing({ platforms: platforms.length, form, project })] : sections), ...joined(working), ...joined([...unwell, ...problemsOf(apps, { style, form }), ...failing.map((run) => failedLine(run, { style, form, now }))])].join('\n\n')
 }
 
 /** Under its app, with what it did since its step began. */
@@ -63,6 +63,14 @@ function problemsOf(apps: readonly AppView[], { style, form }: Pick<StatusTextOp
   return [...Map.groupBy(unclear, ({ message, reason }) => (reason === undefined ? message : `${message}: ${reason}`))].map(
     ([text, [first, ...rest]]) => `${style.warn(style.symbol.warn)} ${cleanLine([first!, ...rest].map(({ name }) => name).join(', '))}: ${cleanLine(text)}\n  ${cleanLine(withInvocation(first!.suggestion, form))}`,
   )
+}
+
+/** `! web: report failed 3 hours ago: exit code 3`, and where to look. */
+function failedLine(run: ScheduledRunView, { style, form, now }: Pick<StatusTextOptions, 'style' | 'form' | 'now'>): string {
+  const what = run.type === 'backup' ? 'the scheduled backup' : cleanLine(run.name)
+  const why = run.exitCode === undefined ? (run.error?.message ?? '') : `exit code ${run.exitCode}`
+  const look = withInvocation(run.operation === undefined ? `\`cron logs ${cleanLine(run.name)} --app ${cleanLine(run.app.app)}\` shows what it printed.` : '`jobs` shows the operation.', form)
+  return `${style.warn(style.symbol.warn)} ${cleanLine(run.app.app)}: ${what} ${run.state === 'failed' ? 'failed' : 'was interrupted'} ${ago(run.dueAt ?? run.startedAt, now)}${why === '' ? '' : `: ${cleanLine(why)}`}\n  ${look}`
 }
 
 const placeOf = ({ status, platform }: AppView): string => cleanLine(`${status.app.project} · ${status.app.environment} · ${platform}`)

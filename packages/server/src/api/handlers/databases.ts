@@ -1,4 +1,4 @@
-import { appTitle, databaseBackups, databaseInfo, databaseLogin, databaseUsers, listVolumes } from '@pilot/core'
+import { appTitle, databaseBackups, databaseInfo, databaseLogin, databaseUsers, deleteBackup, listVolumes } from '@pilot/core'
 import { activityStream, appendEvents } from '../../events/streams.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -28,6 +28,14 @@ export function databaseHandlers(services: Services) {
     async backups({ params: app, query: { platform }, signal }) {
       const { context } = await placeOf(services, app, { platform, signal })
       return { backups: (await databaseBackups(context, { app })).toReversed() }
+    },
+
+    async deleteBackup({ params: { backup, ...app }, query: { platform }, by, signal }) {
+      const { context, name } = await placeOf(services, app, { platform, signal })
+      await deleteBackup({ ...context, by, waitForLeaseMs: 5_000 }, { app, backup })
+      const { project, environment } = app
+      await appendEvents(services.db, activityStream, [{ body: { what: 'backup.deleted', by, platform: name, project, environment, apps: [app.app], text: `deleted the backup ${backup} of ${appTitle(app)}` } }])
+      return { done: true as const }
     },
 
     async volumes({ params: app, query: { platform }, signal }) {

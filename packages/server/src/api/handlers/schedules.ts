@@ -1,8 +1,9 @@
 import { appScope, PilotError, unknownCronJob, type AppIdentity } from '@pilot/core'
-import type { ScheduledRunView, ScheduleView } from '../../contract/schedules.ts'
+import type { ScheduleView } from '../../contract/schedules.ts'
 import { readLogFile } from '../../events/log-files.ts'
 import { runLogPath } from '../../schedule/run-log.ts'
 import { keyColumns, type RunRow } from '../../schedule/runs.ts'
+import { runView } from '../../schedule/view.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { Handlers, RawAnswer } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -71,25 +72,6 @@ async function endOf(running: ReturnType<Services['scheduler']['runNow']>): Prom
 
 function scheduleView({ platform, app, type, name, expression, timeZone, overlap, missed, what, next }: Schedule & { readonly next?: Date }, last: RunRow | undefined): ScheduleView {
   return { platform, app, type, name, schedule: expression, timeZone, overlap, missed, what, ...(next === undefined ? {} : { next: next.toISOString() }), ...(last === undefined ? {} : { last: runView(last) }) }
-}
-
-function runView({ id, platform, project, environment, app, type, name, due_at, by, state, version, started_at, finished_at, exit_code, error, operation }: RunRow): ScheduledRunView {
-  return {
-    id,
-    platform,
-    app: { project, app, environment },
-    type,
-    name,
-    ...(due_at === null ? {} : { dueAt: due_at }),
-    by,
-    state,
-    version,
-    startedAt: started_at,
-    ...(finished_at === null ? {} : { finishedAt: finished_at }),
-    ...(exit_code === null ? {} : { exitCode: exit_code }),
-    ...(error === null ? {} : { error }),
-    ...(operation === null ? {} : { operation }),
-  }
 }
 
 const isOrAny = (wanted: string | undefined, value: string): boolean => wanted === undefined || wanted === value

@@ -4,6 +4,7 @@ import type { Job } from '../../contract/operations.ts'
 import type { Platform } from '../../contract/platforms.ts'
 import { withWhatTheyWaitFor } from '../../jobs/ahead.ts'
 import { jobView, type JobRow } from '../../jobs/view.ts'
+import { runView } from '../../schedule/view.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 import { placeOf } from './app-place.ts'
@@ -19,7 +20,8 @@ export function statusHandlers(services: Services) {
       const [views, jobs] = await Promise.all([platformViews(services, signal, platform), unfinishedJobs({ project, environment, platform })])
       if (platform !== undefined && views.length === 0) throw new PilotError('NOT_FOUND', `There is no platform ${platform}`)
       const apps = await Promise.all(views.map((view) => appsOf(view, { project, environment, jobs, signal })))
-      return { platforms: views, apps: apps.flat(), jobs }
+      const live = apps.flat().flatMap(({ platform: on, status: { deployment, state } }) => (deployment === undefined || state === 'stopped' ? [] : [{ platform: on, deployment }]))
+      return { platforms: views, apps: apps.flat(), jobs, failing: (await services.scheduler.failing(live)).map(runView) }
     },
 
     async app({ params: app, query: { platform }, signal }) {

@@ -30,6 +30,27 @@ export const dbBackup = defineCommand({
   },
 })
 
+export const dbBackupsDelete = defineCommand({
+  name: 'db backups delete',
+  summary: 'Delete a backup of an app\'s database',
+  description: ['What is deleted cannot be restored any more. Scheduled backups go by themselves when newer ones are there.'],
+  arguments: [appArgument, { name: '<BACKUP>', summary: 'As `db backups` lists it.' }],
+  options: [common.yes],
+  examples: [{ run: 'db backups delete 20261122-k3v9x2mqpa', summary: 'of the only app' }],
+  type: 'query',
+  needsServer: true,
+  async run(context, { args, options }) {
+    const [app, wanted] = args.length === 1 ? [undefined, args[0]!] : [args[0], args[1]!]
+    const target = await resolveApp(context, app)
+    const backup = await chosenBackup(context, target, wanted)
+    await announce(context, { ...target.params, platform: target.query.platform })
+    context.say(`Deletes the backup ${cleanLine(backup.id)} of ${ago(backup.startedAt, Date.now())} (${plural(backup.rows, 'row')}, ${bytes(backup.bytes)}, by ${cleanLine(backup.by)}) for good.`)
+    if (!flag(options, 'yes') && !(await context.ask.confirm({ message: `Delete the backup ${cleanLine(backup.id)}?`, flag: '--yes' }))) throw new PilotError('CANCELLED', 'Nothing was changed.', { suggestion: 'Run the command again when you are ready.' })
+    await (await context.client()).request('deleteBackup', { params: { ...target.params, backup: backup.id }, query: target.query, signal: context.signal })
+    await context.output.answer({ deleted: backup.id }, () => `Deleted ${cleanLine(backup.id)}.`)
+  },
+})
+
 export const dbRestore = defineCommand({
   name: 'db restore',
   summary: 'Put a backup in the place of an app\'s database',

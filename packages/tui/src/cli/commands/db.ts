@@ -1,5 +1,5 @@
 import type { Backup, DatabaseUser } from '@pilot/core'
-import type { Database } from '@pilot/server/contract'
+import type { Database, ScheduleView } from '@pilot/server/contract'
 import { appArgument, defineCommand } from '../command.ts'
 import { resolveApp, type AppTarget } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
@@ -42,6 +42,7 @@ export const dbUsers = defineCommand({
 export const dbBackups = defineCommand({
   name: 'db backups',
   summary: 'List the backups of an app\'s database, newest first',
+  description: ['Those by `schedule` were made by `database: { backup: … }` of pilot.yaml, which also deletes the oldest of them; those by people stay until `db backups delete`.'],
   arguments: [appArgument],
   examples: [
     { run: 'db backups', summary: 'with size, time and the version that was live' },
@@ -51,8 +52,15 @@ export const dbBackups = defineCommand({
   needsServer: true,
   async run(context, { args }) {
     const { params, query } = await resolveApp(context, args[0])
-    const { backups } = await (await context.client()).request('backups', { params, query, signal: context.signal })
-    await context.output.answer({ backups }, () => (backups.length === 0 ? `${params.app} has no backup. \`${context.typed('db backup')}\` makes one.` : backupsText(backups, context.output.out)))
+    const client = await context.client()
+    const { backups } = await client.request('backups', { params, query, signal: context.signal })
+    const { project, environment } = params
+    const { schedules } = await client.request('schedules', { query: { project, environment, app: backups[0]?.app.app ?? params.app, ...query }, signal: context.signal })
+    const schedule = schedules.find(({ type }) => type === 'backup')
+    await context.output.answer({ backups, ...(schedule === undefined ? {} : { schedule }) }, async () => {
+      const listed = backups.length === 0 ? `${params.app} has no backup. \`${context.typed('db backup')}\` makes one.` : await backupsText(backups, context.output.out)
+      return [listed, ...(schedule === undefined ? [] : [await scheduleLine(schedule, context.output.out)])].join('\n')
+    })
   },
 })
 
@@ -76,6 +84,14 @@ async function usersText(users: readonly DatabaseUser[], style: Style): Promise<
   const { table } = await import('../text/table.ts')
   const rows = users.map(({ name, app, connections, connectionLimit }) => [cleanLine(name), cleanLine(app === undefined ? '' : app.app), String(connections), connectionLimit < 0 ? 'none' : String(connectionLimit)])
   return table(['LOGIN', 'APP', 'CONNECTIONS', 'LIMIT'], rows, { heading: style.dim, width: style.width, whole: ['LOGIN'] })
+}
+
+/** When the next one is made by itself, and how the last attempt ended. */
+async function scheduleLine(schedule: ScheduleView, style: Style): Promise<string> {
+  const { nextText, outcomeText } = await import('../schedules-text.ts')
+  const now = Date.now()
+  const failed = schedule.last !== undefined && schedule.last.state !== 'done' && schedule.last.state !== 'running' ? ` The last one: ${outcomeText(schedule.last, style)}, ${ago(schedule.last.startedAt, now)}.` : ''
+  return `Scheduled: ${cleanLine(schedule.schedule)} (${cleanLine(schedule.timeZone)}), ${cleanLine(schedule.what)}; next ${nextText(schedule.next, now)}.${failed}`
 }
 
 async function backupsText(backups: readonly Backup[], style: Style): Promise<string> {

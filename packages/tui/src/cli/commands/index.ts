@@ -48,6 +48,7 @@ export const loadCommand: Readonly<Record<CommandName, () => Promise<CommandDefi
   'db users': async () => (await import('./db.ts')).dbUsers,
   'db backup': async () => (await import('./db-backup.ts')).dbBackup,
   'db backups': async () => (await import('./db.ts')).dbBackups,
+  'db backups delete': async () => (await import('./db-backup.ts')).dbBackupsDelete,
   'volumes list': async () => (await import('./volumes.ts')).volumesList,
   'volumes delete': async () => (await import('./volumes.ts')).volumesDelete,
   'db restore': async () => (await import('./db-backup.ts')).dbRestore,

@@ -21,12 +21,14 @@ export interface Candidate {
 /** The command that the words before the cursor name, and what follows it; `unknown` where they name none that there is. */
 export function commandIn(words: readonly string[]): { readonly name?: CommandName; readonly family?: string; readonly unknown?: true; readonly rest: readonly string[] } {
   const positions: number[] = []
-  for (let index = 0; index < words.length && positions.length < 2; index++) {
+  for (let index = 0; index < words.length && positions.length < 3; index++) {
     if (!words[index]!.startsWith('-')) positions.push(index)
     else if (globalsWithValue.has(words[index]!)) index++
   }
-  const [first, second] = positions
+  const [first, second, third] = positions
   if (first === undefined) return { rest: words }
+  const triple = third === undefined ? undefined : commandTable.find(({ name }) => name === `${words[first]} ${words[second!]} ${words[third]}`)
+  if (triple) return { name: triple.name, rest: words.filter((_, index) => index !== first && index !== second && index !== third) }
   const double = second === undefined ? undefined : commandTable.find(({ name }) => name === `${words[first]} ${words[second]}`)
   if (double) return { name: double.name, rest: words.filter((_, index) => index !== first && index !== second) }
   const single = commandTable.find(({ name }) => name === words[first])
@@ -38,7 +40,7 @@ export function commandIn(words: readonly string[]): { readonly name?: CommandNa
 
 /** The words that a command's name begins or goes on with. */
 export function nameWords(family?: string): readonly Candidate[] {
-  if (family !== undefined) return commandTable.filter(({ name }) => name.startsWith(`${family} `)).map(({ name, summary }) => ({ word: name.slice(family.length + 1), summary }))
+  if (family !== undefined) return commandTable.filter(({ name }) => name.startsWith(`${family} `) && name.split(' ').length === 2).map(({ name, summary }) => ({ word: name.slice(family.length + 1), summary }))
   const singles = commandTable.filter(({ name }) => !name.includes(' ')).map(({ name, summary }) => ({ word: name, summary }))
   return [...singles, ...commandFamilies.map((word) => ({ word, summary: commandTable.filter(({ name }) => name.startsWith(`${word} `)).map(({ name }) => name.slice(word.length + 1)).join(', ') }))]
 }
