@@ -3,6 +3,7 @@ export { errorBody, errorFromBody, isPilotError, PilotError, toPilotError, type 
 export type { Emit, EventBody, Phase, PilotEvent, ResourceAction } from './events/event.ts'
 export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
+export { hookPhases, type HookCall, type HookName, type HookPhase, type HookRunner } from './provider/hooks.ts'
 export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
 export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'

@@ -3,6 +3,7 @@ import { openHome, reservePort } from '@pilot/host'
 import { certificateCapability } from './certificates/capability.ts'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
 import { functionBuilder } from './builders/function.ts'
+import { hookRunner } from './builders/hook-runner.ts'
 import { imageBuilder } from './builders/image.ts'
 import { processBuilder } from './builders/process.ts'
 import { siteBuilder } from './builders/site.ts'
@@ -68,6 +69,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     certificates: certificateCapability({ home, platformId }),
     builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId }), functionBuilder({ home, platformId })],
     disks: () => disksOf(home, hasContainers ? engine : undefined),
+    hooks: hookRunner({ home, platformId }),
     async close() {},
   }
 }

@@ -64,6 +64,7 @@ export const catalogue = {
   BUILD_FAILED: entry('The build failed.', 'The last lines of the build say why.', { pointsBack: true }),
   UNHEALTHY: entry('The new deployment did not become healthy; the running release was not touched.', 'The message carries status, exit code and last log lines.', { exit: 4, pointsBack: true }),
   RELEASE_COMMAND_FAILED: entry('The release command failed; the running release was not touched.', 'Its last lines say why. Mend it and run `up` again; the manifest or the Procfile names it.'),
+  HOOK_FAILED: entry('A hook that runs before a phase failed; the phase was not begun.', 'Its last lines say why. Mend the command, or take the hook out of pilot.yaml.'),
   WRONG_PORT: entry('The app listens on another port than expected; the running release was not touched.', 'Write the port that was found into pilot.yaml, or listen on $PORT.', { exit: 4 }),
   ARTIFACT_GONE: entry('The artifact of that deployment no longer exists.', 'Deploy again from source with `up`.'),
   CANCELLED: entry('The operation was cancelled.', 'Run the command again to start over; what was done is kept.', { exit: 130, http: 409 }),

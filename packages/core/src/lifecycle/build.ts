@@ -5,6 +5,7 @@ import type { Capabilities } from '../provider/provider.ts'
 import type { AppDefinition } from './app-definition.ts'
 import type { LifecycleContext } from './context.ts'
 import { noSuchTarget } from './desired.ts'
+import { aroundBuild, refuseHooks, withSource } from './hooks.ts'
 import { contentId } from './ledger.ts'
 import { runPhase } from './phase.ts'
 import type { BuildInput } from './phases.ts'
@@ -17,12 +18,14 @@ import { siteArguments } from './site-arguments.ts'
 export const build = (context: LifecycleContext, input: BuildInput): Promise<BuildRecord> =>
   withApp(context, { app: input.app.app, action: 'build' }, (session) => buildIn(session, input))
 
-export function buildIn(session: AppSession, { app, source, force = false }: BuildInput): Promise<BuildRecord> {
-  const { context } = session
+export function buildIn({ context: given, ...rest }: AppSession, { app, source, force = false }: BuildInput): Promise<BuildRecord> {
+  const context = withSource(given, source)
+  const session = { ...rest, context }
   return runPhase(context, { app: app.app, phase: 'build' }, async () => {
     const facts = app.image !== undefined ? { files: [], text: () => undefined, image: app.image } : { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }), ...(app.static === undefined ? {} : { static: app.static }), ...(app.function === undefined ? {} : { handler: app.function.handler }) }
     const { builder, reason } = chooseBuilder(context.provider, app, facts)
     refuseUntrusted(app, builder)
+    refuseHooks(context, app)
     if (builder.target === 'process' || (builder.target === 'function' && builder.runsHere)) context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
     const args = builder.target === 'static' ? await siteArguments(session, app) : app.buildArgs
     await refuseSecretsAsArguments(context, { app: app.app, args })
@@ -34,7 +37,7 @@ export function buildIn(session: AppSession, { app, source, force = false }: Bui
     }
     const startedAt = new Date().toISOString()
     const started = performance.now()
-    const artifact = await builder.build({
+    const artifact = await aroundBuild(session, { app, source }, () => builder.build({
       app: app.app,
       openSource: () => source.open(),
       sourceDigest: source.record.digest,
@@ -42,7 +45,7 @@ export function buildIn(session: AppSession, { app, source, force = false }: Bui
       args,
       signal: context.signal,
       log: context.log,
-    })
+    }))
     const ms = Math.round(performance.now() - started)
     if (builder.moves?.(facts)) tellWhatWasFound(context, app, artifact)
     const same = sameInput.find((build) => build.artifact.digest === artifact.digest)

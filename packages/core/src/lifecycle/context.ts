@@ -1,3 +1,5 @@
+import type { PackedSource } from './app-definition.ts'
+import type { SourceRecord } from './records.ts'
 import type { Emit, Phase } from '../events/event.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { Capabilities } from '../provider/provider.ts'
@@ -15,6 +17,8 @@ export interface LifecycleContext {
   readonly emit: Emit
   /** A line of build output. */
   log(line: string): void
+  /** A source that was packed before, for the hooks of phases that bring none; undefined: it is no longer there. */
+  openSource?(source: SourceRecord): Promise<PackedSource | undefined>
   readonly signal: AbortSignal
   /** Who acts: stands in records. */
   readonly by: string

@@ -4,6 +4,7 @@ import type { AppDefinition } from './app-definition.ts'
 import { currentSecrets, sameLayers, type ConfigurationLayers } from './configuration.ts'
 import type { LifecycleContext } from './context.ts'
 import { desire } from './desire.ts'
+import { afterPhase, beforePhase, refuseHooks } from './hooks.ts'
 import { contentId, newestConfiguration, nextNumber } from './ledger.ts'
 import { liveDeployments } from './live.ts'
 import { runPhase } from './phase.ts'
@@ -26,6 +27,7 @@ export const deploy = (context: LifecycleContext, input: DeployInput): Promise<S
 /** `check` sees what is about to be staged, and may throw. */
 export async function deployIn(session: AppSession, { app, build, force = false }: DeployInput, check?: (deployment: DeploymentRecord) => Promise<void>): Promise<Deployed> {
   await refuseMissingSecrets(session.context, app)
+  refuseHooks(session.context, app)
   const configuration = await writeConfiguration(session, await layersFromManifest(session, app))
   const run = runWithScale({ artifact: build.artifact, run: runSpec(app) }, build.target === 'static' ? {} : await currentScale(session))
   reportScale(session, run)
@@ -42,8 +44,11 @@ export async function stageDeployment(session: AppSession, deployment: Deploymen
     if (liveDeployments(await session.state()).includes(deployment.id)) {
       return { result: { deployment, desired: await desire(session, deployment), live: true }, outcome: 'unchanged' }
     }
+    await beforePhase(session, 'deploy', deployment)
     await endOtherWriters(session, { others: await otherWriters(session, deployment), drainTimeoutMs })
-    return { result: { deployment, desired: await stage(session, deployment), live: false } }
+    const desired = await stage(session, deployment)
+    await afterPhase(session, 'deploy', deployment)
+    return { result: { deployment, desired, live: false } }
   })
 }
 
@@ -117,7 +122,7 @@ export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, '
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, uses, domains, route, spa, function: called }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, hooks, uses, domains, route, spa, function: called }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -128,6 +133,7 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes
   ...(release ? { release } : {}),
   ...(cron && Object.keys(cron).length > 0 ? { cron } : {}),
   ...(database ? { database } : {}),
+  ...(hooks && Object.keys(hooks).length > 0 ? { hooks } : {}),
   ...(volumes && Object.keys(volumes).length > 0 ? { volumes } : {}),
   uses,
   domains,

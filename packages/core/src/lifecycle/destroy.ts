@@ -7,6 +7,8 @@ import type { LifecycleContext } from './context.ts'
 import { usersOfDatabase } from './deployed-apps.ts'
 import { recordedData } from './desired.ts'
 import { holdApps } from './hold-apps.ts'
+import { afterPhase, beforePhase } from './hooks.ts'
+import { liveDeployment } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { DestroyInput, DestroyPlatformInput, DestroyResult } from './phases.ts'
 import { appScope, appTitle, generatedSecretPrefix, platformScope, secretPrefix } from './scope.ts'
@@ -23,15 +25,19 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
       const { engine, scope, lease } = session
       if (deleteData) await refuseWhileShared(context, app)
       const state = await session.state()
+      const ledger = await session.ledger()
+      const last = liveDeployment(state, ledger) ?? ledger.deployments.at(-1)
+      if (last) await beforePhase(session, 'destroy', last)
       const isData = dataKeys(context, state)
       const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
-      const artifacts = await removeArtifacts(session, (await session.ledger()).builds)
+      const artifacts = await removeArtifacts(session, ledger.builds)
       const keptState = await session.state()
       if ((keptState?.resources.length ?? 0) === 0) {
         await context.secrets.purge(secretPrefix(app))
         await context.secrets.purge(generatedSecretPrefix(app))
         await scope.remove(lease.fence)
       }
+      if (last) await afterPhase(session, 'destroy', last)
       const kept = (keptState?.resources ?? []).map((resource) => keptResource(context, resource))
       return { result: { deleted: [...destroyed.deleted, ...artifacts], kept, foreign: tellForeign(context, destroyed.foreign) } }
     }),

@@ -2,6 +2,7 @@ import type { Plan } from '../graph/plan.ts'
 import type { ArtifactReference, FunctionSpec, HealthCheck, InstanceStatus } from '../provider/compute.ts'
 import type { TrafficCounters } from '../provider/counters.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
+import type { HookName } from '../provider/hooks.ts'
 import type { SecretRef } from '../provider/value.ts'
 
 /**
@@ -95,6 +96,8 @@ export interface RunSpec {
   readonly cron?: Readonly<Record<string, CronJob>>
   /** A database of its own, or that of another app of the project and environment. */
   readonly database?: { readonly own: true; readonly backup?: BackupSchedule } | { readonly from: string }
+  /** Commands around the phases. */
+  readonly hooks?: Readonly<Partial<Record<HookName, readonly string[]>>>
   /** Folders that outlive deployments, by name. */
   readonly volumes?: Readonly<Record<string, VolumeUse>>
   /** Other apps of the project. */

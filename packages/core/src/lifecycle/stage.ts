@@ -3,6 +3,7 @@ import { removeOldArtifacts } from './artifacts.ts'
 import { canaryOf } from './canary-state.ts'
 import { desire } from './desire.ts'
 import { forgetOldRecords } from './history.ts'
+import { afterPhase, beforePhase, bringsNew } from './hooks.ts'
 import { mergeGraphs, recordedData, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
 import { liveDeployments, urlsOf, type trafficUrls } from './live.ts'
 import { runPhase } from './phase.ts'
@@ -96,8 +97,12 @@ export async function makeLive(session: AppSession, { deployment, kind, staged, 
   refuseVolumes(session, deployment, await session.state())
   const live = liveDeployments(await session.state())
   const stageAndSwitch = async () => {
+    if (kind === 'rollback') await beforePhase(session, 'rollback', deployment)
+    const deploys = staged === undefined && bringsNew(kind)
+    if (deploys) await beforePhase(session, 'deploy', deployment)
     const ended = await giveWay(session, deployment)
     const desired = staged ?? (await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment, { kind }) })))
+    if (deploys) await afterPhase(session, 'deploy', deployment)
     const release = await runPhase(context, { app, phase: 'release' }, async () => ({ result: await releaseStaged(session, { deployment, desired, kind, ...(aborted ? { aborted } : {}) }) }))
     return { desired, release, previous: live.filter((id) => !ended.includes(id)) }
   }
@@ -110,6 +115,8 @@ export async function makeLive(session: AppSession, { deployment, kind, staged, 
   // What is old enough to go is neither the new release's nor the one's that is being stopped.
   const tidying = removeOldArtifacts(session).then(() => forgetOldRecords(session))
   await settleRelease(session, { deployment, desired, previous }).finally(() => tidying)
+  if (bringsNew(kind)) await afterPhase(session, 'release', deployment)
+  if (kind === 'rollback') await afterPhase(session, 'rollback', deployment)
   return release
 }
 
@@ -128,10 +135,11 @@ async function releaseStaged(session: AppSession, change: Switch): Promise<Relea
   const { deployment, desired } = change
   const isCanary = canaryOf(await session.state(), await session.ledger())?.deployment.id === deployment.id
   try {
+    if (bringsNew(change.kind)) await beforePhase(session, 'release', deployment)
     await startWorkers(session, { desired })
     return await switchTraffic(session, change)
   } catch (error) {
-    if (desired.workers.length > 0 && !liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
+    if ((desired.workers.length > 0 || toPilotError(error).code === 'HOOK_FAILED') && !liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
     // A canary keeps its share, and the version before keeps the work.
     else if (isCanary && canaryOf(await session.state(), await session.ledger()) !== undefined) await unstageFailed(session, deployment, workersKeyPrefix(deployment.id))
     throw inWords(error, deployment)

@@ -4,6 +4,7 @@ import { stableFor, stepCanary } from './canary.ts'
 import { canaryPlan, planOf } from './canary-plan.ts'
 import { canaryOf } from './canary-state.ts'
 import { deployIn, refuseMissingSecrets } from './deploy.ts'
+import { refuseHooks, withSource } from './hooks.ts'
 import { liveDeployment, urlsOf } from './live.ts'
 import type { UpInput, UpResult } from './phases.ts'
 import { push } from './push.ts'
@@ -12,11 +13,13 @@ import { keepLive, makeLive } from './stage.ts'
 import { reportStaged } from './staged-address.ts'
 
 /** From source to a live URL: build, push, deploy, release. A phase that has nothing to do says so. */
-export const up = async (context: LifecycleContext, { app, source, release: wantsRelease = true, canary: wanted, force = false }: UpInput): Promise<UpResult> => {
+export const up = async (given: LifecycleContext, { app, source, release: wantsRelease = true, canary: wanted, force = false }: UpInput): Promise<UpResult> => {
+  const context = withSource(given, source)
   const canary = wanted === false ? undefined : (wanted ?? app.canary)
   if (canary) canaryPlan(canary)
   return withApp(context, { app: app.app, action: 'up', staged: !wantsRelease, ...(canary ? { unwritten: { plan: planOf(canary) } } : {}) }, async (session) => {
     await refuseMissingSecrets(context, app)
+    refuseHooks(context, app)
     const built = await buildIn(session, { app, source })
     const pushed = await push(context, { app: app.app, build: built })
     const stable = canary && wantsRelease ? liveDeployment(await session.state(), await session.ledger()) : undefined

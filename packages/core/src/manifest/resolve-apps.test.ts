@@ -134,6 +134,6 @@ describe('keys that no platform applies yet', () => {
       { app: 'web', key: 'scale.max', line: 5, column: 14 },
       { app: 'api', key: 'source.git', line: 8, column: 20 },
     ])
-    expect(unappliedKeys({ project: later, environment: 'preview', only: ['web'], keys: ['hooks'] })).toEqual([{ app: 'web', key: 'hooks', line: 7, column: 32 }])
+    expect(unappliedKeys({ project: later, environment: 'preview', only: ['web'], keys: ['scale.max'] })).toEqual([{ app: 'web', key: 'scale.max', line: 5, column: 14 }])
   })
 })

@@ -78,6 +78,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...(app.cron === undefined ? {} : { cron: Object.fromEntries(Object.entries(app.cron).map(([job, written]) => [job, cronJob(written)])) }),
     ...(app.database === undefined ? {} : { database: databaseOf(app.database) }),
     ...volumesOf(app),
+    ...hooksOf(app),
     uses: app.uses ?? [],
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
     secrets: app.secrets ?? [],
@@ -121,6 +122,11 @@ function siteOf({ static: site }: Pick<ManifestApp, 'static'>): Pick<AppDefiniti
   if (site === undefined) return {}
   const { output, command, spa } = site
   return { static: { ...(output === undefined ? {} : { output }), ...(command === undefined ? {} : { command }) }, ...(spa ? { spa } : {}) }
+}
+
+function hooksOf({ hooks }: Pick<ManifestApp, 'hooks'>): Pick<AppDefinition, 'hooks'> {
+  const written = Object.entries(hooks ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return written.length === 0 ? {} : { hooks: Object.fromEntries(written.map(([name, command]) => [name, commandWords(command)])) }
 }
 
 function volumesOf({ volumes }: Pick<ManifestApp, 'volumes'>): Pick<AppDefinition, 'volumes'> {

@@ -27,7 +27,7 @@ const relative = z
 const volumePath = z
   .string(write('an absolute path such as /var/lib/app'))
   .regex(/^(?:\/(?!\.{1,2}(?:\/|$))[^/\s:,]+)+$/, write('an absolute path such as /var/lib/app'))
-  .regex(/^(?!\/(?:proc|sys|dev|etc)(?:\/|$))/, write('a path outside of /proc, /sys, /dev and /etc'))
+  .regex(/^(?!\/(?:proc|sys|dev)(?:\/|$))/, write('a path outside of /proc, /sys and /dev'))
 const duration = z.string(write('a duration such as 500ms, 30s or 2m')).regex(durationRule, write('a duration such as 500ms, 30s or 2m'))
 const schedule = z.string(write('five cron fields such as "0 6 * * *", or @daily')).min(1, write('five cron fields such as "0 6 * * *", or @daily')).describe('Five cron fields (minute, hour, day of the month, month, day of the week), or @hourly, @daily, @weekly, @monthly, @yearly.')
 const timeZone = z.string(write('a time zone such as Europe/Berlin')).describe('The time zone whose clock the schedule means, such as Europe/Berlin. Default: UTC.')
@@ -194,11 +194,11 @@ const shape = {
     .describe('Host names of production. Another environment writes its own below `environments`.'),
   hooks: z
     .strictObject(
-      Object.fromEntries(['build', 'deploy', 'release', 'rollback', 'destroy'].flatMap((phase) => (['before', 'after'] as const).map((when) => [`${when}-${phase}`, shell.optional().describe(`Runs ${when} ${phase}, in the folder of the manifest.`)]))) as Record<`${'before' | 'after'}-${'build' | 'deploy' | 'release' | 'rollback' | 'destroy'}`, z.ZodOptional<z.ZodString>>,
+      Object.fromEntries(['build', 'deploy', 'release', 'rollback', 'destroy'].flatMap((phase) => (['before', 'after'] as const).map((when) => [`${when}-${phase}`, shell.optional().describe(`Runs ${when} ${phase}, in a copy of the source.`)]))) as Record<`${'before' | 'after'}-${'build' | 'deploy' | 'release' | 'rollback' | 'destroy'}`, z.ZodOptional<z.ZodString>>,
       write('commands by hook, such as { after-release: ./notify.sh }'),
     )
     .optional()
-    .describe('Commands around the phases.'),
+    .describe('Commands that run around the phases, where Pilot runs, in a copy of the source and with the isolation of a build. One that fails before a phase keeps it from beginning; one that fails after it is a warning.'),
   static: z
     .strictObject(
       {

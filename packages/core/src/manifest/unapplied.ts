@@ -3,7 +3,7 @@ import { mergedApp, placeOf } from './resolve-apps.ts'
 import type { Position } from './yaml-document.ts'
 
 /** Keys that the manifest keeps and no platform of this version applies; `source.git` and `scale.max` are parts of keys. */
-export const keysNotAppliedYet = ['source.git', 'scale.max', 'hooks'] as const
+export const keysNotAppliedYet = ['source.git', 'scale.max'] as const
 export type UnappliedKey = (typeof keysNotAppliedYet)[number]
 
 export interface Unapplied extends Position {

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors/catalogue.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import type { AppIdentity, Target } from './app-identity.ts'
 import type { Builder } from './builder.ts'
+import type { HookRunner } from './hooks.ts'
 import type { ArtifactReference, Compute } from './compute.ts'
 import type { Blueprint } from './graph.ts'
 import type { AnyKind } from './kind.ts'
@@ -81,6 +82,8 @@ export interface Capabilities {
   readonly compute: Partial<Readonly<Record<Target, Compute>>>
   /** Turn a source into an artifact; the first that fits is used. */
   readonly builders: readonly Builder[]
+  /** Absent: an app with hooks is refused. */
+  readonly hooks?: HookRunner
   /** Where artifacts go that other machines run; absent where they stay on the machine that built them. */
   readonly registry?: RegistryCapability
   readonly database?: DatabaseCapability

@@ -18,7 +18,7 @@ const layout = /^[a-z0-9-]+\/[a-z0-9-]+\/[0-9a-f]{64}$/
 const digestName = /^[0-9a-f]{64}$/
 
 /** The owner in the tar means nothing here. `chown` is missing in the types. */
-const extractOptions = { dmode: 0o755, fmode: 0o644, chown: false } as tar.ExtractOptions
+export const extractOptions = { dmode: 0o755, fmode: 0o644, chown: false } as tar.ExtractOptions
 
 /**
  * Artifacts that are folders of this home. Each belongs to its platform and app, so that whoever deletes it need not ask anybody
@@ -29,6 +29,8 @@ export interface ArtifactFolders {
   folderOf(app: AppIdentity, digest: string): string
   /** Runs the steps in the unpacked source, seals what is there, and keeps what `finish` names; nothing when it is there already. */
   make(call: { readonly call: BuildCall; readonly folder: string; readonly steps: readonly Step[]; readonly finish: (place: Workplace) => Promise<string> }): Promise<void>
+  /** Whether the app has any. */
+  holdsAny(app: AppIdentity): Promise<boolean>
   exists(location: string): Promise<boolean>
   /** Throws BLOCKED while something runs or serves it. Absent is success. */
   remove(location: string): Promise<void>
@@ -64,6 +66,8 @@ export function artifactFolders({ home, platformId }: { home: Home; platformId: 
         },
       })
     },
+
+    holdsAny: (app) => holdsArtifact(join(artifacts, appFolder(platformId, app))),
 
     exists: async (location) => isOurs(location) && (await exists(location)),
 

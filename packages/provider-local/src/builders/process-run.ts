@@ -23,10 +23,13 @@ export async function prepareBuildHome({ home }: Workplace): Promise<void> {
   }
 }
 
+/** What a step needs to know of the build, or of the hook, that it is of. */
+type StepCall = Pick<BuildCall, 'args' | 'signal' | 'log'>
+
 const killAfterMs = 5_000
 
 /** One command of a build, in a process group of its own, so that a cancel lets all of it end in order. */
-export async function runStep({ step, call, title, place, home }: { step: Step; call: BuildCall; title: string; place: Workplace; home: Home }): Promise<void> {
+export async function runStep({ step, call, title, place, home }: { step: Step; call: StepCall; title: string; place: Workplace; home: Home }): Promise<void> {
   call.signal.throwIfAborted()
   const shown = step.command.join(' ')
   call.log(`$ ${shown}`)
@@ -71,7 +74,7 @@ export async function runStep({ step, call, title, place, home }: { step: Step; 
 }
 
 /** Nothing of Pilot's own environment but what finds programs, registries and proxies. */
-async function environment({ call, place: { source, home: folder, tmp, cache, user, mark }, home }: { call: BuildCall; place: Workplace; home: Home }): Promise<Record<string, string>> {
+async function environment({ call, place: { source, home: folder, tmp, cache, user, mark }, home }: { call: StepCall; place: Workplace; home: Home }): Promise<Record<string, string>> {
   const passed = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && /^(LANG|LC_\w+|TZ|(https?|no|all)_proxy|npm_config_(registry|cafile|proxy|https_proxy|noproxy|strict_ssl)|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PIP_\w+|UV_\w+|GOPROXY|GONOSUMDB|GONOSUMCHECK|GOSUMDB|GOPRIVATE|GOTOOLCHAIN)$/i.test(entry[0]))
   const node = await nodeFolder(home, user)
   return {

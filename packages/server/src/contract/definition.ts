@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { hookPhases } from '@pilot/core'
 import type { AppDefinition, CanaryInput, CanaryPlan, CronJob, HealthCheck, SourceRecord } from '@pilot/core'
 import { appIdentitySchema, as, digestSchema, nameSchema } from './shared.ts'
 
@@ -41,6 +42,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     cron: z.record(nameSchema, cronJobSchema).optional(),
     database: z.union([z.object({ own: z.literal(true), backup: z.object({ ...timesSchema, keep: z.number().int().min(1).max(1000) }).optional() }), z.object({ from: nameSchema })]).optional(),
     volumes: z.record(nameSchema, z.object({ path: z.string().regex(/^\//).optional(), shared: z.literal(true).optional() })).optional(),
+    hooks: z.partialRecord(z.templateLiteral([z.enum(['before', 'after']), '-', z.enum(hookPhases)]), z.array(z.string()).min(1)).optional(),
     uses: z.array(nameSchema),
     env: z.record(z.string(), z.string()),
     secrets: z.array(z.string()),

@@ -87,7 +87,8 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
         if (event.type === 'phase.finished' && event.outcome === 'done' && app !== undefined) durations.push(recordDuration(db, app, event.phase, event.ms).catch(() => {}))
       },
     })
-    const context: LifecycleContext = { ...opened, secrets, deploymentsInUse: (of) => deploymentsOfRuns(db, { platform: job.platform, app: of }) }
+    const openSource = (source: { readonly digest: string }): Promise<PackedSource> => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source })
+    const context: LifecycleContext = { ...opened, secrets, openSource, deploymentsInUse: (of) => deploymentsOfRuns(db, { platform: job.platform, app: of }) }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
 
     for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })
@@ -95,7 +96,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     try {
       const result = await act(payload, context, {
         job,
-        openSource: (source) => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source }),
+        openSource,
         async forget() {
           await platforms.forget(context.platform.id)
           await forgetPlatform(home.dir, context.platform.id)

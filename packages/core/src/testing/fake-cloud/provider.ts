@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { PilotError } from '../../errors/pilot-error.ts'
 import type { Builder } from '../../provider/builder.ts'
 import type { CommandSpec, Compute, Volumes } from '../../provider/compute.ts'
+import type { HookRunner } from '../../provider/hooks.ts'
 import { emptyBlueprint } from '../../provider/graph.ts'
 import type { AppIdentity } from '../../provider/app-identity.ts'
 import { contractVersion, defineProvider, type AnyProvider } from '../../provider/provider.ts'
@@ -28,6 +29,7 @@ export function defineFakeProvider({ consistencyMs }: { readonly consistencyMs?:
         platform: () => ({ resources: [{ key: 'network', kind: 'fake/network', inputs: {} }], outputs: { network: ref('network').output('id') } }),
         compute: { container: fakeCompute },
         builders: [fakeBuilder()],
+        hooks: fakeHooks,
         database: {
           major: 17,
           database: ({ password, appOutputs }) => {
@@ -84,6 +86,14 @@ const fakeCompute: Compute = {
 const mounts = (volumes: Volumes = {}) => (Object.keys(volumes).length === 0 ? {} : { volumes: Object.values(volumes).map(({ id }) => id as Input<string>) })
 
 const commandInputs = ({ deployment, artifact, command, env, memoryBytes, cpu, volumes, appOutputs }: CommandSpec) => ({ network: appOutputs['network'] as Input<unknown>, deployment, digest: artifact.digest, command: [...command], env: { ...env }, memoryBytes, cpu, ...mounts(volumes) })
+
+/** Tells the hook with the variables that matter; a command that begins with `fail` fails. */
+const fakeHooks: HookRunner = {
+  async run({ app, hook, command, env, log }) {
+    log(`${hook} ran ${command.join(' ')} for ${env['PILOT_VERSION'] ?? 'a build'}`)
+    if (command[0]?.startsWith('fail')) throw new PilotError('HOOK_FAILED', `The hook ${hook} of ${app.project}/${app.app} failed`, { reason: 'exit code 1', details: { log: ['it fails'] } })
+  },
+}
 
 /** The source's own digest is the artifact. A file named `fail-build` makes it fail. */
 function fakeBuilder(): Builder {
