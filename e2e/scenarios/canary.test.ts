@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
@@ -9,10 +9,11 @@ import { ensureBaseImages } from '../environments/docker-base-images.ts'
 let pilot: Pilot | undefined
 afterEach(() => pilot?.[Symbol.asyncDispose]())
 
-/** Answers with its version; every nth answer is a 500, `/slow` takes two seconds. */
+/** Answers with its version; every nth answer is a 500, `/slow` takes two seconds, `/die` ends it. */
 const serverOf = (version: string, failsEach = 0): string => `
 let asked = 0
 require('http').createServer((request, response) => setTimeout(() => {
+  if (request.url === '/die') process.exit(1)
   response.statusCode = request.url === '/' && ${failsEach} > 0 && ++asked > 5 && asked % ${failsEach} === 0 ? 500 : 200
   response.end('${version}')
 }, request.url === '/slow' ? 2000 : 0)).listen(process.env.PORT)
@@ -90,8 +91,43 @@ for (const runtime of ['process', 'docker'] as const) {
     expect(await answers(url, 20)).toEqual({ two: 20 })
     expect((await releases())[0]).toMatchObject({ kind: 'rollback', by: 'canary', aborted: { because: expect.stringContaining('v3 failed') } })
     expect(await status()).toMatchObject({ deployment: { number: 2 }, instances: [expect.anything()] })
+
+    // One that dies is gone too, also without steps.
+    await version('four')
+    await ok(['up', app, '--canary', '1%'])
+    await get(url, '/die', { headers: { cookie: 'pilot-canary=0' } })
+    for (const end = Date.now() + 60_000; (await status()).canary !== undefined; await sleep(200)) expect(Date.now()).toBeLessThan(end)
+    expect((await releases())[0]).toMatchObject({ aborted: { because: expect.stringMatching(/^v4 (is not running|stopped and was started again|is unhealthy)/) } })
+    expect(await answers(url, 20)).toEqual({ two: 20 })
   })
 }
+
+test('a canary of a site: a page gets its scripts from the version that it is of', async () => {
+  pilot = await openPilot()
+  const site = join(pilot.folder, 'page')
+  await mkdir(site)
+  await pilot.ok(['setup', 'local', '--runtime', 'process', '--yes'])
+  const version = async (name: string) => {
+    await writeFile(join(site, `${name}.js`), `'${name}'`)
+    await writeFile(join(site, 'index.html'), `<script src="/${name}.js"></script>`)
+  }
+  await version('one')
+  const url = (await pilot.ok(['up', site, '--yes'])).last
+  await rm(join(site, 'one.js'))
+  await version('two')
+  await pilot.ok(['up', site, '--canary', '50%'])
+  const seen: string[] = []
+  for (let visitor = 0; visitor < 20; visitor++) {
+    const page = await fetch(url, { headers: { accept: 'text/html' } })
+    const [, name = ''] = /src="\/(\w+)\.js"/.exec(await page.text()) ?? []
+    const cookie = page.headers.getSetCookie()[0]!.split(';')[0]!
+    for (let i = 0; i < 3; i++) expect(await get(url, `/${name}.js`, { headers: { cookie } })).toEqual({ status: 200, text: `'${name}'` })
+    seen.push(name)
+  }
+  expect(seen.filter((name) => name === 'two')).toHaveLength(10)
+  await pilot.ok(['rollback', '-C', site])
+  expect(await get(url, '/two.js')).toMatchObject({ status: 404 })
+})
 
 test('killed in the middle, server and edge, a canary in steps goes on to its end', async () => {
   pilot = await openPilot()

@@ -117,7 +117,7 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
     {
       kind: 'local/route',
       graph: ({ unique }) => [{ key: 'traffic', kind: 'local/route', inputs: { id: `route-${unique}`, app, hosts: [`${unique}.localhost`], weights: [] } }],
-      change: () => ({ weights: [{ deployment: 'd1', percent: 100, upstreams: [upstream] }] }),
+      change: () => ({ weights: [{ deployment: 'd1', percent: 90, upstreams: [upstream] }, { deployment: 'd2', percent: 10, upstreams: [upstream] }] }),
     },
     {
       kind: 'local/link',

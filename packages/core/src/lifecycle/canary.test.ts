@@ -107,6 +107,18 @@ describe('a canary by hand', () => {
     expect((await listReleases(place.context, { app: shop })).releases).toHaveLength(1)
   })
 
+  it('that the target does not give a share is removed again, and the old version has kept all of the traffic', async () => {
+    await using place = await openWorkplace(cloud)
+    await ship(place, 'one')
+    const before = await place.cloud.resources()
+    await place.cloud.configure({ faults: [{ operation: 'update', type: 'traffic', action: 'deny', moment: 'before' }] })
+    await failure(up(place.context, { ...upOf('two'), canary: { percent: 10 } }))
+    await place.cloud.configure({ faults: [] })
+    expect(await place.cloud.resources()).toEqual(before)
+    await up(place.context, { ...upOf('two'), canary: { percent: 10 } })
+    expect(await weights(place)).toEqual(['v1 90', 'v2 10'])
+  })
+
   it('of what nothing can be compared with is refused, and `up` then releases at once', async () => {
     await using place = await openWorkplace(cloud)
     await up(place.context, { ...upOf('one'), canary: { percent: 10 } })

@@ -24,7 +24,7 @@ export async function watchCanary(context: CommandContext, { params, query }: Pi
   const name = cleanLine(params.app)
   const title = `v${first.deployment.number}`
   let url: string | undefined
-  context.say(`Waiting for the canary; Ctrl-C leaves it to the server. \`release ${name}\` gives it all of the traffic at once, \`rollback ${name}\` none.`)
+  context.say(`Waiting for the canary; Ctrl-C leaves it to the server. \`${context.typed(`release ${name}`)}\` gives it all of the traffic at once, \`${context.typed(`rollback ${name}`)}\` none.`)
   const exit = await untilInterrupt(context, async (signal) => {
     for (let last: Canary = first; ; ) {
       await sleep(lookMs, undefined, { signal })

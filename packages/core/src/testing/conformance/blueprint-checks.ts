@@ -72,7 +72,7 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
     }),
 
     check('have the keys and outputs that the lifecycle goes by', (scopes) => {
-      for (const { title, target, blueprints } of scopes()) {
+      for (const { title, target, shares: wantedShares, blueprints } of scopes()) {
         for (const [name, { resources, outputs }] of Object.entries(blueprints)) {
           if (name.startsWith('deployment ')) {
             const prefix = `deployment/${name.slice('deployment '.length)}/`
@@ -87,7 +87,10 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
           }
           if (name.startsWith('traffic')) {
             assert.deepEqual(resources.map(({ key }) => key), ['traffic'], `${name} of ${title} is one resource with the key "traffic"`)
-            assert.ok(Array.isArray(resources[0]!.inputs['weights']), `${name} of ${title} has no weights among its inputs`)
+            const weights = resources[0]!.inputs['weights']
+            assert.ok(Array.isArray(weights), `${name} of ${title} has no weights among its inputs`)
+            const shares = (weights as { deployment?: unknown; percent?: unknown }[]).map(({ deployment, percent }) => ({ deployment, percent }))
+            assert.deepEqual(shares, wantedShares, `${name} of ${title}: the weights among its inputs name each deployment with its share, by which the lifecycle knows what is live, and what is a canary`)
             assert.ok('url' in outputs, `${name} of ${title} has no output url`)
           }
           if (name === 'database') for (const output of ['host', 'port', 'database', 'user', 'url']) assert.ok(output in outputs, `the database for ${target} has no output ${output}`)
@@ -101,6 +104,7 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
 interface DesiredScope {
   readonly title: string
   readonly target?: Target
+  readonly shares?: readonly { readonly deployment: string; readonly percent: number }[]
   /** By what made them; they stand in one graph together. */
   readonly blueprints: Readonly<Record<string, Blueprint>>
 }
@@ -112,10 +116,12 @@ function desiredScopes(capabilities: Capabilities, artifacts: ProviderConformanc
   return [
     platform,
     ...targets.flatMap(([target, compute]) =>
-      ([[], [100], [90, 10]] as const).map((percents): DesiredScope => ({ title: `a ${target} app with ${percents.length} released deployments`, target, blueprints: appBlueprints({ capabilities, target, compute, percents, artifact: artifacts[target] ?? anyArtifact(target) }) })),
+      ([[], [100], [90, 10]] as const).map((percents): DesiredScope => ({ title: `a ${target} app with ${percents.length} released deployments`, target, shares: percents.map((percent, index) => ({ deployment: deploymentIds[index]!, percent })), blueprints: appBlueprints({ capabilities, target, compute, percents, artifact: artifacts[target] ?? anyArtifact(target) }) })),
     ),
   ]
 }
+
+const deploymentIds = ['d1a2b3', 'e4f5a6']
 
 function appBlueprints({ capabilities, target, compute, percents, artifact }: { capabilities: Capabilities; target: Target; compute: Compute; percents: readonly number[]; artifact: ArtifactReference }): Record<string, Blueprint> {
   const app = { project: 'shop', app: 'api', environment: 'production' }
@@ -125,7 +131,7 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
   const appOutputs = own.outputs
   const database = capabilities.database?.database({ app, target, appOutputs, password })
   const link = compute.link?.({ from: app, to: { ...app, app: 'mailer' }, toHostLabel: 'mailer.shop', appOutputs })
-  const deployments = ['d1a2b3', 'e4f5a6'].map((deployment): [string, Blueprint] => [
+  const deployments = deploymentIds.map((deployment): [string, Blueprint] => [
     deployment,
     compute.deployment({
       app,
