@@ -110,6 +110,22 @@ test('a range that begins before what is kept says how many lines are missing', 
   expect((await textsOf({ since: 3_000_000 })).length).toBe(0)
 })
 
+test('a reader under whose eyes lines are dropped is told how many, and reads none of the hole', async () => {
+  const keeper = createLogKeeper(file, { bytes: 1_200_000, ms: 7 * day })
+  appendFileSync(file, numbered(0, 90_000))
+  await keeper.look(seen(1_000_000))
+  const reading = readKeptLog(file, {})
+  const texts = [(await reading.next()).value!.text]
+  appendFileSync(file, numbered(90_000, 60_000))
+  await keeper.look(seen(1_001_000))
+  for await (const { text } of reading) texts.push(text)
+  const note = texts.findIndex((text) => text.startsWith('…'))
+  const dropped = Number(/[\d,]+/.exec(texts[note]!)![0].replaceAll(',', ''))
+  expect(texts.every((text) => /^line \d{6}$|^… (about )?[\d,]+ lines dropped …$/.test(text))).toBe(true)
+  const next = Number(texts[note + 1]!.slice(5))
+  expect(Math.abs(Number(texts[note - 1]!.slice(5)) + dropped + 1 - next)).toBeLessThan(10)
+})
+
 test('what is older than its days goes, even from a log that hardly grows', async () => {
   const keeper = createLogKeeper(file, { bytes: 1e6, ms: 7 * day })
   const start = 100 * day

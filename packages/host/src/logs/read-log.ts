@@ -40,7 +40,11 @@ export async function* readKeptLog(file: string, { from, tail, since, until, onS
   const note = missing(facts, { from, since, start })
   if (note !== undefined) yield { ...note, next: start }
   const gaps = facts.gaps.filter(({ place }) => place >= start)
-  for await (const { text, begin, next } of linesFrom(file, { facts, start, end })) {
+  for await (const { text, begin, next, note: lost } of linesFrom(file, { facts, start, end })) {
+    if (lost !== undefined) {
+      yield { ...lost, next }
+      continue
+    }
     while (gaps[0] !== undefined && gaps[0].place <= begin) {
       const { from: began, to } = gaps.shift()!
       yield { text: `… the disk was full for ${Math.max(1, Math.round((to - began) / 1000))} s: lines may be missing …`, isNote: true, at: to, next: begin }
@@ -66,10 +70,30 @@ function missing({ dropped }: LogFacts, { from, since, start }: { from: number |
   return { text: `… ${isExact ? '' : 'about '}${count.toLocaleString('en-US')} ${count === 1 ? 'line' : 'lines'} dropped …`, isNote: true, at: lost.at(-1)!.at }
 }
 
-async function* linesFrom(file: string, { facts, start, end }: { facts: LogFacts; start: number; end: number }): AsyncGenerator<{ readonly text: string; readonly begin: number; readonly next: number }> {
+interface FoundLine {
+  readonly text: string
+  readonly begin: number
+  readonly next: number
+  /** In place of a line: what was dropped while this was read. */
+  readonly note?: Omit<KeptLine, 'next'>
+}
+
+async function* linesFrom(file: string, { facts: first, start, end }: { facts: LogFacts; start: number; end: number }): AsyncGenerator<FoundLine> {
+  let facts = first
   let position = start
   while (position < end) {
     const bytes = await readPlaces(file, { facts, from: position, to: Math.min(end, position + chunkBytes) })
+    // A program that writes faster than this reads has its lines dropped under the reader's eyes. That is noted before it is
+    // done: what was read is whole if nobody has noted anything since.
+    const newer = readFacts(file)
+    if (newer.start > position || newer.base !== facts.base) {
+      const next = Math.max(position, newer.start)
+      const note = missing(newer, { from: position, since: undefined, start: next })
+      if (note !== undefined) yield { text: '', begin: next, next, note }
+      facts = newer
+      position = next
+      continue
+    }
     if (bytes.length === 0) return
     let begin = 0
     for (let newline = bytes.indexOf(10); newline !== -1; newline = bytes.indexOf(10, begin)) {
@@ -86,8 +110,7 @@ async function* linesFrom(file: string, { facts, start, end }: { facts: LogFacts
   }
 }
 
-/** What is in a hole that was made while this was read are zeros. */
-const textOf = (bytes: Buffer): string => bytes.toString('utf8').replace(/^\0+/, '').replace(/\r$/, '')
+const textOf = (bytes: Buffer): string => bytes.toString('utf8').replace(/\r$/, '')
 
 async function placeOfTail(file: string, { facts, end, count }: { facts: LogFacts; end: number; count: number }): Promise<number> {
   if (count === 0) return end

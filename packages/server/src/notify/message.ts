@@ -1,3 +1,4 @@
+import { catalogue, type ErrorEntry } from '@pilot/core'
 import type { Notice } from './notice.ts'
 
 /** One notice on its way to one channel. */
@@ -25,12 +26,15 @@ export function textOf({ notice: { title, text, error, by, operation }, more }: 
     title,
     ...(text === undefined ? [] : [text]),
     ...(error?.reason === undefined ? [] : [`Why: ${error.reason}`]),
-    ...(error === undefined ? [] : [`Try: ${error.suggestion}`]),
+    ...(error === undefined || pointsBack(error.code) ? [] : [`Try: ${error.suggestion}`]),
     ...(by === undefined ? [] : [`By: ${by}`]),
     ...(operation === undefined ? [] : [`Operation: ${operation}`]),
     ...(more === 0 ? [] : [`… and ${more} more: \`pilot history --all\``]),
   ]
   return lines.join('\n')
 }
+
+/** Its suggestion only says where in the error to look. */
+const pointsBack = (code: string): boolean => (catalogue as Partial<Record<string, ErrorEntry>>)[code]?.pointsBack === true
 
 export const subjectOf = ({ notice: { title, platform }, more }: Message): string => `[pilot ${platform}] ${title}${more === 0 ? '' : ` and ${more} more`}`.replace(/\s+/g, ' ').slice(0, 200)
