@@ -101,8 +101,8 @@ for (const target of ['process', 'container'] as const) {
       const gone = new Promise((resolve) => program.once('close', resolve))
       program.kill('SIGKILL')
       await gone
-      // A container goes when the next one comes, or when its network is deleted.
-      await collect('run', ['true'])
+      // A container goes when a server looks, when the next one comes, or when its network is deleted.
+      await compute.endAbandonedRuns?.({ signal: noSignal() })
       for (let waited = 0; waited < 8_000 && processesMarked(`MARK=${mark}`).length > 0; waited += 50) await sleep(50)
       expect(processesMarked(`MARK=${mark}`)).toEqual([])
       expect(await oneOffs()).toBe(0)

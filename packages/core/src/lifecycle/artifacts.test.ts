@@ -109,3 +109,14 @@ it('an artifact that cannot be deleted is told and fails no release', async () =
   for (let n = 1; n <= keptReleases + 1; n++) await ship(context, `text ${n}`)
   expect(log.filter((line) => !line.startsWith('building'))).toEqual([expect.stringMatching(/^Could not delete the artifact .*: it is in use$/)])
 })
+
+it('the artifact of a deployment that something still works with stays until it does no more', async () => {
+  await using place = await openWorkplace(cloud)
+  const { context, shelf } = withShelf(place.context)
+  const { build: first, deployment } = await ship(context, 'in use')
+  const busy: LifecycleContext = { ...context, deploymentsInUse: async () => [deployment.id] }
+  for (let n = 1; n <= keptReleases + 1; n++) await ship(busy, `text ${n}`)
+  expect(shelf).toContain(first.artifact.location)
+  await ship(context, 'one more')
+  expect(shelf).not.toContain(first.artifact.location)
+})

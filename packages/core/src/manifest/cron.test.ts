@@ -38,3 +38,16 @@ test('a wrong expression and a wrong time zone are named with their place and wh
   expect(problem('    environments: { preview: { cron: { r: { schedule: "nope", run: x } } } }\n')).toContain('`apps.a.environments.preview.cron.r.schedule`')
   expect(problem('    static: {}\n    cron: { r: { schedule: "@daily", run: x } }\n')).toContain('pilot.yaml:5:5: `apps.a.cron` is of no use to a site')
 })
+
+test('a database says when it is backed up, in a short and a long form', () => {
+  const database = (written: string) => definition(`    database: ${written}\n`).database
+  expect(database('postgres')).toEqual({ own: true })
+  expect(database('{ type: postgres }')).toEqual({ own: true })
+  expect(database('{ backup: "@daily" }')).toEqual({ own: true, backup: { schedule: '@daily', timeZone: 'UTC', keep: 7 } })
+  expect(database('{ backup: { schedule: "0 3 * * *", timeZone: Europe/Berlin, keep: 30 } }')).toEqual({ own: true, backup: { schedule: '0 3 * * *', timeZone: 'Europe/Berlin', keep: 30 } })
+  expect(problem('    database: { backup: "0 25 * * *" }\n')).toBe('pilot.yaml:4:25: `apps.a.database.backup` is "0 25 * * *": invalid value for hour: 25; write five cron fields such as "0 6 * * *", or @daily')
+  expect(problem('    database: { backup: { schedule: "@daily", timeZone: Nowhere } }\n')).toContain('`apps.a.database.backup.timeZone` is "Nowhere", which is no time zone')
+  expect(problem('    database: { backup: { schedule: "@daily", keep: 0 } }\n')).toContain('`apps.a.database.backup.keep` is 0: write a number of backups from 1 to 1000')
+  expect(problem('    database: { from: b, backup: "@daily" }\n  b: { database: postgres }\n')).toContain('`apps.a.database.backup` belongs to `apps.b`, whose database it is: write it there')
+  expect(problem('    database: mysql\n')).toContain('`apps.a.database` is "mysql": write postgres, true, { backup: "0 3 * * *" }, or { from: other-app }')
+})

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -177,6 +178,27 @@ test('a server that stops ends its runs as interrupted, and does not run them ag
   await ended(2)
   expect((await runs())[0]).toMatchObject({ state: 'done', dueAt: `${day}11:00:00.000Z` })
   letWaitingGo(new Promise(() => {}))
+})
+
+test('a scheduler that is killed in the middle of a run: another one records it as interrupted, and its time is not run again', async () => {
+  await up({ report: job({ command: ['wait', 'elsewhere'], missed: 'once' }) })
+  const child = spawn(process.execPath, ['--conditions=@pilot/source', join(import.meta.dirname, '../testing/scheduler-process.ts')], {
+    env: { ...process.env, PILOT_TEST_SCHEDULER: JSON.stringify({ home: server.home.dir, database: server.database.address, now: `${day}09:59:55Z` }) },
+    stdio: ['pipe', 'inherit', 'inherit'],
+  })
+  const gone = new Promise((resolve) => child.once('close', resolve))
+  try {
+    await until(async () => (await runs()).some(({ state }) => state === 'running'))
+    const log = join(server.home.paths.logs, 'runs', `${(await runs())[0]!.id}.log`)
+    await until(async () => (await readFile(log, 'utf8').catch(() => '')).includes('wait elsewhere'))
+  } finally {
+    child.kill('SIGKILL')
+    await gone
+  }
+  clock.set(`${day}10:01:00Z`)
+  expect((await ended(1)).map(({ dueAt, state }) => [dueAt, state])).toEqual([[`${day}10:00:00.000Z`, 'interrupted']])
+  await clock.isAsleep()
+  expect(await runs()).toHaveLength(1)
 })
 
 test('a job by hand is told what it prints and how it ends, keeps both, and ends with who asked', async () => {
