@@ -6,6 +6,7 @@ import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readCertificate, securePort } from '@pilot/host'
+import { trafficBlueprint } from '../compute/traffic.ts'
 import { noSignal, startLocalPlatform, type LocalPlatform } from '../testing/local-platform.ts'
 import { backOffMs } from './ensure.ts'
 import { certificateFiles } from './files.ts'
@@ -65,6 +66,17 @@ test('an app without domains has no certificate, and nothing listens for TLS', a
   expect(resources.map(({ key }) => key)).toEqual(['traffic'])
   expect(await securePort(platform.home)).toBeUndefined()
   await engine.destroy()
+})
+
+test('names below .localhost are the home’s own business, whoever issues for domains; without domains they have a certificate where all apps are to', () => {
+  const acme = { type: 'acme' as const, directory: 'https://ca.test/directory' }
+  const issuers = (domains: readonly string[], forAll: boolean) =>
+    trafficBlueprint({ platformId: platform.platformId, https: { issuer: acme, forAll } }, { app: platform.app('web').identity, hostLabel: 'web.shop', weights: [], domains, appOutputs: {} })
+      .resources.filter(({ kind }) => kind === 'local/certificate')
+      .map(({ inputs }) => [inputs['domain'], inputs['issuer']])
+  expect(issuers(['web.test'], false)).toEqual([['web.test', acme], ['web.shop.localhost', { type: 'local' }]])
+  expect(issuers([], true)).toEqual([['web.shop.localhost', { type: 'local' }]])
+  expect(issuers([], false)).toEqual([])
 })
 
 test('keys are readable by their owner only, and stand nowhere else', async () => {

@@ -88,7 +88,7 @@ export async function startPebble({ httpPort, nonceReject = 0, validSeconds, blo
     root,
     issuerRoot: () => ask(`https://localhost:${management}/roots/0`),
     async point(domain, address) {
-      await fetch(`http://127.0.0.1:${control}/add-a`, { method: 'POST', body: JSON.stringify({ host: `${domain}.`, addresses: [address] }) })
+      for (const [path, addresses] of [['clear-a', []], ['add-a', [address]]] as const) await fetch(`http://127.0.0.1:${control}/${path}`, { method: 'POST', body: JSON.stringify({ host: `${domain}.`, addresses }) })
     },
     async restart() {
       await server.end()

@@ -75,4 +75,4 @@ export const settingsSchema = (provider: AnyProvider): Record<string, unknown> =
 
 const namesOf = (changes: readonly SettingChange[]): string => changes.map(({ name }) => name).join(', ')
 const recordedText = (changes: readonly SettingChange[]): string => changes.map(({ name, from }) => `${name} ${valueText(from)}`).join(', ')
-const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+const valueText = (value: unknown): string => (value === undefined ? 'not set' : typeof value === 'string' ? value : JSON.stringify(value))

@@ -27,7 +27,9 @@ async function candidates(typed: readonly string[], { env, cwd }: Terminal): Pro
   const app = expected.of === 'deployment' ? expected.given.find((word) => !word.startsWith('-')) : undefined
   const valuesOf = (kind: ValueKind) => knownValues(kind, { env, target: targetOf(words, { cwd, app }) })
   const known = expected.choices ?? (await Promise.all([expected.of, ...(expected.or === undefined || expected.or === 'file' ? [] : [expected.or])].map(valuesOf))).flat()
-  const found = fitting(known.map((word) => ({ word, summary: '' })))
+  // `domains` is a command, and others begin with it.
+  const longer = name !== undefined && rest.length === 0 ? nameWords(name) : []
+  const found = fitting([...longer, ...known.map((word) => ({ word, summary: '' }))])
   return found.length === 0 && expected.or === 'file' ? [':files'] : found
 }
 
