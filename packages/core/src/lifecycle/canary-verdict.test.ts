@@ -64,9 +64,12 @@ describe('health', () => {
     expect(judgeCanary(down, judgeCanary(down).memory).decision).toEqual({ do: 'abort', because: 'v2 is not running (exit code 1)' })
   })
 
-  it('is bad when an instance was started again since the first look', () => {
+  it('is bad when an instance was started again since the step began', () => {
     const restarted = (restarts: number) => look({ instances: [{ deployment: 'new', instance: 'i', state: 'running', restarts }] })
     expect(judge(restarted(1), restarted(1), restarted(2))).toEqual(['wait', 'wait', 'abort'])
+    const before = release({ restarts: 1 })
+    expect(judge({ ...restarted(1), release: before })).toEqual(['wait'])
+    expect(judge({ ...restarted(2), release: before }), 'in the moment before the first look').toEqual(['abort'])
   })
 
   it('of workers does not count: they do not run yet', () => {

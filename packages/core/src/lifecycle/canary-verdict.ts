@@ -34,7 +34,8 @@ export interface CanaryMemory {
   readonly release: number
   readonly last: readonly CanaryCount[]
   readonly traffic: Readonly<Record<string, CanaryTraffic>>
-  readonly restarts: number | undefined
+  /** When the step began. */
+  readonly restarts: number
   readonly unwell: string | undefined
 }
 
@@ -45,11 +46,11 @@ export function judgeCanary(look: CanaryLook, before?: CanaryMemory): { readonly
   const last = begun?.last ?? release.canary?.counted ?? counted
   const restarts = restartsOf(look)
   const unwell = unwellness(look)
-  const memory: CanaryMemory = { release: release.number, last: counted, traffic: addUp(begun?.traffic ?? {}, last, counted), restarts: begun?.restarts ?? restarts, unwell }
+  const memory: CanaryMemory = { release: release.number, last: counted, traffic: addUp(begun?.traffic ?? {}, last, counted), restarts: begun?.restarts ?? release.canary?.restarts ?? restarts, unwell }
   const traffic = { canary: memory.traffic[release.deployment] ?? none, stable: memory.traffic[release.canary?.stable ?? ''] ?? none }
   const because =
     (unwell !== undefined && begun?.unwell !== undefined ? unwell : undefined) ??
-    (restarts > (memory.restarts ?? 0) ? `${look.title} stopped and was started again` : undefined) ??
+    (restarts > memory.restarts ? `${look.title} stopped and was started again` : undefined) ??
     tooManyErrors({ ...traffic, title: look.title, release })
   const next = nextStep(release)
   const decision: CanaryDecision = because !== undefined ? { do: 'abort', because } : unwell === undefined && next !== undefined && atMs >= Date.parse(next.at) ? { do: 'advance', percent: next.percent } : { do: 'wait' }
@@ -84,9 +85,10 @@ function addUp(traffic: CanaryMemory['traffic'], last: readonly CanaryCount[], n
   return sums
 }
 
-const own = ({ instances }: CanaryLook): readonly InstanceStatus[] => instances.filter(({ process = appItself }) => process === appItself)
+const own = ({ instances }: Pick<CanaryLook, 'instances'>): readonly InstanceStatus[] => instances.filter(({ process = appItself }) => process === appItself)
 
-const restartsOf = (look: CanaryLook): number => own(look).reduce((sum, { restarts = 0 }) => sum + restarts, 0)
+/** Of the app itself: its workers do not run yet. */
+export const restartsOf = (look: Pick<CanaryLook, 'instances'>): number => own(look).reduce((sum, { restarts = 0 }) => sum + restarts, 0)
 
 function unwellness(look: CanaryLook): string | undefined {
   const { title, wanted } = look

@@ -2,6 +2,7 @@ import { PilotError } from '../errors/pilot-error.ts'
 import { canaryPlan, type CanaryInput } from './canary-plan.ts'
 import { nextPercent, type Canary } from './canary-state.ts'
 import { desire } from './desire.ts'
+import { restartsOf } from './canary-verdict.ts'
 import { mergeGraphs, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
 import { hasAddress } from './formation.ts'
 import { liveDeployments, urlsOf } from './live.ts'
@@ -26,10 +27,10 @@ export async function stepCanary(session: AppSession, { deployment, stable, cana
   const desired = staged ?? (isOn ? await desire(session, deployment) : await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) })))
   const release = await runPhase(context, { app, phase: 'release', detail: `${percent} % to v${deployment.number}` }, async () => {
     try {
-      const counted = await countedNow(session, [deployment, stable])
+      const [counted, restarts] = await Promise.all([countedNow(session, [deployment, stable]), restartsNow(session, deployment)])
       const traffic = trafficTo(context.provider, stable, await desire(session, stable), { deployment: deployment.id, percent, desired })
       await session.engine.apply(mergeGraphs(withoutTasks(recordedGraph(await session.state()), deployment), desired.resources, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
-      return { result: await recordRelease(session, { deployment, kind: 'release', canary: { percent, stable: stable.id, ...plan, ...(counted ? { counted } : {}) } }) }
+      return { result: await recordRelease(session, { deployment, kind: 'release', canary: { percent, stable: stable.id, ...plan, ...(counted ? { counted } : {}), ...(restarts === undefined ? {} : { restarts }) } }) }
     } catch (error) {
       if (!liveDeployments(await session.state()).includes(deployment.id)) await unstageFailed(session, deployment)
       throw inWords(error, deployment)
@@ -80,6 +81,11 @@ export function stableFor(deployment: DeploymentRecord, stable: DeploymentRecord
 async function countedNow({ context, app }: AppSession, deployments: readonly DeploymentRecord[]): Promise<readonly CanaryCount[] | undefined> {
   const counters = await context.provider.compute[deployments[0]!.target]?.counters?.({ app, signal: context.signal }).catch(() => undefined)
   return counters?.filter(({ deployment }) => deployments.some(({ id }) => id === deployment)).map(({ deployment, life, requests, errors }) => ({ deployment, life, requests, errors }))
+}
+
+async function restartsNow({ context, app }: AppSession, { id, target }: DeploymentRecord): Promise<number | undefined> {
+  const all = await context.provider.compute[target]?.status({ app, signal: context.signal }).catch(() => undefined)
+  return all && restartsOf({ instances: all.filter(({ deployment }) => deployment === id) })
 }
 
 /** The release command has run. */

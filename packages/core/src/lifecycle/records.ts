@@ -180,6 +180,8 @@ export interface CanaryStep extends CanaryPlan {
   readonly stable: string
   /** What both had been counted when the step began. */
   readonly counted?: readonly CanaryCount[]
+  /** How often its instances had been started again by then. */
+  readonly restarts?: number
 }
 
 export type CanaryCount = Pick<TrafficCounters, 'deployment' | 'life' | 'requests' | 'errors'>
