@@ -5,7 +5,7 @@ export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export { hookPhases, type HookCall, type HookName, type HookPhase, type HookRunner } from './provider/hooks.ts'
 export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
-export type { AppSpec, ArtifactReference, CommandSpec, Compute, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
+export type { AppSpec, ArtifactReference, CommandSpec, Compute, ConsumerSpec, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
   defineKind,
@@ -84,7 +84,7 @@ export { canaryFailed, canaryLookMs, nextOf, releaseInSteps, type CanaryOptions 
 export { restart, start, stop } from './lifecycle/run-state.ts'
 export { scale } from './lifecycle/scale.ts'
 export { deleteVolume, listVolumes, type VolumeStatus } from './lifecycle/volumes.ts'
-export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, secretPrefix, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './lifecycle/scope.ts'
+export { appOfScope, appScope, appTitle, deploymentKeyPrefix, hostLabel, linkVariable, platformScope, queueVariable, secretPrefix, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './lifecycle/scope.ts'
 export { planSetup, setup } from './lifecycle/setup.ts'
 export { forgetResource, readRecordedState, restoreState, type StateChange } from './lifecycle/state-repair.ts'
 export { runningDeployments, type Running } from './lifecycle/running.ts'

@@ -58,6 +58,11 @@ const commandKey = { worker: 'deployment/d1/worker/mail/0', task: 'deployment/d1
 const commands = { worker: ['node', '-e', 'setInterval(() => {}, 1000)'], task: ['node', '-e', 'console.log(1)'] }
 const particular = { worker: { process: 'mail', running: true }, task: { task: 'release' } }
 const failing = ['node', '-e', 'console.log("no queue"); process.exit(3)']
+const queueGraph = (unique: string): Resource[] => [
+  user,
+  { key: 'queue-data', kind: 'local/process-volume', inputs: { uid: account.uid, gid: account.gid } },
+  { key: 'queue', kind: 'local/queue', inputs: { app, folder: ref('queue-data').output('folder'), account, route: `queue-${unique}`, running: true } },
+]
 const upstream = { host: '127.0.0.1', port: 9 }
 
 /** The suite makes containers too: without an engine all of it is skipped, with that reason. */
@@ -108,6 +113,8 @@ defineProviderConformance<Environment>(withoutDocker === undefined ? { describe,
       // Nobody answers there: the certificate that it has stays.
       change: () => ({ issuer: { type: 'acme', directory: 'https://127.0.0.1:9/directory' } }),
     },
+    { kind: 'local/queue', graph: ({ unique }) => queueGraph(unique), change: () => ({ running: true }) },
+    { kind: 'local/queue-consumer', graph: ({ unique }) => [...queueGraph(unique), { key: 'deployment/d1/worker/queue/consumer', kind: 'local/queue-consumer', inputs: { queue: ref('queue').output('service'), deployment: 'd1' } }] },
     {
       kind: 'local/function',
       graph: ({ environment, secret }) => [user, { key: 'deployment/d1/function', kind: 'local/function', inputs: { app, deployment: 'd1', folder: environment.folder, handler: 'handler.handler', timeoutMs: 5_000, atOnce: 2, http: true, env: { WORD: secret }, account, memoryBytes: run.memoryBytes, running: true } }],

@@ -30,6 +30,8 @@ import { postgresClusterKind } from './kinds/postgres-cluster.ts'
 import { processTaskKind, processWorkerKind } from './kinds/process-command.ts'
 import { processVolumeKind } from './kinds/process-volume.ts'
 import { processKind } from './kinds/process.ts'
+import { queueConsumerKind } from './kinds/queue-consumer.ts'
+import { queueKind } from './kinds/queue.ts'
 import { routeKind } from './kinds/route.ts'
 import { postgresMajor } from './postgres/apps-cluster.ts'
 import { issuerOf, type Settings } from './settings.ts'
@@ -52,6 +54,8 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
       certificateKind(home),
       processVolumeKind(home),
       functionKind(home),
+      queueKind(home),
+      queueConsumerKind(home),
       routeKind(home),
       linkKind(home, () => reservePort(home, 'postgres-apps')),
       databaseKind(home),

@@ -59,6 +59,8 @@ export function assertOurs({ found, owner, title }: { found: Partial<Ownership>;
 
 /** Names that must be known before the thing exists, from the platform and the app alone. */
 export const routeId = (platformId: string, app: AppIdentity): string => derivedName({ platformId, app, separator: '-', limit: 60 })
+/** The route of an app's queue, by which others send. */
+export const queueRouteId = (platformId: string, app: AppIdentity): string => `${routeId(platformId, app)}.queue`
 
 /** Of the certificate that an app wants for a domain. */
 export const certificateId = ({ platformId, app, domain }: { platformId: string; app: AppIdentity; domain: string }): string => `${hash(domain).slice(0, 12)}-${routeId(platformId, app)}`

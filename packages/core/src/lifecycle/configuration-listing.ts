@@ -7,7 +7,7 @@ import type { LifecycleContext } from './context.ts'
 import { newestConfiguration, readLedger, type Ledger } from './ledger.ts'
 import { liveDeployment } from './live.ts'
 import type { ConfigurationSource, DeploymentRecord } from './records.ts'
-import { appScope, linkVariable, volumeVariable } from './scope.ts'
+import { appScope, linkVariable, queueVariable, volumeVariable } from './scope.ts'
 
 export interface ConfigurationListing {
   /** Of the newest configuration; 0: there is none yet. */
@@ -49,7 +49,7 @@ export async function listConfiguration({ store, secrets }: Pick<LifecycleContex
 }
 
 function linesOf(next: ConfigurationLayers, live: DeploymentRecord | undefined): readonly ConfigurationLine[] {
-  const given = new Map([...(live?.run.database ? [['DATABASE_URL', 'database'] as const] : []), ...(live?.run.uses ?? []).map((name) => [linkVariable(name), name] as const), ...Object.keys(live?.run.volumes ?? {}).map((name) => [volumeVariable(name), `volume ${name}`] as const)])
+  const given = new Map([...(live?.run.database ? [['DATABASE_URL', 'database'] as const] : []), ...(live?.run.uses ?? []).map((name) => [linkVariable(name), name] as const), ...(live?.run.queues ?? []).map((name) => [queueVariable(name), `the queue of ${name}`] as const), ...Object.keys(live?.run.volumes ?? {}).map((name) => [volumeVariable(name), `volume ${name}`] as const)])
   const platform = Object.fromEntries([...given.keys()].map((name) => [name, '']))
   const lines = Object.entries(effectiveConfiguration(next, platform)).map(([name, { value, source, hides }]): ConfigurationLine => {
     if (source === 'platform') return { name, source, hides, from: given.get(name)! }

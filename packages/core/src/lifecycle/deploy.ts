@@ -122,7 +122,7 @@ export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, '
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, hooks, uses, domains, route, spa, function: called }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, hooks, uses, domains, route, spa, function: called, queues }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
@@ -140,4 +140,5 @@ const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes
   ...(route === undefined ? {} : { route }),
   ...(spa ? { spa } : {}),
   ...(called ? { function: called } : {}),
+  ...(queues && queues.length > 0 ? { queues } : {}),
 })

@@ -11,7 +11,7 @@ import type { State } from '../store/store.ts'
 import { effectiveConfiguration, environmentOf } from './configuration.ts'
 import { formationOf, type Formation } from './formation.ts'
 import type { ConfigurationRecord, DeploymentRecord } from './records.ts'
-import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, sharedHostLabel, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './scope.ts'
+import { appTitle, deploymentKeyPrefix, deploymentsKeyPrefix, hostLabel, linkVariable, queueVariable, sharedHostLabel, taskKey, volumeKeyPrefix, volumeVariable, workersKeyPrefix } from './scope.ts'
 
 /**
  * From records to graphs, purely: what a deployment needs to exist, and what points traffic at it.
@@ -46,16 +46,18 @@ export function desiredDeployment({
 }): DesiredDeployment {
   const { app, run, target } = deployment
   const compute = computeFor(provider, target)
-  const appBlueprint = compute.app({ app, hostLabel: hostLabel(app) })
+  const appBlueprint = compute.app({ app, hostLabel: hostLabel(app), ...(run.function?.queue ? { queue: true as const } : {}) })
   const appOutputs = appBlueprint.outputs
   const database = run.database && databasePassword ? databaseBlueprint({ provider, deployment, appOutputs, password: databasePassword }) : undefined
   const volumes = Object.entries(run.volumes ?? {}).map(([volume, { path }]) => ({ volume, blueprint: volumeBlueprint({ compute, deployment, volume, path, appOutputs }) }))
   const volumeOutputs = volumes.length === 0 ? {} : { volumes: Object.fromEntries(volumes.map(({ volume, blueprint }) => [volume, blueprint.outputs])) }
   const links = run.uses.map((name) => linkBlueprint({ compute, from: app, to: { ...app, app: name }, appOutputs }))
+  const queueLinks = (run.queues ?? []).map((name) => linkBlueprint({ compute, from: app, to: { ...app, app: name }, queue: true, appOutputs }))
 
   const platformValues: Record<string, Input<string>> = {
     ...(database ? { DATABASE_URL: database.outputs['url'] as Input<string> } : {}),
     ...Object.fromEntries(links.map(({ to, blueprint }) => [linkVariable(to.app), blueprint.outputs['url'] as Input<string>])),
+    ...Object.fromEntries(queueLinks.map(({ to, blueprint }) => [queueVariable(to.app), blueprint.outputs['url'] as Input<string>])),
     ...Object.fromEntries(volumes.map(({ volume, blueprint }) => [volumeVariable(volume), blueprint.outputs['path'] as Input<string>])),
   }
   const env = environmentOf(effectiveConfiguration(configuration, platformValues))
@@ -80,8 +82,8 @@ export function desiredDeployment({
   const commands = { app, deployment: deployment.id, artifact: deployment.artifact, env, memoryBytes: run.memoryBytes, cpu: run.cpu, ...volumeOutputs, appOutputs }
   refuseUnusableCron({ compute, deployment })
   return {
-    resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...links.map(({ blueprint }) => blueprint.resources), ...volumes.map(({ blueprint }) => blueprint.resources), staged.resources),
-    workers: workerGraph({ compute, deployment, formation, commands }),
+    resources: mergeGraphs(appBlueprint.resources, database?.resources ?? [], ...[...links, ...queueLinks].map(({ blueprint }) => blueprint.resources), ...volumes.map(({ blueprint }) => blueprint.resources), staged.resources),
+    workers: [...workerGraph({ compute, deployment, formation, commands }), ...consumerGraph({ compute, deployment, appOutputs })],
     releaseTask: releaseGraph({ compute, deployment, formation, commands }),
     commands,
     deploymentOutputs: staged.outputs,
@@ -116,6 +118,15 @@ function refuseUnusableCron({ compute, deployment: { app, run, target } }: Pick<
   const job = jobs[0]?.[0]
   if (job === undefined || compute.run) return
   throw new PilotError('USAGE', `${appTitle(app)} has the cron job ${job}, and as ${target} it runs no commands`, { suggestion: 'Remove `cron:` from it, or let another app run it.' })
+}
+
+/** Like a worker it takes work only while its version is live. */
+function consumerGraph({ compute, deployment, appOutputs }: { compute: Compute; deployment: DeploymentRecord; appOutputs: Blueprint['outputs'] }): Graph {
+  if (!deployment.run.function?.queue) return []
+  if (!compute.consumer) throw new PilotError('USAGE', `${appTitle(deployment.app)} has a queue, and as ${deployment.target} this platform gives it none`, { suggestion: 'Remove `queue` from its `function:`.' })
+  const { resources } = compute.consumer({ app: deployment.app, deployment: deployment.id, appOutputs })
+  assertKeys({ resources, prefix: `${workersKeyPrefix(deployment.id)}queue/`, what: 'consumer blueprint' })
+  return resources
 }
 
 function releaseGraph({ compute, deployment, formation: { release }, commands }: Commands): Graph {
@@ -189,9 +200,9 @@ function databaseBlueprint({ provider, deployment, appOutputs, password }: { pro
   return provider.database.database({ app, target, ...(from ? { from } : {}), appOutputs, password })
 }
 
-function linkBlueprint({ compute, from, to, appOutputs }: { compute: Compute; from: AppIdentity; to: AppIdentity; appOutputs: Blueprint['outputs'] }): { to: AppIdentity; blueprint: Blueprint } {
+function linkBlueprint({ compute, from, to, queue, appOutputs }: { compute: Compute; from: AppIdentity; to: AppIdentity; queue?: true; appOutputs: Blueprint['outputs'] }): { to: AppIdentity; blueprint: Blueprint } {
   if (!compute.link) throw new PilotError('USAGE', `${appTitle(from)} uses ${to.app}, and this target cannot reach other apps`, { suggestion: 'Remove `uses:` from the manifest.' })
-  return { to, blueprint: compute.link({ from, to, toHostLabel: hostLabel(to), appOutputs }) }
+  return { to, blueprint: compute.link({ from, to, toHostLabel: hostLabel(to), ...(queue ? { queue } : {}), appOutputs }) }
 }
 
 export function volumeBlueprint({ compute, deployment: { app, target }, volume, path, appOutputs }: { compute: Compute; deployment: Pick<DeploymentRecord, 'app' | 'target'>; volume: string; path: string | undefined; appOutputs: Blueprint['outputs'] }): Blueprint {

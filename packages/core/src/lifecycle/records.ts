@@ -102,6 +102,8 @@ export interface RunSpec {
   readonly volumes?: Readonly<Record<string, VolumeUse>>
   /** Other apps of the project. */
   readonly uses: readonly string[]
+  /** Those of `uses` that have a queue. */
+  readonly queues?: readonly string[]
   readonly domains: readonly string[]
   /** The path below which it answers on the host that apps of its project share: `/`, `/api`. */
   readonly route?: string

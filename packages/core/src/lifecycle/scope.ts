@@ -39,6 +39,9 @@ export const volumeVariable = (volume: string): string => `VOLUME_${volume.toUpp
 /** The key of a volume; its name is the rest. */
 export const volumeKeyPrefix = 'volume/'
 
+/** Where it sends messages: `invoices` → `INVOICES_QUEUE_URL`. */
+export const queueVariable = (app: string): string => `${app.toUpperCase().replaceAll('-', '_')}_QUEUE_URL`
+
 /** The keys of every deployment's resources begin with this. */
 export const deploymentsKeyPrefix = 'deployment/'
 

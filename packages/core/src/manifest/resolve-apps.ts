@@ -80,6 +80,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...volumesOf(app),
     ...hooksOf(app),
     uses: app.uses ?? [],
+    ...queuesOf({ project, environment, uses: app.uses ?? [] }),
     env: asWritten({ project, name, environment, key: ['env'], values: app.env }),
     secrets: app.secrets ?? [],
     domains: app.domains ?? [],
@@ -151,6 +152,15 @@ function canaryPlanOf({ canary }: Pick<ManifestApp, 'canary'>): Pick<AppDefiniti
   }
 }
 
+/** Whether an app that is used has a queue is said by its own part of the manifest. */
+function queuesOf({ project, environment, uses }: { project: Project; environment: string; uses: readonly string[] }): Pick<AppDefinition, 'queues'> {
+  const queues = uses.filter((name) => {
+    const { function: called } = mergedApp({ manifest: project.manifest, name, environment })
+    return typeof called === 'object' && called.queue !== undefined
+  })
+  return queues.length === 0 ? {} : { queues }
+}
+
 /** Of a function: how many events it handles at once at most, for which nothing runs as long as none comes. */
 function instancesOf({ scale, function: called }: Pick<ManifestApp, 'scale' | 'function'>): number {
   if (typeof scale === 'number') return scale
@@ -159,8 +169,9 @@ function instancesOf({ scale, function: called }: Pick<ManifestApp, 'scale' | 'f
 
 function functionOf({ function: called }: Pick<ManifestApp, 'function'>): Pick<AppDefinition, 'function'> {
   if (called === undefined) return {}
-  const { handler, timeout, http = true } = typeof called === 'string' ? { handler: called } : called
-  return { function: { handler: handler.replace(/^(?:\.\/)+/, ''), timeoutMs: timeout === undefined ? defaults.function.timeoutMs : parseDuration(timeout), http } }
+  const { handler, timeout, http = true, queue } = typeof called === 'string' ? { handler: called } : called
+  const { batch = 10, retries = 3 } = queue === true || queue === undefined ? {} : queue
+  return { function: { handler: handler.replace(/^(?:\.\/)+/, ''), timeoutMs: timeout === undefined ? defaults.function.timeoutMs : parseDuration(timeout), http, ...(queue === undefined ? {} : { queue: { batch, retries } }) } }
 }
 
 function healthOf(health: ManifestApp['health']): HealthCheck {

@@ -128,6 +128,19 @@ const called = z
       {
         handler: handler.describe('The file without its ending, a dot, and what it exports.'),
         timeout: duration.optional().describe('How long it may take for one event, at most 15m. Default: 30s.'),
+        queue: z
+          .union([
+            z.literal(true, write('true, or { batch: 10, retries: 3 }')),
+            z.strictObject(
+              {
+                batch: z.int(write('a number of messages from 1 to 10')).min(1, write('a number of messages from 1 to 10')).max(10, write('a number of messages from 1 to 10')).optional().describe('How many messages one event holds at most. Default: 10.'),
+                retries: z.int(write('a number from 0 to 100')).min(0, write('a number from 0 to 100')).max(100, write('a number from 0 to 100')).optional().describe('How often a message that failed is tried again before it is put aside. Default: 3.'),
+              },
+              write('true, or { batch: 10, retries: 3 }'),
+            ),
+          ], write('true, or { batch: 10, retries: 3 }'))
+          .optional()
+          .describe('A queue of its own: apps that use it send to INVOICES_QUEUE_URL (for `invoices`), and it is called with the messages.'),
         http: z.boolean(write('true or false')).optional().describe('Whether HTTP requests reach it. false: only events do, and it has no address. Default: true.'),
       },
       write('a handler such as src/index.handler, or { handler, timeout }'),

@@ -51,6 +51,11 @@ export interface Compute {
   volume?(spec: VolumeSpec): Blueprint
   /** How much lies in each volume, in bytes, by name; what cannot be told soon is left out. */
   volumeSizes?(call: { readonly app: AppIdentity; readonly signal: AbortSignal }): Promise<Readonly<Record<string, number>>>
+  /**
+   * That a deployment takes messages from the queue of its app. Its keys begin with `deployment/<id>/worker/queue/`: it is made right
+   * before traffic moves, and the old version's is deleted right after, as workers are. Absent: apps of this target have no queue.
+   */
+  consumer?(spec: ConsumerSpec): Blueprint
   /** Calls a function of a deployment with an event, and waits for what it returns. Absent: nothing here is called this way. */
   invoke?(call: InvokeCall): Promise<InvokeResult>
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
@@ -66,6 +71,8 @@ export interface Compute {
 
 export interface AppSpec {
   readonly app: AppIdentity
+  /** It has a queue of its own, which outlives deployments: its messages are data. */
+  readonly queue?: true
   /** Stable per app; the local edge and others derive host names from it. */
   readonly hostLabel: string
 }
@@ -115,6 +122,15 @@ export interface FunctionSpec {
   readonly timeoutMs: number
   /** Whether HTTP requests reach it; else only events do. */
   readonly http: boolean
+  /** It takes messages from the queue of its app: `batch` in one event at most; what failed `retries` times more goes to the dead. */
+  readonly queue?: { readonly batch: number; readonly retries: number }
+}
+
+export interface ConsumerSpec {
+  readonly app: AppIdentity
+  readonly deployment: string
+  /** Outputs of the app's own blueprint. */
+  readonly appOutputs: Readonly<Record<string, Input<unknown>>>
 }
 
 export interface InvokeCall {
@@ -209,6 +225,8 @@ export interface LinkSpec {
   /** Who is called: same project and environment. */
   readonly to: AppIdentity
   readonly toHostLabel: string
+  /** To its queue, which takes messages, in place of the app itself. */
+  readonly queue?: true
   readonly appOutputs: Readonly<Record<string, Input<unknown>>>
 }
 

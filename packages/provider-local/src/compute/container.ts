@@ -1,7 +1,7 @@
 import { ref, type CommandSpec, type Compute, type DeploymentSpec, type Input, type LinkSpec, type Volumes } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import type { Engine } from '../engine/engine.ts'
-import { routeId } from '../ownership.ts'
+import { queueRouteId, routeId } from '../ownership.ts'
 import { containerLogs } from './container-logs.ts'
 import { containerExec, containerRun, removeAbandoned } from './container-one-off.ts'
 import { containerStatus } from './container-status.ts'
@@ -49,10 +49,10 @@ export function containerCompute({ engine, home, platformId, https }: { engine: 
 
     traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 
-    link({ to, appOutputs }: LinkSpec) {
-      const key = keys.link(to.app)
+    link({ to, queue, appOutputs }: LinkSpec) {
+      const key = queue ? keys.queueLink(to.app) : keys.link(to.app)
       return {
-        resources: [{ key, kind: 'local/link', inputs: { ...linkAddresses(appOutputs), to: { route: routeId(platformId, to) } } }],
+        resources: [{ key, kind: 'local/link', inputs: { ...linkAddresses(appOutputs), to: { route: queue ? queueRouteId(platformId, to) : routeId(platformId, to) } } }],
         outputs: { url: ref(key).output('url') },
       }
     },

@@ -2,6 +2,7 @@ import { PilotError, ref, type Compute, type DeploymentSpec, type Input, type In
 import { readJson } from '@pilot/host'
 import { join } from 'node:path'
 import { callFunction } from '../function/ask.ts'
+import { queueRouteId } from '../ownership.ts'
 import { keys } from './keys.ts'
 import { processCompute } from './process.ts'
 import { processesOf } from './process-status.ts'
@@ -11,7 +12,23 @@ import type { StoredService } from '../kinds/process.ts'
 export function functionCompute({ home, platformId, https }: Parameters<typeof processCompute>[0]): Compute {
   const { app, task, traffic, link, run, exec, drain, counters, status, logs } = processCompute({ home, platformId, https })
   return {
-    app,
+    app(spec) {
+      const own = app(spec)
+      if (!spec.queue) return own
+      const account = { folder: own.outputs['folder'] as Input<string>, uid: own.outputs['uid'] as Input<number>, gid: own.outputs['gid'] as Input<number> }
+      return {
+        resources: [
+          ...own.resources,
+          { key: keys.queueData, kind: 'local/process-volume', inputs: { uid: account.uid, gid: account.gid } },
+          { key: keys.queue, kind: 'local/queue', inputs: { app: { ...spec.app }, folder: ref(keys.queueData).output('folder'), account, route: queueRouteId(platformId, spec.app), running: true } },
+        ],
+        outputs: { ...own.outputs, queueService: ref(keys.queue).output('service'), queuePort: ref<number>(keys.queue).output('port') },
+      }
+    },
+
+    consumer({ deployment, appOutputs }) {
+      return { resources: [{ key: keys.consumer(deployment), kind: 'local/queue-consumer', inputs: { queue: appOutputs['queueService'] as Input<string>, deployment } }], outputs: {} }
+    },
 
     deployment(spec) {
       const key = keys.function(spec.deployment)
@@ -52,6 +69,7 @@ function functionInputs({ app, deployment, artifact, env, memoryBytes, instances
     handler: called.handler,
     timeoutMs: called.timeoutMs,
     http: called.http,
+    ...(called.queue ? { queue: { service: appOutputs['queueService'] as Input<string>, port: appOutputs['queuePort'] as Input<number>, ...called.queue } } : {}),
     atOnce: instances,
     running: true,
   }

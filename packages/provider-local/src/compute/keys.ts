@@ -7,6 +7,10 @@ export const keys = {
   database: 'database',
   databaseUser: 'database-user',
   databaseLink: 'database-link',
+  queue: 'queue',
+  queueData: 'queue-data',
+  consumer: (deployment: string): string => `${workersKeyPrefix(deployment)}queue/consumer`,
+  queueLink: (app: string): string => `queue-link/${app}`,
   link: (app: string): string => `link/${app}`,
   container: (deployment: string, instance: number): string => `deployment/${deployment}/container-${instance}`,
   function: (deployment: string): string => `deployment/${deployment}/function`,
@@ -25,3 +29,4 @@ export const isWorkerKey = (key: string | undefined): boolean => key !== undefin
 export const isTaskKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/task\//.test(key)
 export const isCommandKey = (key: string | undefined): boolean => isWorkerKey(key) || isTaskKey(key)
 export const isFunctionKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/function$/.test(key)
+export const isQueueKey = (key: string | undefined): boolean => key === 'queue'

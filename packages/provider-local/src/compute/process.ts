@@ -1,6 +1,6 @@
 import { PilotError, ref, volumeVariable, type CommandSpec, type Compute, type DeploymentSpec, type Input } from '@pilot/core'
 import type { Home } from '@pilot/host'
-import { routeId } from '../ownership.ts'
+import { queueRouteId, routeId } from '../ownership.ts'
 import { hasOwnUsers } from '../process/isolation.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
@@ -55,10 +55,10 @@ export function processCompute({ home, platformId, https }: { home: Home; platfo
     traffic: (spec) => trafficBlueprint({ platformId, https }, spec),
 
     /** A listener on 127.0.0.1: any process of this machine reaches it, which is what "no isolation" means. */
-    link({ to }) {
-      const key = keys.link(to.app)
+    link({ to, queue }) {
+      const key = queue ? keys.queueLink(to.app) : keys.link(to.app)
       return {
-        resources: [{ key, kind: 'local/link', inputs: { listenHost: '127.0.0.1', callHost: '127.0.0.1', allowFrom: [], to: { route: routeId(platformId, to) } } }],
+        resources: [{ key, kind: 'local/link', inputs: { listenHost: '127.0.0.1', callHost: '127.0.0.1', allowFrom: [], to: { route: queue ? queueRouteId(platformId, to) : routeId(platformId, to) } } }],
         outputs: { url: ref(key).output('url') },
       }
     },

@@ -18,7 +18,7 @@ export async function functionPrograms(home: Home): Promise<FunctionPrograms> {
   const folder = join(home.paths.reachable, 'function', digest)
   if (!(await exists(folder))) await write(folder, files)
   const ending = names.includes('main.ts') ? 'ts' : 'js'
-  return { host: join(folder, `main.${ending}`), node: join(folder, `bootstrap-node.${ending}`), python: join(folder, 'bootstrap.py') }
+  return { host: join(folder, `main.${ending}`), node: join(folder, `bootstrap-node.${ending}`), python: join(folder, 'bootstrap.py'), queue: join(folder, `queue-main.${ending}`) }
 }
 
 export interface FunctionPrograms {
@@ -26,6 +26,7 @@ export interface FunctionPrograms {
   /** What a worker runs. */
   readonly node: string
   readonly python: string
+  readonly queue: string
 }
 
 async function write(folder: string, files: ReadonlyMap<string, string>): Promise<void> {

@@ -21,6 +21,7 @@ const inputs = z.object({
   timeoutMs: z.number(),
   atOnce: z.number(),
   http: z.boolean(),
+  queue: z.object({ service: z.string(), port: z.number(), batch: z.number(), retries: z.number() }).optional(),
   /** So that a host that is gone counts as drift. */
   running: z.literal(true),
 })
@@ -30,7 +31,7 @@ type Inputs = z.output<typeof inputs>
 
 /** What we read back of the service file of a function host. */
 interface StoredFunction extends StoredService {
-  readonly called: Pick<Inputs, 'handler' | 'timeoutMs' | 'atOnce' | 'http' | 'memoryBytes'>
+  readonly called: Pick<Inputs, 'handler' | 'timeoutMs' | 'atOnce' | 'http' | 'queue' | 'memoryBytes'>
 }
 
 /** The host itself, beside its workers. */
@@ -45,14 +46,14 @@ export function functionKind(home: Home): AnyKind {
   const outputsOf = ({ port }: StoredFunction): z.output<typeof outputs> => ({ host: '127.0.0.1', port, address: `http://127.0.0.1:${port}` })
 
   const put = async ({ owner, name, inputs }: Pick<CreateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
-    const { handler, timeoutMs, atOnce, http, memoryBytes, folder, deployment } = inputs
+    const { handler, timeoutMs, atOnce, http, queue, memoryBytes, folder, deployment } = inputs
     const language = await languageIn(folder, handler)
     if (!language) throw new PilotError('ARTIFACT_GONE', `The artifact ${folder} holds no file for the handler ${handler}`)
     const port = await reservePort(home, portName(name))
     const programs = await functionPrograms(home)
     const node = join(await nodeFolder(home, userOf(inputs.account)), 'node')
     const quiet = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
-    const config: FunctionConfig = { name: inputs.app.app, deployment, port, folder, handler, worker: workerCommand({ language, node, programs, memoryBytes }), timeoutMs, atOnce, memoryBytes, http, token: functionToken(home, name), idleMs, initMs }
+    const config: FunctionConfig = { name: inputs.app.app, deployment, port, folder, handler, worker: workerCommand({ language, node, programs, memoryBytes }), timeoutMs, atOnce, memoryBytes, http, ...(queue ? { queue: { port: queue.port, token: functionToken(home, queue.service), batch: queue.batch, retries: queue.retries } } : {}), token: functionToken(home, name), idleMs, initMs }
     const service = await programService(home, { name, owner, inputs: { ...inputs, command: [node, ...quiet, programs.host] } })
     const spec: ServiceSpec & StoredFunction = {
       ...service,
@@ -62,7 +63,7 @@ export function functionKind(home: Home): AnyKind {
       stopTimeoutMs: Math.min(timeoutMs, 30_000) + 5_000,
       deployment,
       port,
-      called: { handler, timeoutMs, atOnce, http, memoryBytes },
+      called: { handler, timeoutMs, atOnce, http, ...(queue ? { queue } : {}), memoryBytes },
     }
     await putService(home, spec)
   }
@@ -72,7 +73,7 @@ export function functionKind(home: Home): AnyKind {
     version: 1,
     inputs,
     outputs,
-    fields: { immutable: ['app', 'deployment', 'folder', 'env', 'account', 'memoryBytes', 'handler', 'timeoutMs', 'atOnce', 'http'], writeOnly: ['env'] },
+    fields: { immutable: ['app', 'deployment', 'folder', 'env', 'account', 'memoryBytes', 'handler', 'timeoutMs', 'atOnce', 'http', 'queue'], writeOnly: ['env'] },
     identity: 'name',
     consistencyMs: 0,
     permissions: ['the folder of this home'],

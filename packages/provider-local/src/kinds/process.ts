@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { isTimeToFindListeners, judge } from '../health/judge.ts'
 import { listenersOfTree } from '../health/listening.ts'
 import { probe } from '../health/probe.ts'
-import { isCommandKey, isFunctionKey } from '../compute/keys.ts'
+import { isCommandKey, isFunctionKey, isQueueKey } from '../compute/keys.ts'
 import { assertOurs } from '../ownership.ts'
 import { listMarked, readOwner } from './marks.ts'
 import { assertArtifact, exitOf, programInputs, programService, removeProgram, type StoredProgram } from './service-parts.ts'
@@ -107,7 +107,7 @@ export function processKind(home: Home): AnyKind {
 
     async list({ platformId }) {
       const listed = await listMarked({ folder: home.paths.services, platformId, title: (id) => `process ${id}` })
-      return listed.filter(({ owner }) => !isCommandKey(owner.key) && !isFunctionKey(owner.key))
+      return listed.filter(({ owner }) => !isCommandKey(owner.key) && !isFunctionKey(owner.key) && !isQueueKey(owner.key))
     },
 
     async update(call) {

@@ -50,7 +50,8 @@ export const appDefinitionSchema = as<AppDefinition>()(
     route: z.string().regex(/^\//).optional(),
     spa: z.boolean().optional(),
     canary: canaryPlanSchema.optional(),
-    function: z.object({ handler: z.string(), timeoutMs: z.number().int().positive(), http: z.boolean() }).optional(),
+    function: z.object({ handler: z.string(), timeoutMs: z.number().int().positive(), http: z.boolean(), queue: z.object({ batch: z.number().int(), retries: z.number().int() }).optional() }).optional(),
+    queues: z.array(nameSchema).optional(),
     trusted: z.boolean(),
   }),
 ).meta({ id: 'AppDefinition' })

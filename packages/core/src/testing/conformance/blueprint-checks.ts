@@ -85,6 +85,7 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
             assert.equal(resources.length, what === 'worker' ? 2 : 1, `${what} of ${title}: one resource for each instance that was asked for`)
             for (const { key } of resources) assert.ok(key.startsWith(prefix), `${what} of ${title} makes ${key}: its keys begin with ${prefix}, by which a release starts and stops it apart from what has traffic`)
           }
+          if (name === 'consumer') for (const { key } of resources) assert.ok(key.startsWith('deployment/d1a2b3/worker/queue/'), `consumer of ${title} makes ${key}: its keys begin with deployment/d1a2b3/worker/queue/, by which a release starts and stops it`)
           if (name.startsWith('traffic')) {
             assert.deepEqual(resources.map(({ key }) => key), ['traffic'], `${name} of ${title} is one resource with the key "traffic"`)
             const weights = resources[0]!.inputs['weights']
@@ -127,7 +128,8 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
   const app = { project: 'shop', app: 'api', environment: 'production' }
   const label = 'api.shop'
   const password = secretRef({ store: 'file', name: 'generated/app/shop/api/production/database', version: 1 })
-  const own = compute.app({ app, hostLabel: label })
+  const queue = compute.consumer ? { queue: true as const } : {}
+  const own = compute.app({ app, hostLabel: label, ...queue })
   const appOutputs = own.outputs
   const database = capabilities.database?.database({ app, target, appOutputs, password })
   const link = compute.link?.({ from: app, to: { ...app, app: 'mailer' }, toHostLabel: 'mailer.shop', appOutputs })
@@ -143,13 +145,14 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
       memoryBytes: 512 * 1024 * 1024,
       cpu: 0.25,
       instances: 1,
-      ...(target === 'function' ? { function: { handler: 'index.handler', timeoutMs: 30_000, http: true } } : {}),
+      ...(target === 'function' ? { function: { handler: 'index.handler', timeoutMs: 30_000, http: true, ...(compute.consumer ? { queue: { batch: 10, retries: 3 } } : {}) } } : {}),
       appOutputs,
     }),
   ])
   const commands = { app, deployment: 'd1a2b3', artifact, env: { LOG_LEVEL: 'info' }, memoryBytes: 512 * 1024 * 1024, cpu: 0.25, appOutputs }
   const worker = compute.worker?.({ ...commands, process: 'mail', command: ['node', 'mail.js'], instances: 2 })
   const task = compute.task?.({ ...commands, task: 'release', command: ['node', 'migrate.js'] })
+  const consumer = compute.consumer?.({ app, deployment: 'd1a2b3', appOutputs })
   const weights = percents.map((percent, index) => ({ deployment: deployments[index]![0], percent, outputs: deployments[index]![1].outputs }))
   return {
     app: own,
@@ -158,6 +161,7 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
     ...Object.fromEntries(deployments.map(([deployment, blueprint]) => [`deployment ${deployment}`, blueprint])),
     ...(worker && { worker }),
     ...(task && { task }),
+    ...(consumer && { consumer }),
     [`traffic to ${percents.length}`]: compute.traffic({ app, hostLabel: label, weights, domains: [], appOutputs }),
   }
 }

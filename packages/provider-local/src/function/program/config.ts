@@ -17,6 +17,8 @@ export interface FunctionConfig {
   readonly atOnce: number
   readonly memoryBytes: number
   readonly http: boolean
+  /** Of the app, when it has one: `batch` messages at once at most, `retries` after the first attempt. */
+  readonly queue?: { readonly port: number; readonly token: string; readonly batch: number; readonly retries: number }
   /** Whoever shows it may ask for the state, and call with any event. */
   readonly token: string
   /** A worker without work ends after so long. */

@@ -1,4 +1,4 @@
-import { randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { FunctionConfig } from './config.ts'
 import { httpAnswer, httpEvent } from './http-event.ts'
 import { logLine } from './log.ts'
@@ -6,6 +6,7 @@ import { createServer, readBody, type IncomingMessage, type Server, type ServerR
 import type { Failure, Outcome } from './outcome.ts'
 import type { Pool } from './pool.ts'
 import { payloadLimit } from './runtime-api.ts'
+import { isSame } from './same-token.ts'
 
 /** Shown by Pilot itself, which asks for the state and calls with events of its own. */
 const tokenHeader = 'x-pilot-function-token'
@@ -72,10 +73,4 @@ function goneWith(response: ServerResponse): AbortSignal {
 
 function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-}
-
-function isSame(given: string | string[] | undefined, token: string): boolean {
-  if (typeof given !== 'string') return false
-  const [a, b] = [Buffer.from(given), Buffer.from(token)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

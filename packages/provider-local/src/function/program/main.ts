@@ -2,6 +2,7 @@ import { takeConfig } from './config.ts'
 import { createFront } from './front.ts'
 import { logLine } from './log.ts'
 import { createPool } from './pool.ts'
+import { consumeQueue } from './queue-events.ts'
 import { serveRuntimeApi } from './runtime-api.ts'
 import { startWorker } from './worker.ts'
 
@@ -21,6 +22,7 @@ front.on('error', (error) => {
   process.exit(1)
 })
 front.listen(config.port, '127.0.0.1', () => pool.warm())
+const consumer = consumeQueue(config, pool)
 
 /** What is under way may end, for as long as the supervisor waits. */
 const leaveMs = Math.min(config.timeoutMs, 30_000)
@@ -31,6 +33,7 @@ process.on('SIGINT', () => void leave())
 async function leave(): Promise<void> {
   if (isLeaving) return
   isLeaving = true
+  consumer.stop()
   front.close()
   await pool.close(leaveMs)
   front.closeIdleConnections()
