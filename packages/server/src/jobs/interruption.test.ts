@@ -68,6 +68,25 @@ test('a server that stops in the middle gives its job back; the next one goes on
   expect(await server.cloud.violations()).toEqual([])
 })
 
+test('a release that hands a volume over and is interrupted goes on, with one writer at any time and its hooks', async () => {
+  const app = { ...definition('api'), volumes: { data: {} }, hooks: { 'after-release': ['tell'] } }
+  await server.run(await upRequest(server.client, [app], { 'index.html': 'one' }))
+  await server.cloud.configure({ faults: [{ action: 'hold', moment: 'before', operation: 'create', type: 'deployment', call: 2 }] })
+  const { operation } = await server.client.request('startOperation', { body: await upRequest(server.client, [app], { 'index.html': 'two' }) })
+  await server.cloud.held()
+  const restarted = server.restart()
+  await server.cloud.release()
+  await restarted
+  expect(await finished(server.client, operation.id)).toMatchObject({ state: 'done', jobs: [{ attempt: 2 }] })
+  expect((await server.client.request('app', { params: app.app })).status).toMatchObject({ deployment: { number: 2 } })
+  expect(await deployments()).toHaveLength(1)
+  expect(await server.cloud.violations()).toEqual([])
+  let log = ''
+  for await (const { text } of server.client.log(operation.id, {})) log += text
+  expect(log).toContain('after-release ran tell for v2')
+  expect((await server.client.request('volumes', { params: app.app })).volumes).toMatchObject([{ volume: 'data', inUse: true }])
+})
+
 test('a rollback that was interrupted after it switched the traffic does not go on to another release', async () => {
   const app = definition('api').app
   for (const text of ['one', 'two']) await server.run(await upRequest(server.client, [definition('api')], { 'index.html': text }))
