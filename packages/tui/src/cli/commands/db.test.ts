@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensurePostgres, openHome, removeHome, stopSupervisor, type Home } from '@pilot/host'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { ScheduleView } from '@pilot/server/contract'
 import { at, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
 import { runCommand, startCommand } from '../../testing/run-command.ts'
 
@@ -71,13 +72,27 @@ test('-c runs one statement; other options of psql need psql', async () => {
 })
 
 test('info, users and backups for people and for programs', async () => {
+  const schedules: ScheduleView[] = []
   const users = [{ name: 'shop_api_user', app, connections: 1, connectionLimit: 40 }]
-  const { home: PILOT_HOME } = await serverWith({ database: () => database as never, databaseUsers: () => ({ users }) as never, backups: () => ({ backups: [backup] }) as never })
+  const { home: PILOT_HOME } = await serverWith({ database: () => database as never, databaseUsers: () => ({ users }) as never, backups: () => ({ backups: [backup] }) as never, schedules: () => ({ schedules }) })
   const run = (...words: string[]) => runCommand(['db', ...words, ...known], { env: { PILOT_HOME } })
   expect((await run('info')).stdout).toContain('shared with  reports')
   expect((await run('users')).stdout).toMatch(/shop_api_user\s+api\s+1\s+40/)
   expect((await run('backups')).stdout).toMatch(/20261122-aaaa .* 2 kB\s+1\.2 s\s+10\s+v3\s+17\.10\s+ada/)
   expect(JSON.parse((await run('backups', '--json')).stdout)).toEqual({ backups: [backup] })
+  schedules.push({ platform: 'local', app, type: 'backup', name: 'database', schedule: '0 3 * * *', timeZone: 'UTC', overlap: 'skip', missed: 'once', what: 'backup, the newest 7 stay' })
+  expect((await run('backups')).stdout).toContain('Scheduled: 0 3 * * * (UTC), backup, the newest 7 stay; next never.')
+})
+
+test('a backup is deleted only with an answer, and only one that is there', async () => {
+  const deleted: unknown[] = []
+  const { home: PILOT_HOME } = await serverWith({ backups: () => ({ backups: [backup] }) as never, deleteBackup: ({ params }) => (deleted.push(params), { done: true as const }) })
+  const run = (...argv: string[]) => runCommand(['db', 'backups', 'delete', 'api', ...argv, '-p', 'shop'], { env: { PILOT_HOME } })
+  expect((await run('20261122-aaaa')).exit).toBe(2)
+  expect(await run('20261122-zzzz', '--yes')).toMatchObject({ exit: 2, stderr: expect.stringContaining('has no backup 20261122-zzzz.') })
+  expect(deleted).toEqual([])
+  expect(await run('20261122-aaaa', '--yes')).toMatchObject({ exit: 0, stdout: 'Deleted 20261122-aaaa.\n' })
+  expect(deleted).toMatchObject([{ backup: '20261122-aaaa' }])
 })
 
 test('a restore names what it replaces and who shares it, and does nothing without an answer', async () => {

@@ -162,8 +162,8 @@ describe('up', () => {
   test('keys that are not applied are named', async () => {
     const server = await fake()
     server.script([done])
-    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps:\n  api:\n    source: .\n    hooks: { after-release: x }\n', Dockerfile: 'FROM x\n' })
-    expect((await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).stderr).toContain('! api: not applied by this version: hooks (line 5)')
+    await using shop = await folderOf({ 'pilot.yaml': 'project: shop\napps:\n  api:\n    source: .\n    scale: { max: 3 }\n', Dockerfile: 'FROM x\n' })
+    expect((await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).stderr).toContain('! api: not applied by this version: scale.max (line 5)')
   })
 
   test.each([
