@@ -30,8 +30,8 @@ test('builds do not wait for each other', () => {
 
 test('a project is destroyed from those who use others down to those who are used, each environment by itself', () => {
   const existing = ['production', 'preview'].flatMap((environment) => [
-    { name: 'api', needs: ['store'], app: { ...app, environment } },
-    { name: 'store', needs: [], app: { project: 'shop', app: 'store', environment } },
+    { name: 'api', uses: [], databases: ['store'], app: { ...app, environment } },
+    { name: 'store', uses: [], databases: [], app: { project: 'shop', app: 'store', environment } },
   ])
   expect(plan({ action: 'destroy-project', project: 'shop' }, { existing })).toEqual([
     ['destroy-app', 'app/shop/api/production'],
@@ -41,10 +41,20 @@ test('a project is destroyed from those who use others down to those who are use
   ])
 })
 
+test('a part that shares the database of the app that calls it is destroyed before that app', () => {
+  const existing = [
+    { name: 'shop', uses: ['auth', 'invoices'], databases: [] },
+    { name: 'invoices', uses: ['auth'], databases: ['shop'] },
+    { name: 'auth', uses: [], databases: ['shop'] },
+  ].map((each) => ({ ...each, app: { ...app, app: each.name } }))
+  const orders = [existing, existing.toReversed()].map((given) => plan({ action: 'destroy-project', project: 'shop' }, { existing: given }).map(([, scope, ...after]) => [(scope as string).split('/')[2], ...after]))
+  for (const order of orders) expect(order).toEqual([['invoices'], ['auth', 0], ['shop', 0, 1]])
+})
+
 test('what concerns the platform itself has its scope', () => {
   expect(plan({ action: 'setup', provider: 'local' })).toEqual([['setup', 'platform']])
   expect(plan({ action: 'destroy-platform', platform: 'local' })).toEqual([['destroy-platform', 'platform']])
-  const apps = ['web', 'api'].map((name) => ({ app: { project: 'shop', app: name, environment: 'production' }, name, needs: name === 'web' ? ['api'] : [] }))
+  const apps = ['web', 'api'].map((name) => ({ app: { project: 'shop', app: name, environment: 'production' }, name, uses: name === 'web' ? ['api'] : [], databases: [] }))
   expect(plan({ action: 'destroy-platform', platform: 'local' }, { existing: apps })).toEqual([
     ['destroy-app', 'app/shop/web/production'],
     ['destroy-app', 'app/shop/api/production', 0],

@@ -1,6 +1,7 @@
-import { appScope, platformScope, type AppDefinition, type AppIdentity } from '@pilot/core'
+import { appScope, platformScope, type AppIdentity } from '@pilot/core'
 import type { OperationInput } from '../contract/operations.ts'
-import { orderApps, type Dependent } from './order.ts'
+import { needsOf, relationsOf, type Related } from './needs.ts'
+import { orderApps } from './order.ts'
 
 /** Raised when a payload changes incompatibly: a runner leaves jobs of a newer version to a newer runner. */
 export const payloadVersion = 1
@@ -31,9 +32,9 @@ export type JobPayload =
 
 /**
  * The jobs of an operation, in the order in which they are queued. `existing`: for the destroy of a project or a platform, its apps and
- * what each needs. `deployed`: for what deploys, names of the project's apps that are there already.
+ * what each says of others. `deployed`: for what deploys, names of the project's apps that are there already.
  */
-export function planJobs(input: OperationInput, { existing = [], deployed = [] }: { existing?: readonly (Dependent & { readonly app: AppIdentity })[]; deployed?: readonly string[] } = {}): readonly PlannedJob[] {
+export function planJobs(input: OperationInput, { existing = [], deployed = [] }: { existing?: readonly (Related & { readonly app: AppIdentity })[]; deployed?: readonly string[] } = {}): readonly PlannedJob[] {
   switch (input.action) {
     case 'setup': {
       const { requestId: _, platform: __, ...payload } = input
@@ -58,32 +59,11 @@ export function planJobs(input: OperationInput, { existing = [], deployed = [] }
 
 function jobsPerApp(input: WithApps, deployed: readonly string[]): readonly PlannedJob[] {
   const definitions = input.apps.map(({ definition }) => definition)
-  const ordered = orderApps(needsOf(definitions, deployed))
+  const ordered = orderApps(needsOf(definitions.map((definition) => relationsOf(definition.app.app, [definition])), { there: deployed }))
   return ordered.map(({ name, after }) => {
     const app = definitions.find((definition) => definition.app.app === name)!.app
     const indexes = after.map((needed) => ordered.findIndex((candidate) => candidate.name === needed))
     return { scope: appScope(app), app, payload: payloadFor(input, name), after: input.action === 'build' ? [] : indexes }
-  })
-}
-
-/**
- * What it calls and whose database it shares. Where these go round in a circle, which is how a part leaves a monolith (it shares the database
- * of the app that calls it), the database decides: as long as it is not there its owner goes first; afterwards the part does, so that
- * the owner's new version finds it.
- */
-function needsOf(definitions: readonly AppDefinition[], deployed: readonly string[]): readonly Dependent[] {
-  const of = (name: string) => definitions.find(({ app }) => app.app === name)
-  const ownerOf = (name: string) => {
-    const database = of(name)?.database
-    return database && 'from' in database ? database.from : undefined
-  }
-  const calls = (from: string, isSought: (name: string) => boolean, seen: readonly string[] = []): boolean =>
-    !seen.includes(from) && (of(from)?.uses ?? []).some((used) => isSought(used) || calls(used, isSought, [...seen, from]))
-  return definitions.map(({ app: { app: name }, uses }) => {
-    const owner = ownerOf(name)
-    const waitsForDatabase = owner !== undefined && !(deployed.includes(owner) && calls(owner, (used) => used === name))
-    const sharesOurs = (used: string): boolean => ownerOf(used) === name
-    return { name, needs: [...uses.filter((used) => deployed.includes(name) || !(sharesOurs(used) || calls(used, sharesOurs))), ...(waitsForDatabase ? [owner] : [])] }
   })
 }
 
@@ -98,11 +78,11 @@ function payloadFor(input: WithApps, name: string): JobPayload {
   }
 }
 
-/** Those who use others go first. */
-function destroyJobs(apps: readonly (Dependent & { readonly app: AppIdentity })[], deleteData: boolean): readonly PlannedJob[] {
+/** Those who use others go first, and whose database is shared goes last. */
+function destroyJobs(apps: readonly (Related & { readonly app: AppIdentity })[], deleteData: boolean): readonly PlannedJob[] {
   const environments = Map.groupBy(apps, ({ app }) => `${app.project}/${app.environment}`)
   return [...environments.values()].reduce<PlannedJob[]>((jobs, group) => {
-    const reversed = orderApps(group).toReversed()
+    const reversed = orderApps(needsOf(group, { there: [] })).toReversed()
     const offset = jobs.length
     const users = (name: string) => reversed.flatMap(({ after }, index) => (after.includes(name) ? [offset + index] : []))
     const planned = reversed.map(({ name }): PlannedJob => {

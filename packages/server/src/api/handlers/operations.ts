@@ -7,6 +7,7 @@ import { operationLogPath, readLogFile } from '../../events/log-files.ts'
 import { withWhatTheyWaitFor } from '../../jobs/ahead.ts'
 import { cancelOperation } from '../../jobs/cancel.ts'
 import { createOperation } from '../../jobs/create.ts'
+import { relationsOf, type Related } from '../../jobs/needs.ts'
 import { planJobs, type PlannedJob } from '../../jobs/plan.ts'
 import { jobView, readOperation, readState, type JobRow } from '../../jobs/view.ts'
 import { hasSource } from '../../sources/upload.ts'
@@ -99,7 +100,7 @@ export function operationHandlers(services: Services) {
       const context = (await platforms.reader(platform)).context
       const apps = await listAppsWithSecrets(context, { ...(project === undefined ? {} : { project }), ...(environment === undefined ? {} : { environment }) })
       if (apps.length === 0 && project !== undefined) throw new PilotError('NOT_FOUND', `There is nothing of ${project}${environment === undefined ? '' : ` in ${environment}`} on ${platform}`)
-      return planJobs(input, { existing: await Promise.all(apps.map(async (app) => ({ app, name: app.app, needs: await neededBy(context, app) }))) })
+      return planJobs(input, { existing: await Promise.all(apps.map(async (app) => ({ app, ...(await relations(context, app)) }))) })
     }
     if (input.action === 'up' || input.action === 'build') {
       for (const { definition, source } of input.apps) {
@@ -159,10 +160,9 @@ async function operationOfRequest({ db }: Services, requestId: string) {
 }
 
 /** By what is live as by what was deployed last, which may never have become healthy. */
-async function neededBy(context: Parameters<typeof listReleases>[0], app: AppIdentity): Promise<readonly string[]> {
+async function relations(context: Parameters<typeof listReleases>[0], app: AppIdentity): Promise<Related> {
   const { deployments, live } = await listReleases(context, { app })
-  const runs = [deployments.find(({ id }) => id === live), deployments.at(-1)].flatMap((deployment) => deployment?.run ?? [])
-  return [...new Set(runs.flatMap(({ uses, database }) => [...uses, ...(database && 'from' in database ? [database.from] : [])]))]
+  return relationsOf(app.app, [deployments.find(({ id }) => id === live), deployments.at(-1)].flatMap((deployment) => deployment?.run ?? []))
 }
 
 /** What core would refuse only after the build. */
