@@ -90,4 +90,11 @@ test('a certificate is told when it expired, cannot be had, or its renewal is ov
   await watch.certificates([{ ...certificate, state: 'missing', error }])
   await watch.certificates([{ ...certificate, state: 'valid', notAfter: new Date(Date.now() + 90 * day).toISOString() }])
   expect(await told()).toEqual([['certificate.expiring', 'The authority did not answer'], ['certificate.renewed', undefined]])
+  // A domain that is given up has nothing to recover from.
+  await watch.certificates([{ ...certificate, state: 'missing', error }])
+  await watch.certificates([], { isAll: false })
+  expect(await database.db.selectFrom('incidents').selectAll().execute()).toHaveLength(1)
+  await watch.certificates([], { isAll: true })
+  expect(await database.db.selectFrom('incidents').selectAll().execute()).toEqual([])
+  expect(await told()).toHaveLength(3)
 })

@@ -13,7 +13,8 @@ export interface Look {
 
 export interface Watch {
   apps(looks: readonly Look[]): Promise<void>
-  certificates(found: readonly (CertificateStatus & { readonly platform: string })[]): Promise<void>
+  /** `isAll`: a domain that is not among them is wanted no more. */
+  certificates(found: readonly (CertificateStatus & { readonly platform: string })[], options?: { readonly isAll: boolean }): Promise<void>
   disks(disks: readonly (DiskUse & { readonly platform: string })[]): Promise<void>
 }
 
@@ -71,12 +72,14 @@ export function createWatch({ db, patienceMs = 60_000 }: { readonly db: Database
     }
   }
 
-  async function certificates(found: readonly (CertificateStatus & { readonly platform: string })[]): Promise<void> {
+  async function certificates(found: readonly (CertificateStatus & { readonly platform: string })[], { isAll } = { isAll: false }): Promise<void> {
+    const wanted = new Set(found.map(({ platform, domain }) => certificateKey(platform, domain)))
+    for (const key of isAll ? await openIncidents(db) : []) if (key.startsWith('certificate/') && !wanted.has(key)) await settleIncident(db, { key, isOn: false, began: never })
     for (const certificate of found) {
       const { platform, domain, app, notAfter, error } = certificate
       const about = { platform, project: app.project, environment: app.environment, apps: [app.app] }
       await settleIncident(db, {
-        key: `certificate/${platform}/${domain}`,
+        key: certificateKey(platform, domain),
         isOn: isInDanger(certificate, Date.now()),
         began: () => ({
           event: 'certificate.expiring',
@@ -125,6 +128,7 @@ export function isFull({ freeBytes, totalBytes }: Pick<DiskUse, 'freeBytes' | 't
 }
 
 const keyOf = ({ platform, project, environment, app }: AppIdentity & { readonly platform: string }): string => ['app', platform, project, environment, app].join('/')
+const certificateKey = (platform: string, domain: string): string => `certificate/${platform}/${domain}`
 const gigabytes = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GB`
 const never = (): never => {
   throw new Error('It does not begin here')
