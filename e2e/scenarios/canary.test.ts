@@ -97,6 +97,7 @@ for (const runtime of ['process', 'docker'] as const) {
     await ok(['up', app, '--canary', '1%'])
     await get(url, '/die', { headers: { cookie: 'pilot-canary=0' } })
     for (const end = Date.now() + 60_000; (await status()).canary !== undefined; await sleep(200)) expect(Date.now()).toBeLessThan(end)
+    for (const end = Date.now() + 60_000; (await releases())[0]!.aborted === undefined; await sleep(200)) expect(Date.now()).toBeLessThan(end)
     expect((await releases())[0]).toMatchObject({ aborted: { because: expect.stringMatching(/^v4 (is not running|stopped and was started again|is unhealthy)/) } })
     expect(await answers(url, 20)).toEqual({ two: 20 })
   })

@@ -29,10 +29,17 @@ export async function releaseInSteps(context: LifecycleContext, { app, deploymen
   const begun = await lookAtCanary(context, { app })
   const isGoingOn = begun !== undefined && (deployment === undefined || [begun.release.deployment, begun.title, Number(begun.title.slice(1))].includes(deployment))
   let step = isGoingOn ? begun.release : await release(context, { app, ...(deployment === undefined ? {} : { deployment }), canary })
+  let unclear = 0
   for (let memory: CanaryMemory | undefined; step.canary !== undefined; ) {
     await clock.sleep(lookMs, context.signal)
     const look = await lookAtCanary(context, { app, atMs: clock.now() })
-    if (look === undefined) return decidedElsewhere(context, app, step)
+    if (look === undefined) {
+      // Between the switch of the traffic and its record it may be another program's turn.
+      const ended = await decidedElsewhere(context, app, ++unclear >= mostUnclear)
+      if (ended) return ended
+      continue
+    }
+    unclear = 0
     const judged = judgeCanary(look, memory)
     memory = judged.memory
     step = await carryOut(context, { app, decision: judged.decision, step: look.release })
@@ -62,10 +69,15 @@ export function nextOf({ canary }: ReleaseRecord, percent: number): CanaryInput 
 export const canaryFailed = (app: AppIdentity, because: string): PilotError =>
   new PilotError('UNHEALTHY', `The canary of ${appTitle(app)} failed`, { reason: `${because}. All of the traffic is back with the version before.`, suggestion: 'See `logs`; deploy a mended version with `up`.' })
 
-async function decidedElsewhere({ store }: LifecycleContext, app: AppIdentity, step: ReleaseRecord): Promise<ReleaseRecord> {
-  const newest = (await readLedger(store.scope(appScope(app)))).releases.at(-1) ?? step
+/** So many looks at what nobody has written down are enough. */
+const mostUnclear = 30
+
+async function decidedElsewhere({ store }: LifecycleContext, app: AppIdentity, isEnough: boolean): Promise<ReleaseRecord | undefined> {
+  const newest = (await readLedger(store.scope(appScope(app)))).releases.at(-1)
+  if (newest === undefined) throw new PilotError('NOT_FOUND', `${appTitle(app)} is gone`)
   if (newest.aborted?.because !== undefined) throw canaryFailed(app, newest.aborted.because)
   if (newest.canary === undefined) return newest
+  if (!isEnough) return undefined
   throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} was stopped while its canary was on`)
 }
 

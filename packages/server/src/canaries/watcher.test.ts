@@ -33,6 +33,9 @@ const releases = (): Promise<Releases> => server.client.request('releases', { pa
 const share = async (): Promise<number> => (await view()).status.canary?.percent ?? 0
 const count = (deployment: string, requests: number, errors = 0) => ({ deployment, life: 'a', requests, errors, latency: [] })
 
+/** With its release written down, and all done. */
+const ended = (): Promise<void> => until(async () => (await share()) === 0 && (await view()).job === undefined)
+
 async function until(check: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 20_000; !(await check()); await sleep(20)) if (Date.now() > end) throw new Error('It does not come.')
 }
@@ -63,10 +66,9 @@ test('errors of the canary give the traffic back, and the history has the figure
   await until(async () => (await view()).status.canary?.traffic?.canary.requests === 10)
   expect(await share(), 'ten requests are no verdict').toBe(10)
   counted.splice(0, 2, count(stable, 270, 1), count(canary, 30, 8))
-  await until(async () => (await share()) === 0)
+  await ended()
   const { releases: [newest] } = await releases()
   expect(newest).toMatchObject({ deployment: stable, kind: 'rollback', by: 'canary', aborted: { deployment: canary, because: 'v2 failed 8 of 30 requests (26.7 %) with 10 % of the traffic, the version before 1 of 270 (0.4 %); 1 % is allowed' } })
-  await until(async () => (await view()).job === undefined)
   expect((await server.cloud.resources()).filter(({ type }) => type === 'deployment')).toHaveLength(1)
 })
 
@@ -77,7 +79,7 @@ test('a canary by hand that becomes unhealthy ends too, and does not go on by it
   await sleep(200)
   expect(await share()).toBe(25)
   unwell.add(status.canary!.deployment.id)
-  await until(async () => (await share()) === 0)
+  await ended()
   expect((await releases()).releases[0]).toMatchObject({ aborted: { because: 'v2 is unhealthy' } })
 })
 
@@ -94,7 +96,7 @@ test('a step that cannot be taken ends the canary, once', async () => {
   ahead += 11 * minute
   await until(async () => (await share()) === 50)
   ahead += 11 * minute
-  await until(async () => (await share()) === 0)
+  await ended()
   expect((await releases()).releases[0]!.aborted!.because).toMatch(/^the step to 100 % failed: The worker of v2/)
   expect((await operations('canary')).map(({ action, state }) => `${action} ${state}`).toReversed()).toEqual(['release done', 'release failed', expect.stringMatching(/^rollback /)])
 })
