@@ -1,6 +1,7 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
+import { invokeDeployment, scheduledEvent } from './invoke.ts'
 import { readLedger } from './ledger.ts'
 import { liveDeployment, liveDeployments } from './live.ts'
 import { runOneOff, type OneOffInput } from './one-off.ts'
@@ -23,14 +24,21 @@ export async function runCronJob(context: LifecycleContext, { app, job: name, ou
   const jobs = deployment.run.cron ?? {}
   const job = Object.hasOwn(jobs, name) ? jobs[name]! : undefined
   if (job === undefined) throw unknownCronJob(app, name, Object.keys(jobs))
-  return runCronJobOf(context, { deployment, job, output })
+  return runCronJobOf(context, { deployment, name, job, output })
 }
 
 /** The same with a job of a certain deployment. */
-export async function runCronJobOf(context: LifecycleContext, { deployment: { app, id }, job, output }: { readonly deployment: Pick<DeploymentRecord, 'app' | 'id'>; readonly job: CronJob; readonly output: OneOffInput['output'] }): Promise<{ readonly exitCode: number }> {
+export async function runCronJobOf(context: LifecycleContext, { deployment: { app, id, target }, name, job, at, output }: { readonly deployment: Pick<DeploymentRecord, 'app' | 'id' | 'target'>; readonly name: string; readonly job: CronJob; /** The time that it runs for; default: now. */ readonly at?: Date; readonly output: OneOffInput['output'] }): Promise<{ readonly exitCode: number }> {
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(new PilotError('TIMED_OUT', `A run of ${appTitle(app)} took longer than ${Math.round(job.timeoutMs / 1000)} s`, { suggestion: 'Set its `timeout:` to more, or make it faster.' })), Math.min(job.timeoutMs, longestTimerMs))
   try {
+    if (job.command.length === 0) {
+      const signal = AbortSignal.any([context.signal, timeout.signal])
+      const result = await invokeDeployment({ ...context, signal }, { deployment: { app, id, target }, event: scheduledEvent({ app, job: name, at: at ?? new Date() }) })
+      const failed = 'error' in result
+      output(failed ? 'stderr' : 'stdout', Buffer.from(`${failed ? `${result.error.type}: ${result.error.message}` : result.payload}\n`))
+      return { exitCode: failed ? 1 : 0 }
+    }
     return await runOneOff({ ...context, signal: AbortSignal.any([context.signal, timeout.signal]) }, { app, deployment: id, command: job.command, output })
   } finally {
     clearTimeout(timer)

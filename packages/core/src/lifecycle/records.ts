@@ -119,6 +119,7 @@ export interface CronJob {
   readonly schedule: string
   /** IANA. */
   readonly timeZone: string
+  /** Empty: the app is a function, and is called. */
   readonly command: readonly string[]
   readonly overlap: OverlapPolicy
   readonly missed: MissedPolicy

@@ -75,6 +75,9 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
   }
   const merged = { ...base, ...app }
   if (app.processes && Object.hasOwn(app.processes, 'web')) add([...path, 'processes', 'web'], `${show([...path, 'processes', 'web'])} is the app itself: write it as \`command\``, 'key')
+  for (const [job, { run }] of Object.entries(app.cron ?? {})) {
+    if (run === undefined && merged.function === undefined) add([...path, 'cron', job], `${show([...path, 'cron', job])} has no command: write \`run\`; only a function is called without one`, 'key')
+  }
   for (const [job, { schedule, timeZone }] of Object.entries(app.cron ?? {})) checkSchedule({ schedule, timeZone, path: [...path, 'cron', job], add })
   for (const key of ['processes', 'release', 'cron', 'volumes'] as const) {
     if (app[key] !== undefined && merged.static !== undefined) add([...path, key], `${show([...path, key])} is of no use to a site, of which nothing runs: remove it or \`static\``, 'key')

@@ -96,7 +96,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
 const longestRunMs = 24 * 3600_000
 
 function cronJob({ schedule, run, timeZone = 'UTC', overlap = 'skip', missed = 'skip', timeout }: NonNullable<ManifestApp['cron']>[string]): CronJob {
-  return { schedule: schedule.trim(), timeZone, command: commandWords(run), overlap, missed, timeoutMs: timeout === undefined ? longestRunMs : parseDuration(timeout) }
+  return { schedule: schedule.trim(), timeZone, command: run === undefined ? [] : commandWords(run), overlap, missed, timeoutMs: timeout === undefined ? longestRunMs : parseDuration(timeout) }
 }
 
 const keptBackups = 7

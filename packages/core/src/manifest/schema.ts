@@ -181,7 +181,7 @@ const shape = {
       z.strictObject(
         {
           schedule,
-          run: shell.describe('The command.'),
+          run: shell.optional().describe('The command. A function without it is called, with a scheduled event as EventBridge sends it.'),
           timeZone: timeZone.optional(),
           overlap: z.enum(['skip', 'allow', 'replace'], write('skip, allow or replace')).optional().describe('What happens when the run before still runs: `skip` leaves this one out, `allow` runs both, `replace` ends the earlier one first. Default: skip.'),
           missed: z.enum(['skip', 'once'], write('skip or once')).optional().describe('What happens when its time passed while Pilot or the machine was off or asleep: `skip` waits for the next time, `once` runs once for all of them. Default: skip.'),

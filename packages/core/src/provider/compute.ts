@@ -56,6 +56,8 @@ export interface Compute {
    * before traffic moves, and the old version's is deleted right after, as workers are. Absent: apps of this target have no queue.
    */
   consumer?(spec: ConsumerSpec): Blueprint
+  /** What lies in the queue of an app, and what a person does with it. Throws NOT_ALLOWED_NOW when there is none. */
+  readonly queue?: QueueAdministration
   /** Calls a function of a deployment with an event, and waits for what it returns. Absent: nothing here is called this way. */
   invoke?(call: InvokeCall): Promise<InvokeResult>
   /** How others reach the app: the value of `MAILER_URL` for `uses: [mailer]`. Known before the other app exists. */
@@ -124,6 +126,28 @@ export interface FunctionSpec {
   readonly http: boolean
   /** It takes messages from the queue of its app: `batch` in one event at most; what failed `retries` times more goes to the dead. */
   readonly queue?: { readonly batch: number; readonly retries: number }
+}
+
+export interface QueueAdministration {
+  state(call: QueueCall): Promise<QueueState>
+  /** Those that were put aside wait again, from their first try. Returns how many. */
+  retry(call: QueueCall): Promise<number>
+  /** Deletes what was put aside, or all that nobody works on. Returns how many. */
+  purge(call: QueueCall & { readonly which: 'dead' | 'all' }): Promise<number>
+}
+
+export interface QueueCall {
+  readonly app: AppIdentity
+  readonly signal: AbortSignal
+}
+
+export interface QueueState {
+  readonly waiting: number
+  readonly inFlight: number
+  /** Put aside, since they failed too often. */
+  readonly dead: number
+  /** The newest of them, at most 100; times in milliseconds since 1970. */
+  readonly deadMessages: readonly { readonly id: string; readonly body: string; readonly error: string; readonly receives: number; readonly sentAt: number; readonly deadAt: number }[]
 }
 
 export interface ConsumerSpec {

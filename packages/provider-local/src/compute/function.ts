@@ -5,6 +5,7 @@ import { callFunction } from '../function/ask.ts'
 import { queueRouteId } from '../ownership.ts'
 import { keys } from './keys.ts'
 import { processCompute } from './process.ts'
+import { queueAdministration } from './queue-administration.ts'
 import { processesOf } from './process-status.ts'
 import type { StoredService } from '../kinds/process.ts'
 
@@ -45,6 +46,7 @@ export function functionCompute({ home, platformId, https }: Parameters<typeof p
       return callFunction(home, { name: service.name, port: service.port, event, signal })
     },
 
+    queue: queueAdministration({ home, platformId }),
     traffic,
     ...(task ? { task } : {}),
     ...(link ? { link } : {}),

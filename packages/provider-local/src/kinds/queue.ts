@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, type AnyKind, type CreateCall } from '@pilot/core'
-import { functionToken, putRoute, putService, readJson, releasePort, removeRoute, removeService, reservePort, serviceStatus, type Home, type ServiceSpec } from '@pilot/host'
+import { functionToken, putRoute, putService, readJson, releasePort, removeRoute, removeService, reservePort, serviceStatus, type Home, type Route, type ServiceSpec } from '@pilot/host'
 import * as z from 'zod'
 import { askQueue } from '../function/ask-queue.ts'
 import { queueVariable, type QueueConfig } from '../function/program/queue-config.ts'
@@ -65,7 +65,8 @@ export function queueKind(home: Home): AnyKind {
       port,
     }
     await putService(home, spec)
-    await putRoute(home, { id: route, app, hosts: [], weights: [{ deployment: 'queue', percent: 100, upstreams: [{ host: '127.0.0.1', port }] }] })
+    const byRoute: Route & Marked = { id: route, app, hosts: [], weights: [{ deployment: 'queue', percent: 100, upstreams: [{ host: '127.0.0.1', port }] }], owner: markOf(owner) }
+    await putRoute(home, byRoute)
   }
 
   return defineKind({
@@ -85,6 +86,8 @@ export function queueKind(home: Home): AnyKind {
       const { name } = call
       const found = await readOwner(path(name))
       if (found) assertOurs({ found, owner: call.owner, title: `The queue ${name}` })
+      const routed = await readOwner(join(home.paths.routes, `${call.inputs.route}.json`))
+      if (routed) assertOurs({ found: routed, owner: call.owner, title: `The route ${call.inputs.route}` })
       await call.checkpoint()
       await put(call)
       return { id: name }

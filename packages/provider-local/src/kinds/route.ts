@@ -4,6 +4,7 @@ import { defineKind, type AnyKind, type CreateCall, type UpdateCall } from '@pil
 import { putRoute, readCertificate, readRoute, releasePort, removeRoute, reservePort, securePort, type Home, type Route } from '@pilot/host'
 import * as z from 'zod'
 import { certificateFiles } from '../certificates/files.ts'
+import { isQueueKey } from '../compute/keys.ts'
 import { assertOurs } from '../ownership.ts'
 import { listMarked, markOf, readOwner, type Marked } from './marks.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
@@ -81,7 +82,10 @@ export function routeKind(home: Home): AnyKind {
       const weights = route.weights.map(({ deployment, percent, upstreams }) => ({ deployment, percent, upstreams: upstreams.flatMap((upstream) => ('socket' in upstream ? [] : [upstream])) }))
       return { inputs: { id, app: route.app, hosts: [...route.hosts], ...(route.mounts ? { mounts: route.mounts.map((mount) => ({ ...mount })) } : {}), paused: route.paused === true, weights }, outputs: await outputsOf(route) }
     },
-    list: ({ platformId }) => listMarked({ folder: home.paths.routes, platformId, title: (id) => `route ${id}` }),
+    async list({ platformId }) {
+      const listed = await listMarked({ folder: home.paths.routes, platformId, title: (id) => `route ${id}` })
+      return listed.filter(({ owner }) => !isQueueKey(owner.key))
+    },
     async update(call) {
       await call.checkpoint()
       await put(call)

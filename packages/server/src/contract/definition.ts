@@ -12,7 +12,7 @@ const timesSchema = {
   timeZone: z.string().max(100),
 }
 const cronJobSchema = as<CronJob>()(
-  z.object({ ...timesSchema, command: z.array(z.string()).min(1), overlap: z.enum(['skip', 'allow', 'replace']), missed: z.enum(['skip', 'once']), timeoutMs: z.number().positive() }),
+  z.object({ ...timesSchema, command: z.array(z.string()), overlap: z.enum(['skip', 'allow', 'replace']), missed: z.enum(['skip', 'once']), timeoutMs: z.number().positive() }),
 )
 
 const targetSchema = z.enum(['container', 'process', 'function', 'static', 'vm'])

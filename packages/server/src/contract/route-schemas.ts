@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { appViewSchema, commandOutputSchema, deploymentsSchema, envChoiceSchema, envDiffSchema, envHistorySchema, envSchema, logLineSchema, putSecretsSchema, releasesSchema, secretNameSchema, secretsPutSchema, secretsSchema, statusSchema } from './apps.ts'
 import { backupSchema, databaseLoginSchema, databaseSchema, databaseUserSchema, volumeSchema } from './databases.ts'
 import { authoritySchema, domainNameSchema, domainSchema } from './domains.ts'
+import { invokedSchema, queueChangedSchema, queueStateSchema } from './functions.ts'
 import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
 import { historyEntrySchema } from './history.ts'
@@ -74,6 +75,11 @@ export const routeSchemas = {
 
   run: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command }), response: commandOutputSchema },
   exec: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command, process: nameSchema.optional(), instance: text.max(200).optional() }), response: commandOutputSchema },
+
+  invoke: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ event: z.string().max(6 * 1024 * 1024) }), response: invokedSchema },
+  queue: { params: appIdentitySchema, query: z.object(onPlatform), response: queueStateSchema },
+  retryQueue: { params: appIdentitySchema, query: z.object(onPlatform), response: queueChangedSchema },
+  purgeQueue: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ which: z.enum(['dead', 'all']) }), response: queueChangedSchema },
 
   schedules: { query: z.object({ project: nameSchema.optional(), environment: nameSchema.optional(), app: nameSchema.optional(), ...onPlatform }), response: z.object({ schedules: z.array(scheduleSchema) }) },
   runs: { params: appIdentitySchema, query: z.object({ ...onPlatform, type: text.max(40).optional(), name: text.max(100).optional(), limit: count.min(1).max(1000).optional() }), response: z.object({ runs: z.array(scheduledRunSchema) }) },

@@ -1,4 +1,5 @@
-import type { AppIdentity, Backup, DatabaseUser, LogLine, VolumeStatus } from '@pilot/core'
+import type { QueueChanged } from './functions.ts'
+import type { AppIdentity, Backup, DatabaseUser, InvokeResult, LogLine, QueueState, VolumeStatus } from '@pilot/core'
 import type { Activity, StreamEvent } from './events.ts'
 import type { AppView, CommandOutput, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
 import type { HistoryEntry } from './history.ts'
@@ -100,6 +101,11 @@ export const routes = {
 
   run: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[] }; response: CommandOutput }>(`${app}/run`, 'Run a command in the app\'s artifact with its environment; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
   exec: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[]; process?: string; instance?: string }; response: CommandOutput }>(`${app}/exec`, 'Run a command inside a running instance; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
+
+  invoke: route<{ params: AppIdentity; query: OnPlatform; body: { event: string }; response: InvokeResult }>('POST', `${app}/invoke`, 'Call the live version of a function with an event (JSON as text), and wait for its result'),
+  queue: route<{ params: AppIdentity; query: OnPlatform; response: QueueState }>('GET', `${app}/queue`, 'The queue of a function: how many messages wait, and those that were put aside'),
+  retryQueue: route<{ params: AppIdentity; query: OnPlatform; response: QueueChanged }>('POST', `${app}/queue/retry`, 'Try again what was put aside'),
+  purgeQueue: route<{ params: AppIdentity; query: OnPlatform; body: { which: 'dead' | 'all' }; response: QueueChanged }>('POST', `${app}/queue/purge`, 'Delete messages: those that were put aside, or all that nobody works on'),
 
   schedules: route<{ query: { project?: string; environment?: string; app?: string; platform?: string }; response: { schedules: ScheduleView[] } }>('GET', '/v1/schedules', 'What runs at certain times, as it is live: when next, and what became of the newest run'),
   runs: route<{ params: AppIdentity; query: OnPlatform & { type?: string; name?: string; limit?: number }; response: { runs: ScheduledRunView[] } }>('GET', `${app}/runs`, 'Runs of the schedules of an app, newest first'),

@@ -11,11 +11,11 @@ export function cronJobs({ platforms }: { readonly platforms: Platforms }): Sche
   return {
     type: 'cron',
     schedulesOf: ({ run }) => Object.entries(run.cron ?? {}).map(([name, { schedule, timeZone, overlap, missed, command }]) => ({ name, expression: schedule, timeZone, overlap, missed, what: commandText(command) })),
-    async run({ schedule: { platform, name, deployment }, output, signal }) {
+    async run({ schedule: { platform, name, deployment }, dueAt, output, signal }) {
       using _visit = platforms.visit()
       using _slot = await slot(signal)
       const { context } = await platforms.reader(platform, signal)
-      return runCronJobOf(context, { deployment, job: deployment.run.cron![name]!, output })
+      return runCronJobOf(context, { deployment, name, job: deployment.run.cron![name]!, ...(dueAt ? { at: dueAt } : {}), output })
     },
     async tidyUp(platform, signal) {
       const { context } = await platforms.reader(platform, signal)
@@ -25,7 +25,7 @@ export function cronJobs({ platforms }: { readonly platforms: Platforms }): Sche
 }
 
 /** As the manifest has it: a shell that stands around it is ours. */
-const commandText = (command: readonly string[]): string => (command.length === 3 && command[0] === 'sh' && command[1] === '-c' ? command[2]! : command.join(' '))
+const commandText = (command: readonly string[]): string => command.length === 0 ? 'calls the function' : (command.length === 3 && command[0] === 'sh' && command[1] === '-c' ? command[2]! : command.join(' '))
 
 function slots(count: number): (signal: AbortSignal) => Promise<Disposable> {
   let free = count

@@ -3,6 +3,7 @@ import type { Services } from '../services.ts'
 import { appLogHandlers } from './app-logs.ts'
 import { commandHandlers } from './commands.ts'
 import { configurationHandlers } from './configuration.ts'
+import { functionHandlers } from './functions.ts'
 import { historyHandlers } from './history.ts'
 import { metricsHandlers } from './metrics.ts'
 import { notificationHandlers } from './notifications.ts'
@@ -32,6 +33,7 @@ export function createHandlers(services: Services): Handlers {
 
 const handlersOf = (services: Services): Handlers => ({
   ...serverHandlers(services),
+  ...functionHandlers(services),
   ...platformHandlers(services),
   ...sourceHandlers(services),
   ...operationHandlers(services),
