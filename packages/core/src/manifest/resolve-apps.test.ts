@@ -127,6 +127,30 @@ describe('an environment', () => {
   })
 })
 
+describe('a function', () => {
+  it('has its defaults, what it says, and the number of events at once from scale', () => {
+    expect(web('{ function: ./src/index.handler }')).toMatchObject({ target: 'function', instances: 10, function: { handler: 'src/index.handler', timeoutMs: 30_000, http: true } })
+    expect(web('{ function: { handler: a.b.c, timeout: 2m, http: false, queue: { batch: 1 } }, scale: { max: 3 }, cron: { nightly: { schedule: "@daily" } } }')).toMatchObject({ instances: 3, function: { handler: 'a.b.c', timeoutMs: 120_000, http: false, queue: { batch: 1, retries: 3 } }, cron: { nightly: { command: [] } } })
+  })
+
+  it('tells those that use it whether it has a queue', () => {
+    const apps = resolveApps({ project: project('apps:\n  web: { uses: [a, b] }\n  a: { function: { handler: i.h, queue: true } }\n  b: { function: i.h }'), environment: 'production' })
+    expect(apps[0]).toMatchObject({ uses: ['a', 'b'], queues: ['a'] })
+    expect(apps[1]).not.toHaveProperty('queues')
+  })
+
+  it.each([
+    ['{ function: index }', 'a handler such as src/index.handler'],
+    ['{ function: ../x.handler }', 'a handler such as src/index.handler'],
+    ['{ function: i.h, port: 80 }', '`apps.web.port` is of no use to a function'],
+    ['{ function: i.h, static: {} }', '`apps.web.static` is of no use to a function'],
+    ['{ function: i.h, scale: { min: 1 } }', 'write how many events it handles at once as `max`'],
+    ['{ function: { handler: i.h, timeout: 16m } }', 'write at most 15m'],
+    ['{ target: function }', 'write `function: src/index.handler`'],
+    ['{ cron: { a: { schedule: "@daily" } } }', 'only a function is called without one'],
+  ])('%s is refused', (keys, message) => expect(() => web(keys)).toThrow(message))
+})
+
 describe('keys that no platform applies yet', () => {
   it('are listed with their place, in the environment that is asked for', () => {
     const later = project('apps:\n  web:\n    cron: { report: { schedule: "@daily", run: report } } # applied\n    scale: { max: 3 }\n    volumes: { data: /data }\n    environments: { preview: { hooks: { after-release: x } } }\n  api: { source: { git: https://x } }')
