@@ -1,19 +1,23 @@
 import { createHash } from 'node:crypto'
 import { access, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Home } from '@pilot/host'
 import { pythonBootstrap } from './program/bootstrap-python.ts'
 
-const source = fileURLToPath(new URL('./program/', import.meta.url))
+/** From the sources while developing; a bundle, whose modules lie elsewhere, finds what the package ships. */
+const source = (): string =>
+  import.meta.url.endsWith('/src/function/programs.ts') ? fileURLToPath(new URL('./program/', import.meta.url)) : dirname(createRequire(import.meta.url).resolve('@pilot/provider-local/function/main'))
 
 /**
  * The folder with the programs of functions, where every user of this machine can read it: Pilot itself may lie in a closed one. It
  * is named after its content, so that what runs keeps the programs that it was started with.
  */
 export async function functionPrograms(home: Home): Promise<FunctionPrograms> {
-  const names = (await readdir(source)).filter((name) => /\.[jt]s$/.test(name) && !/\.(?:d|test)\.ts$/.test(name)).sort()
-  const files = new Map([...(await Promise.all(names.map(async (name) => [name, await readFile(join(source, name), 'utf8')] as const))), ['bootstrap.py', pythonBootstrap], ['package.json', '{ "type": "module" }']])
+  const from = source()
+  const names = (await readdir(from)).filter((name) => /\.[jt]s$/.test(name) && !/\.(?:d|test)\.ts$/.test(name)).sort()
+  const files = new Map([...(await Promise.all(names.map(async (name) => [name, await readFile(join(from, name), 'utf8')] as const))), ['bootstrap.py', pythonBootstrap], ['package.json', '{ "type": "module" }']])
   const digest = createHash('sha256').update(JSON.stringify([...files])).digest('hex').slice(0, 16)
   const folder = join(home.paths.reachable, 'function', digest)
   if (!(await exists(folder))) await write(folder, files)
