@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { registerPlatform } from '@pilot/core'
 import type { AppView, Releases } from '../contract/apps.ts'
 import { counted, unwell } from '../testing/fake-provider.ts'
 import { definition, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
@@ -89,6 +90,15 @@ test('a server that starts again goes on with it', async () => {
   ahead += 11 * minute
   await server.restart()
   await until(async () => (await share()) === 50)
+})
+
+test('a platform whose provider is gone takes the canaries of the others from nobody', async () => {
+  await begin()
+  await server.server().stop()
+  await registerPlatform(server.home.dir, { id: '0'.repeat(32), name: 'aaa', provider: { name: 'gone', package: 'pilot-provider-gone', version: '1.0.0' }, settings: {} })
+  ahead += 11 * minute
+  await server.restart()
+  await until(async () => (await server.client.request('app', { params: app, query: { platform: 'fake' } })).status.canary?.percent === 50)
 })
 
 test('a step that cannot be taken ends the canary, once', async () => {

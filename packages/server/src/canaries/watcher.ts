@@ -1,4 +1,4 @@
-import { appScope, canaryLookMs, isCanaryOn, judgeCanary, listApps, listPlatforms, lookAtCanary, nextOf, toPilotError, type AppIdentity, type CanaryDecision, type CanaryLook, type CanaryMemory, type PlatformRecord } from '@pilot/core'
+import { appScope, canaryLookMs, isCanaryOn, judgeCanary, listApps, listPlatforms, lookAtCanary, nextOf, toPilotError, type AppIdentity, type CanaryDecision, type CanaryLook, type CanaryMemory, type LifecycleContext, type PlatformRecord } from '@pilot/core'
 import type { OperationInput } from '../contract/operations.ts'
 import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
@@ -7,6 +7,7 @@ import { createOperation } from '../jobs/create.ts'
 import { planJobs } from '../jobs/plan.ts'
 import type { Log } from '../log.ts'
 import type { Platforms } from '../wiring.ts'
+import { canaryName } from './actor.ts'
 
 export interface CanaryWatcherOptions {
   readonly db: Database
@@ -45,14 +46,19 @@ export function startCanaryWatcher({ db, home, platforms, notifications, log, ev
   async function scan(): Promise<void> {
     isScanDue = false
     using _visit = platforms.visit()
+    // A platform that cannot be read (its provider is gone) or a damaged app takes the canaries of the others from nobody.
     for (const record of await listPlatforms(home.dir)) {
-      const { context } = await platforms.reader(record.name, stopping.signal)
-      for (const app of await listApps(context)) {
-        const key = `${record.id}/${appScope(app)}`
-        if (!watched.has(key) && (await isCanaryOn(context, { app }))) watched.set(key, { platform: record, app })
-      }
+      await (async () => {
+        const { context } = await platforms.reader(record.name, stopping.signal)
+        for (const app of await listApps(context)) await find({ platform: record, app }, context).catch(tell)
+      })().catch(tell)
     }
     setTimer()
+  }
+
+  async function find({ platform, app }: Watched, context: LifecycleContext): Promise<void> {
+    const key = `${platform.id}/${appScope(app)}`
+    if (!watched.has(key) && (await isCanaryOn(context, { app }))) watched.set(key, { platform, app })
   }
 
   function setTimer(): void {
@@ -92,12 +98,12 @@ export function startCanaryWatcher({ db, home, platforms, notifications, log, ev
         ? { action: 'rollback', app, because: decision.because.slice(0, 500), after: release.number }
         : { action: 'release', app, deployment: release.deployment, after: release.number, ...(decision.percent === 100 ? {} : { canary: nextOf(release, decision.percent) }) }
     const requestId = ['canary', platform.id, appScope(app), release.number, release.at, decision.do, attempt].join(':')
-    const { operation, created } = await createOperation(db, { action: input.action, platform: platform.name, project: app.project, environment: app.environment, by: 'canary', requestId, jobs: planJobs(input) })
+    const { operation, created } = await createOperation(db, { action: input.action, platform: platform.name, project: app.project, environment: app.environment, by: canaryName, requestId, jobs: planJobs(input) })
     if (created) return log.info('canary', { app: appScope(app), decision: decision.do, ...(decision.do === 'abort' ? { because: decision.because } : { percent: decision.percent }) })
     // A step that a person cancelled waits for a person.
     if (operation.state !== 'failed') return
     if (decision.do === 'advance' && !passing.has(operation.error?.code ?? '')) return carryOut({ platform, app, look, decision: { do: 'abort', because: `the step to ${decision.percent} % failed: ${operation.error?.message ?? 'unknown'}` } })
-    if (Date.now() - Date.parse(operation.finishedAt ?? '') > retryMs) await carryOut({ platform, app, look, decision }, attempt + 1)
+    if (Date.now() - Date.parse(operation.finishedAt ?? '') > retryMs * 2 ** Math.min(attempt - 1, 6)) await carryOut({ platform, app, look, decision }, attempt + 1)
   }
 
   /** Once per cause. */
@@ -125,4 +131,5 @@ interface Watched {
 
 /** What says nothing about the canary. */
 const passing: ReadonlySet<string> = new Set(['HELD', 'LEASE_LOST', 'INTERNAL', 'ENGINE_STOPPED'])
+/** Doubled with each attempt, up to a quarter of an hour. */
 const retryMs = 15_000
