@@ -21,6 +21,7 @@ interface Arrived {
   readonly params: Readonly<Record<string, string | undefined>>
   readonly query: Readonly<Record<string, string>>
   readonly signal: AbortSignal
+  readonly isOwner: boolean
 }
 
 /** The API for Node's HTTP server. With `browser`, for the TCP port; without, for the unix socket. */
@@ -48,13 +49,13 @@ export function createApi({ handlers, log, closing, browser }: { handlers: Handl
     const found = router.find(method as Route['method'], path)
     if (found === null) throw new PilotError('NOT_FOUND', `There is no ${method} ${path}`, { suggestion: 'GET /v1/openapi.json lists what there is.' })
     const { status, answer } = found.store as Endpoint
-    const result = await answer({ request, params: found.params, query: Object.fromEntries(new URLSearchParams(query)), signal })
+    const result = await answer({ request, params: found.params, query: Object.fromEntries(new URLSearchParams(query)), signal, isOwner: browser === undefined })
     if (result instanceof RawAnswer) await result.write(response, signal)
     else writeJson(response, status, result)
   }
 }
 
-async function answer({ request, params, query, signal }: Arrived, name: RouteName, handlers: Handlers): Promise<unknown> {
+async function answer({ request, params, query, signal, isOwner }: Arrived, name: RouteName, handlers: Handlers): Promise<unknown> {
   const schemas = routeSchemas[name] as unknown as { readonly params?: z.ZodType; readonly query?: z.ZodType; readonly body?: z.ZodType }
   const checked: ApiRequest<RouteName> = {
     params: parsed(schemas.params, params, 'the path') as never,
@@ -63,6 +64,7 @@ async function answer({ request, params, query, signal }: Arrived, name: RouteNa
     by: whoAsks(request),
     signal,
     raw: request,
+    isOwner,
   }
   return (handlers[name] as (request: ApiRequest<RouteName>) => Promise<unknown>)(checked)
 }

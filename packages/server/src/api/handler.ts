@@ -13,6 +13,8 @@ export interface ApiRequest<N extends RouteName> {
   readonly signal: AbortSignal
   /** Its headers, and its body where that is no JSON. */
   readonly raw: IncomingMessage
+  /** By the home's own socket, which only its owner can open. The connection itself does not tell when it has gone already. */
+  readonly isOwner: boolean
 }
 
 /** An answer that is no JSON document: writes all of itself. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { appTitle, errorBody, PilotError, type ErrorBody } from '@pilot/core'
+import { canaryName } from '../canaries/actor.ts'
 import type { Tx } from '../db/database.ts'
 import { activityStream, appendEvents } from '../events/streams.ts'
 import { addNotice } from '../notify/notices.ts'
@@ -37,10 +38,13 @@ export async function finishOperationIfDone(tx: Tx, id: string): Promise<void> {
   const text = `${titleOf(finished)} ${outcome === 'done' ? 'done' : outcome}${error === undefined ? '' : `: ${error.message}`}`
   await appendEvents(tx, activityStream, [{ operation: id, body: { what: 'operation.finished', by, action, platform, ...addressOf(finished), outcome, text } }])
   // A platform has no channels before it is made, and none when it is gone.
-  if (outcome === 'failed' && error !== undefined && finished.project !== null) {
+  const about = { platform, ...addressOf(finished), operation: id, action, by }
+  if (outcome === 'failed' && error !== undefined && finished.project !== null && !wasOvertaken(finished, error)) {
     const { code, message, reason, suggestion } = error
-    await addNotice(tx, { event: 'operation.failed', platform, ...addressOf(finished), title: `${titleOf(finished)} failed`, text: `${message} (${code})`, operation: id, action, by, error: { code, message, suggestion, ...(reason === undefined ? {} : { reason }) } })
+    await addNotice(tx, { event: 'operation.failed', ...about, title: `${titleOf(finished)} failed`, text: `${message} (${code})`, error: { code, message, suggestion, ...(reason === undefined ? {} : { reason }) } })
   }
+  const because = endOfCanary(result)
+  if (outcome === 'done' && because !== undefined) await addNotice(tx, { event: 'canary.failed', ...about, title: `The canary of ${addressText(finished)} failed`, text: `${because}. All of the traffic is back with the version before.` })
 }
 
 async function skipDependents(tx: Tx, jobs: readonly JobRow[]): Promise<readonly JobRow[]> {
@@ -95,7 +99,17 @@ function addressOf({ project, environment, apps }: OperationRow): { project?: st
   return { ...(project === null ? {} : { project }), ...(environment === null ? {} : { environment }), ...(apps.length === 0 ? {} : { apps }) }
 }
 
-function titleOf({ action, platform, project, environment, apps }: OperationRow): string {
-  if (project === null) return `${action} of ${platform}`
-  return `${action} of ${apps.map((app) => appTitle({ project, app, environment: environment ?? 'production' })).join(', ') || project} on ${platform}`
+/** What the canaries' watcher decided while a person did too: that one counts, and nothing went wrong. */
+const wasOvertaken = ({ by }: OperationRow, { code }: ErrorBody): boolean => by === canaryName && code === 'NOT_ALLOWED_NOW'
+
+/** Why a canary did badly, where this ended one that did; what a person ends has no reason. */
+function endOfCanary(result: Record<string, unknown> | undefined): string | undefined {
+  const release = result?.['release'] as { readonly aborted?: { readonly because?: string } } | undefined
+  return release?.aborted?.because
+}
+
+const titleOf = (operation: OperationRow): string => (operation.project === null ? `${operation.action} of ${operation.platform}` : `${operation.action} of ${addressText(operation)}`)
+
+function addressText({ platform, project, environment, apps }: OperationRow): string {
+  return `${apps.map((app) => appTitle({ project: project ?? '', app, environment: environment ?? 'production' })).join(', ') || project} on ${platform}`
 }

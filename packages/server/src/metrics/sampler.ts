@@ -52,10 +52,11 @@ export function startSampler({ db, home, platforms, log, everyMs = resolutions[0
     if (isTimeForDisks) disksSeen = performance.now()
     let incomplete = false
     let certificatesUnknown = false
+    let disksUnknown = false
     for (const { name } of await listPlatforms(home.dir)) {
       try {
         const { context } = await platforms.reader(name, stopping.signal)
-        if (isTimeForDisks) disks.push(...((await context.provider.disks?.().catch(() => [])) ?? []).map((disk) => ({ ...disk, platform: name })))
+        if (isTimeForDisks) disks.push(...((await context.provider.disks?.().catch(() => void (disksUnknown = true))) ?? []).map((disk) => ({ ...disk, platform: name })))
         if (isTimeForDisks) certificates.push(...((await context.provider.certificates?.list().catch(() => void (certificatesUnknown = true))) ?? []).map((certificate) => ({ ...certificate, platform: name })))
         for (const identity of await listApps(context)) {
           const app = { ...identity, platform: name }
@@ -74,7 +75,7 @@ export function startSampler({ db, home, platforms, log, everyMs = resolutions[0
     }
     // What could not be listed is not gone.
     if (!incomplete) await watch?.apps(looks)
-    await watch?.disks(disks)
+    if (isTimeForDisks) await watch?.disks(disks, { isAll: !incomplete && !disksUnknown })
     if (isTimeForDisks) await watch?.certificates(certificates, { isAll: !incomplete && !certificatesUnknown })
     for (const key of last.keys()) if (!seen.has(key)) last.delete(key)
     if (failures.length > 0) throw failures[0]

@@ -4,6 +4,7 @@ import type { Topic } from '../contract/notifications.ts'
 /** What may be told, and which topic each event belongs to. Documented in docs/notifications.md. */
 export const topicOf = {
   'operation.failed': 'failed',
+  'canary.failed': 'failed',
   'schedule.failed': 'failed',
   'app.unhealthy': 'unhealthy',
   'app.recovered': 'unhealthy',

@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SMTPServer } from 'smtp-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ChannelInput } from '../contract/notifications.ts'
+import { receiver as openReceiver, type Receiver } from '../testing/receiver.ts'
 import { definition, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
 import { addNotice } from './notices.ts'
 import { mostMessages } from './notifier.ts'
@@ -23,29 +23,10 @@ afterEach(async () => {
   for (const each of cleanUp.splice(0)) await each()
 })
 
-interface Received {
-  readonly headers: IncomingHttpHeaders
-  readonly body: string
-}
-
-/** Answers as `answer` says, and notes what came. */
-async function receiver(answer: (count: number) => number | 'never' = () => 204): Promise<{ readonly url: string; readonly received: Received[] }> {
-  const received: Received[] = []
-  const http: Server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += String(chunk)
-    received.push({ headers: request.headers, body })
-    const status = answer(received.length)
-    if (status === 'never') return
-    response.writeHead(status, status === 302 ? { location: `http://127.0.0.1:${port}/elsewhere` } : {}).end('thanks')
-  })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const { port } = http.address() as AddressInfo
-  cleanUp.push(() => {
-    http.closeAllConnections()
-    return new Promise((resolve) => http.close(resolve))
-  })
-  return { url: `http://127.0.0.1:${port}/hooks/s3cr3t-part`, received }
+async function receiver(answer?: (count: number) => number | 'never'): Promise<Receiver> {
+  const made = await openReceiver(answer)
+  cleanUp.push(async () => made[Symbol.asyncDispose]())
+  return made
 }
 
 const put = (name: string, body: ChannelInput) => server.client.request('putNotificationChannel', { params: { name }, query: {}, body })

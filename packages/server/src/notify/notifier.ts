@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { toPilotError } from '@pilot/core'
+import { listPlatforms, toPilotError } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
 import type { Log } from '../log.ts'
@@ -24,6 +24,8 @@ const usualBackoffMs = [10_000, 60_000, 300_000, 1_800_000, 7_200_000, 21_600_00
 /** A channel gets so many messages in this time; what is more becomes one. */
 export const mostMessages = 10
 const windowMinutes = 10
+/** Notices that one look gives to their channels. */
+const mostAtOnce = 500
 
 /**
  * Carries notices to the channels of their platforms: first one row per channel, then each row until it was sent or has failed
@@ -32,6 +34,7 @@ const windowMinutes = 10
  */
 export function startNotifier({ db, notifications, home, platforms, log, lookMs = 30_000, backoffMs = usualBackoffMs }: NotifierOptions): { stop(): Promise<void> } {
   const stopping = new AbortController()
+  const soonMs = backoffMs[0] ?? 0
   let working: Promise<void> | undefined
   let again = false
 
@@ -55,23 +58,31 @@ export function startNotifier({ db, notifications, home, platforms, log, lookMs 
   }
 
   async function look(): Promise<void> {
-    const fresh = await db.selectFrom('notices').select(['id', 'platform', 'body']).where('spread', '=', false).orderBy('id').limit(500).execute()
-    const due = await db.selectFrom('deliveries').select(['platform', 'channel']).distinct().where('state', '=', 'waiting').where('next_at', '<=', sql<string>`now()`).execute()
+    const { rows: wanted } = await sql<{ platform: string }>`select platform from notices where not spread union select platform from deliveries where state = 'waiting' and next_at <= now()`.execute(db)
     const channels = new Map<string, readonly StoredChannel[]>()
-    for (const platform of new Set([...fresh, ...due].map((each) => each.platform))) channels.set(platform, await channelsOf(platform))
+    for (const { platform } of wanted) {
+      const found = await channelsOf(platform)
+      if (found !== undefined) channels.set(platform, found)
+    }
+    // Only of these it is known who wants what; the others wait for the next look.
+    const known = [...channels.keys()]
+    if (known.length === 0) return
+    const fresh = await db.selectFrom('notices').select(['id', 'platform', 'body']).where('spread', '=', false).where('platform', 'in', known).orderBy('id').limit(mostAtOnce).execute()
+    again ||= fresh.length === mostAtOnce
     for (const { id, platform, body } of fresh) await spread({ id, platform, names: channels.get(platform)!.filter((channel) => wants(channel, body)).map(({ name }) => name) })
-    const rows = await db.selectFrom('deliveries').select(['platform', 'channel']).distinct().where('state', '=', 'waiting').where('next_at', '<=', sql<string>`now()`).execute()
-    await Promise.all(rows.map(({ platform, channel }) => deliver(platform, { name: channel, channel: channels.get(platform)?.find(({ name }) => name === channel) })))
+    const due = await db.selectFrom('deliveries').select(['platform', 'channel']).distinct().where('state', '=', 'waiting').where('next_at', '<=', sql<string>`now()`).where('platform', 'in', known).execute()
+    await Promise.all(due.map(({ platform, channel }) => deliver(platform, { name: channel, channel: channels.get(platform)!.find(({ name }) => name === channel) })))
   }
 
-  /** Of a platform that is gone: none. */
-  async function channelsOf(platform: string): Promise<readonly StoredChannel[]> {
+  /** Of a platform that is gone: none. Undefined: they cannot be read now, so nothing of it is given up. */
+  async function channelsOf(platform: string): Promise<readonly StoredChannel[] | undefined> {
     using _visit = platforms.visit()
     try {
+      if (!(await listPlatforms(home.dir)).some(({ name }) => name === platform)) return []
       return await readChannels((await platforms.reader(platform)).context.secrets)
     } catch (error) {
       log.warn('could not read the notification channels', { platform, reason: toPilotError(error).message })
-      return []
+      return undefined
     }
   }
 
@@ -92,7 +103,7 @@ export function startNotifier({ db, notifications, home, platforms, log, lookMs 
       if (index >= room || stopping.signal.aborted) return
       const merged = index === room - 1 ? rows.slice(room).map(({ id }) => id) : []
       try {
-        await send(channel, { id: `${row.id}`.padStart(8, '0'), at: row.at, notice: row.body, more: merged.length }, { cwd: home.dir, signal: stopping.signal })
+        await send(channel, { id: deliveryId(row), at: row.at, notice: row.body, more: merged.length }, { cwd: home.dir, signal: stopping.signal })
       } catch (error) {
         // The server stops: the next one sends it.
         if (!stopping.signal.aborted) await postpone(row, { ofChannel, reason: (error as Error).message })
@@ -103,12 +114,14 @@ export function startNotifier({ db, notifications, home, platforms, log, lookMs 
     }
   }
 
-  /** A channel that cannot be reached now is not tried for the next notice either. */
+  /** Each notice keeps to its own waits. A channel that cannot be reached now is not tried for the next notice at once either; later it is, since it may be this notice alone that it does not take. */
   async function postpone({ id, attempts }: { id: number; attempts: number }, { ofChannel, reason }: { ofChannel: ReturnType<typeof sql<boolean>>; reason: string }): Promise<void> {
     const wait = backoffMs[attempts]
-    await db.updateTable('deliveries').set({ state: wait === undefined ? 'failed' : 'waiting', attempts: attempts + 1, error: reason, failed_at: sql`now()` }).where('id', '=', id).execute()
-    await db.updateTable('deliveries').set({ next_at: sql`now() + ${wait ?? 0} * interval '1 millisecond'` }).where(ofChannel).where('state', '=', 'waiting').execute()
-    setTimeout(wake, (wait ?? 0) + 20).unref()
+    const after = (ms: number) => sql<string>`now() + ${ms} * interval '1 millisecond'`
+    // The others first: killed in between, this one is tried once more.
+    await db.updateTable('deliveries').set({ next_at: sql`greatest(next_at, ${after(soonMs)})` }).where(ofChannel).where('state', '=', 'waiting').where('id', '<>', id).execute()
+    await db.updateTable('deliveries').set({ state: wait === undefined ? 'failed' : 'waiting', attempts: attempts + 1, error: reason, failed_at: sql`now()`, next_at: after(wait ?? 0) }).where('id', '=', id).execute()
+    for (const ms of new Set([soonMs, wait ?? soonMs])) setTimeout(wake, ms + 20).unref()
   }
 
   return {
@@ -120,3 +133,6 @@ export function startNotifier({ db, notifications, home, platforms, log, lookMs 
     },
   }
 }
+
+/** The number alone begins at 1 again in a new database, and receivers and mail servers drop what they have seen. */
+const deliveryId = ({ id, at }: { readonly id: number; readonly at: string }): string => `${Date.parse(at).toString(36)}-${id}`

@@ -33,8 +33,8 @@ export const sendWebhook: Send<'webhook'> = async ({ secret: url, format, signin
 
 /** What incoming webhooks of Slack take, and others that follow it (Mattermost; Discord with /slack at the end of its address). */
 function slackOf(message: Message): Record<string, unknown> {
-  // Names of ours and texts of apps must not become mentions or links.
-  return { text: textOf(message).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') }
+  // Names of ours and texts of apps must not become mentions or links: <!here> of Slack, and the @here of Mattermost and Discord, which a space without width ends.
+  return { text: textOf(message).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replace(/@(?=(?:everyone|here|channel|all)\b)/gi, '@\u200b') }
 }
 
 function whyNot(error: unknown): string {

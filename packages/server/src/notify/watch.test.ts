@@ -98,3 +98,23 @@ test('a certificate is told when it expired, cannot be had, or its renewal is ov
   expect(await database.db.selectFrom('incidents').selectAll().execute()).toEqual([])
   expect(await told()).toHaveLength(3)
 })
+
+test('one that ends every 20 seconds is unhealthy, although not between any two looks', async () => {
+  const watch = createWatch({ db: database.db, patienceMs: 60_000 })
+  for (let second = 0; second <= 150; second += 15) await watch.apps([look(second, [{ restarts: Math.floor(second / 20) }])])
+  expect(await told()).toEqual([['app.unhealthy', 'Its instances end again and again.']])
+  for (let second = 165; second <= 225; second += 15) await watch.apps([look(second, [{ restarts: 7 }])])
+  expect((await told()).map(([event]) => event)).toEqual(['app.unhealthy', 'app.recovered'])
+})
+
+test('the disk of a platform that was removed is no open incident for one that comes after it', async () => {
+  const watch = createWatch({ db: database.db })
+  const disk = { platform: 'local', path: '/', title: 'this home', freeBytes: 1, totalBytes: 2 }
+  await watch.disks([disk])
+  await watch.disks([], { isAll: false })
+  await watch.disks([disk])
+  expect(await told()).toHaveLength(1)
+  await watch.disks([], { isAll: true })
+  await watch.disks([disk])
+  expect((await told()).map(([event]) => event)).toEqual(['disk.full', 'disk.full'])
+})

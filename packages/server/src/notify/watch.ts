@@ -15,14 +15,18 @@ export interface Watch {
   apps(looks: readonly Look[]): Promise<void>
   /** `isAll`: a domain that is not among them is wanted no more. */
   certificates(found: readonly (CertificateStatus & { readonly platform: string })[], options?: { readonly isAll: boolean }): Promise<void>
-  disks(disks: readonly (DiskUse & { readonly platform: string })[]): Promise<void>
+  /** `isAll`: one that is not among them belongs to a platform that is gone. */
+  disks(disks: readonly (DiskUse & { readonly platform: string })[], options?: { readonly isAll: boolean }): Promise<void>
 }
 
 /** What was seen of an app so far. */
 export interface Watched {
-  /** Since when, without a break, it has been as `isBad` says; milliseconds. */
+  /** Since when it has been as `isBad` says; milliseconds. */
   readonly since: number
+  /** Until nothing bad was seen for as long as the patience lasts: what ends every 20 seconds is well at some looks. */
   readonly isBad: boolean
+  /** When something bad was seen last. */
+  readonly badAt?: number
   readonly restarts: ReadonlyMap<string, number>
 }
 
@@ -45,10 +49,12 @@ export function createWatch({ db, patienceMs = 60_000 }: { readonly db: Database
         if (known.has(key)) await settleIncident(db, { key, isOn: false, began: never })
         continue
       }
-      const now = judge(watched.get(key), reading)
+      const now = judge(watched.get(key), reading, patienceMs)
       watched.set(key, busy.has(key) ? { ...now, since: reading.atMs } : now)
       const isLong = !busy.has(key) && reading.atMs - now.since >= patienceMs
-      if (!isLong || now.isBad === known.has(key)) continue
+      // Told when it is seen to be bad after all that time, not while it recovers.
+      const isSeen = !now.isBad || now.badAt === reading.atMs
+      if (!isLong || !isSeen || now.isBad === known.has(key)) continue
       const about = { platform: app.platform, project: app.project, environment: app.environment, apps: [app.app] }
       await settleIncident(db, {
         key,
@@ -59,10 +65,12 @@ export function createWatch({ db, patienceMs = 60_000 }: { readonly db: Database
     }
   }
 
-  async function disks(found: readonly (DiskUse & { readonly platform: string })[]): Promise<void> {
+  async function disks(found: readonly (DiskUse & { readonly platform: string })[], { isAll } = { isAll: false }): Promise<void> {
     const known = await openIncidents(db)
+    const seen = new Set(found.map(diskKey))
+    for (const key of isAll ? known : []) if (key.startsWith('disk/') && !seen.has(key)) await settleIncident(db, { key, isOn: false, began: never })
     for (const disk of found) {
-      const key = `disk/${disk.platform}/${disk.path}`
+      const key = diskKey(disk)
       await settleIncident(db, {
         key,
         isOn: isFull(disk, known.has(key)),
@@ -96,11 +104,13 @@ export function createWatch({ db, patienceMs = 60_000 }: { readonly db: Database
 }
 
 /** What an app is after another look. */
-export function judge(before: Watched | undefined, reading: Reading): Watched {
+function judge(before: Watched | undefined, reading: Reading, patienceMs: number): Watched {
   const restarts = new Map(reading.instances.map(({ instance, restarts = 0 }) => [instance, restarts]))
   const endsAgain = [...restarts].some(([instance, count]) => count > (before?.restarts.get(instance) ?? count))
-  const isBad = endsAgain || problemsOf(reading).length > 0
-  return { isBad, restarts, since: before !== undefined && before.isBad === isBad ? before.since : reading.atMs }
+  const { atMs } = reading
+  if (endsAgain || problemsOf(reading).length > 0) return { isBad: true, restarts, since: before?.isBad ? before.since : atMs, badAt: atMs }
+  if (before?.badAt === undefined) return { isBad: false, restarts, since: before?.since ?? atMs }
+  return atMs - before.badAt < patienceMs ? { ...before, restarts } : { isBad: false, restarts, since: before.badAt }
 }
 
 /** Of the deployments that have traffic. */
@@ -128,6 +138,7 @@ export function isFull({ freeBytes, totalBytes }: Pick<DiskUse, 'freeBytes' | 't
 }
 
 const keyOf = ({ platform, project, environment, app }: AppIdentity & { readonly platform: string }): string => ['app', platform, project, environment, app].join('/')
+const diskKey = ({ platform, path }: Pick<DiskUse, 'path'> & { readonly platform: string }): string => `disk/${platform}/${path}`
 const certificateKey = (platform: string, domain: string): string => `certificate/${platform}/${domain}`
 const gigabytes = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GB`
 const never = (): never => {

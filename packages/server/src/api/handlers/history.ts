@@ -45,7 +45,7 @@ export function historyHandlers({ db }: Services) {
           ...(of === undefined ? {} : { project: of }),
           ...(where === undefined ? {} : { environment: where }),
           apps: [...apps],
-          outcome: 'done',
+          outcome: what.endsWith('.failed') ? 'failed' : 'done',
           ...(text === undefined ? {} : { text }),
         })),
       ]

@@ -45,9 +45,9 @@ export function notificationHandlers({ db, home, platforms }: Services) {
       return { channels: await Promise.all((await readChannels(secrets)).map((channel) => view(platform, channel))) }
     },
 
-    async putNotificationChannel({ params: { name }, query, body, by, signal, raw }) {
+    async putNotificationChannel({ params: { name }, query, body, by, signal, isOwner }) {
       // A command runs with all that the user of this home may do: only who can open the home's own socket says which.
-      if (body.type === 'command' && raw.socket.remoteAddress !== undefined) throw new PilotError('UNAUTHORIZED', 'A command for notifications is set on the machine itself', { suggestion: 'Use the command `notifications add command` there.' })
+      if (body.type === 'command' && !isOwner) throw new PilotError('UNAUTHORIZED', 'A command for notifications is set on the machine itself', { suggestion: 'Use the command `notifications add command` there.' })
       const { secrets, platform } = await open(query.platform, signal)
       const channel = await storeChannel(secrets, name, body)
       await report(platform, { by, what: 'notifications.set', text: `set the notification channel ${name} (${channel.type}: ${describe(channel)})` })

@@ -49,7 +49,7 @@ function subject({ platform, project, environment, apps }: Pick<HistoryEntry, 'p
 
 function outcomeText({ outcome, text, isOperation }: { outcome: string; text: string | undefined; isOperation: boolean }, style: Style): string {
   const more = text === undefined ? '' : cleanLine(text)
-  if (!isOperation) return more === '' ? outcome : more
+  if (!isOperation) return outcome === 'failed' ? style.bad(more === '' ? outcome : more) : more === '' ? outcome : more
   if (outcome === 'failed') return style.bad(more === '' ? 'failed' : `failed: ${more}`)
   return outcome === 'done' ? style.ok('done') : outcome === 'running' ? style.accent('running') : outcome
 }
