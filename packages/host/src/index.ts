@@ -3,7 +3,7 @@ export { removeSharedIfLast, type SharedOptions } from './home/last-home.ts'
 export type { HomePaths } from './home/paths.ts'
 export { isPortFree, releasePort, reservedPorts, reservePort } from './home/ports.ts'
 export { fileLockOwner, tryFileLock, withFileLock, type FileLock } from './home/lock.ts'
-export { readJson, replaceFile, replaceJson } from './home/files.ts'
+export { hasErrno, readJson, replaceFile, replaceJson } from './home/files.ts'
 export {
   ensureSupervisor,
   isSupervisorOutdated,

@@ -50,7 +50,7 @@ export async function tryFileLock(path: string): Promise<FileLock | { readonly h
   }
 }
 
-/** Runs `work` alone among all processes; waits at most `timeoutMs` for the others. */
+/** Runs `work` alone among all processes; waits at most `timeoutMs` for the others, and throws an error with the code LOCK_HELD then. */
 export async function withFileLock<T>(path: string, work: () => Promise<T>, { timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
@@ -62,7 +62,7 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>, { ti
         await lock.release()
       }
     }
-    if (performance.now() > deadline) throw new Error(`The lock ${path} is held by process ${lock.heldBy.pid} for more than ${timeoutMs} ms.`)
+    if (performance.now() > deadline) throw Object.assign(new Error(`The lock ${path} is held by process ${lock.heldBy.pid} for more than ${timeoutMs} ms.`), { code: 'LOCK_HELD' })
     await sleep(5 + Math.random() * 20)
   }
 }

@@ -5,6 +5,7 @@ import { certificatesOf, readClaims } from './certificates-of.ts'
 import { ensureCertificate } from './ensure.ts'
 import { factsOf } from './facts.ts'
 import { certificateFiles, makeFolders } from './files.ts'
+import { forgetUnwanted } from './forget.ts'
 import { runIssuer } from './run-issuer.ts'
 
 export function certificateCapability({ home, platformId }: { home: Home; platformId: string }): CertificateCapability {
@@ -17,7 +18,10 @@ export function certificateCapability({ home, platformId }: { home: Home; platfo
       if (domain !== undefined && claims.length === 0) throw new PilotError('NOT_FOUND', `No app here wants a certificate for ${domain}`, { suggestion: '`domains` lists those that are wanted.' })
       const failed: PilotError[] = []
       for (const claim of new Map(claims.map((each) => [each.domain, each])).values()) {
+        // No lease is held: what was wanted at the beginning may be given up meanwhile, also while its certificate is made.
+        if (await forgetUnwanted(home, claim.domain)) continue
         await ensureCertificate({ home, domain: claim.domain, issuer: claim.issuer, force: domain !== undefined, signal, log }).catch((error: unknown) => failed.push(toPilotError(error)))
+        await forgetUnwanted(home, claim.domain)
         signal.throwIfAborted()
       }
       if (domain !== undefined && failed[0] !== undefined) throw failed[0]

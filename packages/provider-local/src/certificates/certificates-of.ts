@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CertificateStatus } from '@pilot/core'
-import { readCertificate, readJson, securePort, type Home } from '@pilot/host'
+import { hasErrno, readCertificate, readJson, securePort, type Home } from '@pilot/host'
 import { factsOf } from './facts.ts'
 import { certificateFiles, readState, type Claim } from './files.ts'
 
@@ -13,11 +13,15 @@ export async function certificatesOf(home: Home, platformId?: string): Promise<r
   return all.sort((a, b) => keyOf(a).localeCompare(keyOf(b)))
 }
 
-export async function readClaims(home: Home): Promise<readonly Claim[]> {
+/** Of what cannot be read nothing is known: it is left out, or with `all` thrown. */
+export async function readClaims(home: Home, { all = false }: { readonly all?: boolean } = {}): Promise<readonly Claim[]> {
   const { claims } = certificateFiles(home.dir)
-  const names = await readdir(claims).catch(() => [])
-  const all = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => readJson<Claim>(join(claims, name)).catch(() => undefined)))
-  return all.filter((claim) => claim !== undefined)
+  const orNothing = (error: unknown): undefined => {
+    if (all && !hasErrno(error, 'ENOENT')) throw error
+  }
+  const names = (await readdir(claims).catch(orNothing)) ?? []
+  const found = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => readJson<Claim>(join(claims, name)).catch(orNothing)))
+  return found.filter((claim) => claim !== undefined)
 }
 
 async function statusOf(home: Home, { domain, app, issuer }: Claim, port: number | undefined): Promise<CertificateStatus> {

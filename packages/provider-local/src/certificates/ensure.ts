@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { errorBody, toPilotError, type PilotError } from '@pilot/core'
-import { putCertificate, readCertificate, withFileLock, type Certificate, type Home } from '@pilot/host'
+import { errorBody, PilotError, toPilotError } from '@pilot/core'
+import { hasErrno, putCertificate, readCertificate, withFileLock, type Certificate, type Home } from '@pilot/host'
 import { factsOf, isIssuedBy } from './facts.ts'
-import { certificateFiles, makeFolders, readState, writeState, type CertificateFiles, type IssuerSpec } from './files.ts'
-import { issueTimeoutMs, runIssuer } from './run-issuer.ts'
+import { certificateFiles, makeFolders, readState, writeState, type CertificateFiles, type IssueState, type IssuerSpec } from './files.ts'
+import { runIssuer } from './run-issuer.ts'
 
 export interface EnsureCall {
   readonly home: Home
@@ -12,18 +12,31 @@ export interface EnsureCall {
   readonly issuer: IssuerSpec
   /** Also when it is not due, or when it is too soon after a failure. */
   readonly force?: boolean
+  /** How long it waits for somebody else who is at the same domain. */
+  readonly patienceMs?: number
   readonly signal: AbortSignal
   log(line: string): void
 }
 
+/** With the time that a certificate may take, less than a call of the engine may: no release fails for it. */
+const usualPatienceMs = 8_000
+
 /**
  * Makes sure that the edge has a certificate for a domain that is not about to end. One at a time for each domain, among all
- * processes. Throws CERTIFICATE_FAILED after writing down why, and when it is tried again; what was there before stays.
+ * processes: while somebody else takes long, it is `waiting`. Throws CERTIFICATE_FAILED after writing down why, and when it is
+ * tried again; what was there before stays.
  */
 export async function ensureCertificate(call: EnsureCall): Promise<'kept' | 'issued' | 'waiting'> {
-  const files = certificateFiles(call.home.dir)
+  const { home, domain, force = false, patienceMs = usualPatienceMs } = call
+  const files = certificateFiles(home.dir)
   makeFolders(files)
-  return withFileLock(files.lock(call.domain), () => ensureAlone(call, files), { timeoutMs: issueTimeoutMs })
+  try {
+    return await withFileLock(files.lock(domain), () => ensureAlone(call, files), { timeoutMs: patienceMs })
+  } catch (error) {
+    if (!hasErrno(error, 'LOCK_HELD')) throw error
+    if (force) throw new PilotError('CERTIFICATE_FAILED', `A certificate for ${domain} is being asked for already`, { suggestion: '`domains` shows what came of it, in a minute.', cause: error })
+    return 'waiting'
+  }
 }
 
 async function ensureAlone({ home, domain, issuer, force = false, signal, log }: EnsureCall, files: CertificateFiles): Promise<'kept' | 'issued' | 'waiting'> {
@@ -31,7 +44,7 @@ async function ensureAlone({ home, domain, issuer, force = false, signal, log }:
   const current = await readCertificate(home, domain).catch(() => undefined)
   const fits = current !== undefined && isDeepStrictEqual(state.issuer, issuer) && (issuer.type === 'acme' || isOfAuthority(files, current))
   if (!force && fits && !isDue(current)) return 'kept'
-  if (!force && state.nextTryAt !== undefined && Date.parse(state.nextTryAt) > Date.now()) return 'waiting'
+  if (!force && isTooSoon(state)) return 'waiting'
   const lastTriedAt = new Date().toISOString()
   try {
     const issued = await runIssuer({ home: home.dir, issuer, domain }, { signal, log })
@@ -58,6 +71,9 @@ export function backOffMs(failures: number, { details }: { readonly details?: Pi
   if (asked > 0) return Math.min(asked + minute, 7 * 24 * 60 * minute)
   return rateLimited === true ? longestMs : Math.min(longestMs, 15 * minute * 2 ** (failures - 1))
 }
+
+/** A clock that was wrong, and was set back since, keeps nobody waiting. */
+const isTooSoon = ({ lastTriedAt, nextTryAt }: IssueState): boolean => nextTryAt !== undefined && Date.parse(nextTryAt) > Date.now() && !(Date.parse(lastTriedAt ?? '') > Date.now())
 
 const isDue = ({ chain }: Certificate): boolean => Date.parse(factsOf(chain).renewAt) <= Date.now()
 

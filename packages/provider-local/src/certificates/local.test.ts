@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readCertificate, securePort } from '@pilot/host'
+import { readCertificate, securePort, tryFileLock, type FileLock } from '@pilot/host'
 import { trafficBlueprint } from '../compute/traffic.ts'
 import { noSignal, startLocalPlatform, type LocalPlatform } from '../testing/local-platform.ts'
-import { backOffMs } from './ensure.ts'
-import { certificateFiles } from './files.ts'
+import { backOffMs, ensureCertificate } from './ensure.ts'
+import { certificateFiles, makeFolders, writeState } from './files.ts'
+import { forgetUnwanted } from './forget.ts'
 
 const run = promisify(execFile)
 let platform: LocalPlatform
@@ -138,6 +139,36 @@ test('nothing is renewed before its time; an authority that was made anew, and a
   expect([authorized, (await serial()) === second]).toEqual([true, false])
   await expect(certificates().renew({ ...call, domain: 'other.test' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
   await engine.destroy()
+})
+
+test('a domain that is given up while its certificate is renewed leaves nothing behind', async () => {
+  const { engine } = await release('given-up', ['given-up.test'])
+  const renewing = certificates().renew({ domain: 'given-up.test', signal: noSignal(), log: () => {} }).catch(() => {})
+  await engine.destroy()
+  await renewing
+  const { dir } = certificateFiles(platform.home.dir)
+  expect([await readCertificate(platform.home, 'given-up.test'), await securePort(platform.home), readdirSync(join(dir, 'state')).filter((file) => file.startsWith('given-up.test'))]).toEqual([undefined, undefined, []])
+})
+
+test('while somebody else asks for the same domain, nobody waits for long', async () => {
+  const files = certificateFiles(platform.home.dir)
+  makeFolders(files)
+  const lock = (await tryFileLock(files.lock('busy.test'))) as FileLock
+  const call = { home: platform.home, domain: 'busy.test', issuer: { type: 'local' }, patienceMs: 50, signal: noSignal(), log: () => {} } as const
+  expect(await ensureCertificate(call)).toBe('waiting')
+  await expect(ensureCertificate({ ...call, force: true })).rejects.toMatchObject({ code: 'CERTIFICATE_FAILED', message: 'A certificate for busy.test is being asked for already' })
+  await lock.release()
+})
+
+test('a clock that was ahead when an attempt failed keeps nobody waiting', async () => {
+  const files = certificateFiles(platform.home.dir)
+  makeFolders(files)
+  const inAYear = (minutes: number): string => new Date(Date.now() + 365 * 86_400_000 + minutes * 60_000).toISOString()
+  writeState(files, 'clock.test', { failures: 1, lastTriedAt: inAYear(0), nextTryAt: inAYear(15) })
+  const call = { home: platform.home, domain: 'clock.test', issuer: { type: 'local' }, signal: noSignal(), log: () => {} } as const
+  expect(await ensureCertificate(call)).toBe('issued')
+  await forgetUnwanted(platform.home, 'clock.test')
+  expect(await readCertificate(platform.home, 'clock.test')).toBeUndefined()
 })
 
 test('attempts that fail come ever less often, and when an authority says so, then', () => {

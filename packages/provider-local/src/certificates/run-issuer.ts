@@ -6,8 +6,8 @@ import { errorFromBody, PilotError } from '@pilot/core'
 import type { Issued, IssuerAnswer } from './issuer.ts'
 import type { IssuerTask } from './main.ts'
 
-/** Shorter than a call of the engine may take. */
-export const issueTimeoutMs = 50_000
+/** Shorter than a call of the engine may take, also after some waiting. */
+const issueTimeoutMs = 45_000
 
 /** Returns when the program is gone, whatever happened. Throws CERTIFICATE_FAILED, CANCELLED. */
 export async function runIssuer(task: IssuerTask, { signal, log, timeoutMs = issueTimeoutMs }: { signal: AbortSignal; log(line: string): void; timeoutMs?: number }): Promise<Issued> {

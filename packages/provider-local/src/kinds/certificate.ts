@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, isPilotError, type AnyKind } from '@pilot/core'
-import { readCertificate, readJson, refuseTakenHost, releaseSecurePort, removeCertificate, replaceJson, type Home } from '@pilot/host'
+import { readCertificate, readJson, refuseTakenHost, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
-import { readClaims } from '../certificates/certificates-of.ts'
 import { ensureCertificate } from '../certificates/ensure.ts'
 import { certificateFiles, makeFolders, type Claim } from '../certificates/files.ts'
+import { forgetUnwanted } from '../certificates/forget.ts'
 import { assertOurs, routeId } from '../ownership.ts'
 import { listMarked, markOf, readOwner } from './marks.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
@@ -76,12 +76,7 @@ export function certificateKind(home: Home): AnyKind {
       await checkpoint()
       const domain = (await readJson<Claim>(path(id)).catch(() => undefined))?.domain ?? recorded.domain
       await rm(path(id), { force: true })
-      const left = await readClaims(home)
-      if (domain !== undefined && !left.some((claim) => claim.domain === domain)) {
-        await removeCertificate(home, domain)
-        for (const file of [files.state(domain), files.pending(domain)]) await rm(file, { force: true })
-      }
-      if (left.length === 0) await releaseSecurePort(home)
+      if (domain !== undefined) await forgetUnwanted(home, domain)
       return {}
     },
   })
