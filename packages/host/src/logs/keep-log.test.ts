@@ -98,6 +98,34 @@ for (const [how, options] of [
   })
 }
 
+test('a program that never pauses holds nobody up where its log is moved aside', async () => {
+  const keeper = createLogKeeper(file, { bytes: 200_000, ms: 7 * day }, { makeHole: async () => false })
+  const descriptor = openSync(file, 'a')
+  const writer = spawn(process.execPath, ['-e', `const end = Date.now() + 20_000; while (Date.now() < end) require('fs').writeSync(1, 'x'.repeat(99) + '\\n')`], { stdio: ['ignore', descriptor, 'inherit'] })
+  closeSync(descriptor)
+  try {
+    await expect.poll(() => statSync(file).size, { timeout: 20_000 }).toBeGreaterThan(300_000)
+    await keeper.look(seen(Date.now()))
+    expect(statSync(besideLog(file).previous).size).toBeGreaterThan(200_000)
+    const size = statSync(file).size
+    await expect.poll(() => statSync(file).size, { timeout: 10_000 }).not.toBe(size)
+  } finally {
+    writer.kill('SIGKILL')
+    await once(writer, 'exit')
+  }
+})
+
+test('a clock that was set back hides no line', async () => {
+  const keeper = createLogKeeper(file, { bytes: 1e6, ms: 7 * day })
+  const start = Date.parse('2026-01-02T03:00:00Z')
+  for (const [text, minutes] of [['one', 0], ['two', 1], ['ahead', 600], ['ahead too', 601], ['three', 2], ['four', 3], ['five', 4]] as const) {
+    appendFileSync(file, `${text}\n`)
+    await keeper.look(seen(start + minutes * 60_000))
+  }
+  expect(await textsOf({ since: start + 2 * 60_000, until: start + 3 * 60_000 })).toEqual(['three', 'four'])
+  expect(await textsOf({ since: start + 60_000 })).toEqual(['two', 'ahead', 'ahead too', 'three', 'four', 'five'])
+})
+
 test('a range that begins before what is kept says how many lines are missing', async () => {
   const keeper = createLogKeeper(file, { bytes: 12_000, ms: 7 * day })
   appendFileSync(file, numbered(0, 1000))

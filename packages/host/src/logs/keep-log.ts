@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { copyFileSync, statSync, truncateSync } from 'node:fs'
+import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { hasErrno } from '../home/files.ts'
@@ -20,6 +20,7 @@ export interface LogKeeper {
 const slack = 0.1
 const oldEveryMs = 10 * 60_000
 const block = 4096
+const mostTurns = 5
 /** Lines of more than this are not counted: a program can make its log any size, and empty, at no cost. */
 const countedBytes = 512 * 1024 ** 2
 
@@ -74,15 +75,10 @@ export function createLogKeeper(file: string, limits: LogLimits, { makeHole = fa
 
   /** Both halves together are within the limit. */
   async function moveAside(facts: LogFacts): Promise<void> {
-    let size = statSync(file).size
-    if (size < limits.bytes / 2) return
+    if (statSync(file).size < limits.bytes / 2) return
     const lines = facts.previous === undefined ? 0 : await linesOf(beside.previous, 0, facts.previous.size)
-    for (;;) {
-      copyFileSync(file, beside.previous)
-      const grown = statSync(file).size
-      if (grown === size) break
-      size = grown
-    }
+    copyFileSync(file, beside.previous)
+    const size = copyWhatCame(file, beside.previous)
     keep({ ...(facts.previous === undefined ? facts : dropped(facts, facts.base, lines)), start: facts.base, base: facts.base + size, previous: { from: facts.base, size } })
     truncateSync(file)
     trimTimes(beside.times, facts.base)
@@ -105,6 +101,29 @@ export function createLogKeeper(file: string, limits: LogLimits, { makeHole = fa
         if (hasErrno(error, 'ENOSPC')) fullSince ??= seen.now
       }
     },
+  }
+}
+
+/** A program that writes all the time is caught up with, but not for ever: each turn is shorter than the one before. Returns how much is copied. */
+function copyWhatCame(from: string, to: string): number {
+  const [source, copy] = [openSync(from, 'r'), openSync(to, 'a')]
+  try {
+    let copied = fstatSync(copy).size
+    const buffer = Buffer.alloc(256 * 1024)
+    for (let turn = 0; turn < mostTurns; turn++) {
+      const grown = fstatSync(source).size
+      if (grown <= copied) break
+      while (copied < grown) {
+        const read = readSync(source, buffer, 0, Math.min(buffer.length, grown - copied), copied)
+        if (read === 0) break
+        writeSync(copy, buffer, 0, read)
+        copied += read
+      }
+    }
+    return copied
+  } finally {
+    closeSync(source)
+    closeSync(copy)
   }
 }
 

@@ -10,6 +10,8 @@ export interface LogTimes {
   timeOf(place: number): number | undefined
   /** The first place that may have been written at this time or later. */
   placeAt(ms: number): number
+  /** Behind the last byte that may have been written at this time or earlier. */
+  endAt(ms: number): number
 }
 
 const pairBytes = 16
@@ -26,8 +28,15 @@ export function readTimes(file: string): LogTimes {
       const index = firstIndex(count, (at) => place(at) > of)
       return index < count ? time(index) : undefined
     },
+    // Places only grow; times do not where somebody set the clock back. So these look at each.
     placeAt(ms) {
-      const index = firstIndex(count, (at) => time(at) >= ms)
+      let index = 0
+      while (index < count && time(index) < ms) index++
+      return index === 0 ? 0 : place(index - 1)
+    },
+    endAt(ms) {
+      let index = count
+      while (index > 0 && time(index - 1) > ms) index--
       return index === 0 ? 0 : place(index - 1)
     },
   }

@@ -39,6 +39,7 @@ export async function* readKeptLog(file: string, { from, tail, since, until, onS
   onStart?.(start)
   const note = missing(facts, { from, since, start })
   if (note !== undefined) yield { ...note, next: start }
+  const untilEnd = until === undefined ? 0 : times.endAt(until)
   const gaps = facts.gaps.filter(({ place }) => place >= start)
   for await (const { text, begin, next, note: lost } of linesFrom(file, { facts, start, end })) {
     if (lost !== undefined) {
@@ -50,7 +51,10 @@ export async function* readKeptLog(file: string, { from, tail, since, until, onS
       yield { text: `… the disk was full for ${Math.max(1, Math.round((to - began) / 1000))} s: lines may be missing …`, isNote: true, at: to, next: begin }
     }
     const at = timeOf(times, begin)
-    if (until !== undefined && (at === undefined || at > until)) return
+    if (until !== undefined && (at === undefined || at > until)) {
+      if (at === undefined || begin >= untilEnd) return
+      continue
+    }
     if (since !== undefined && (at === undefined || at < since)) continue
     yield { text, ...(at === undefined ? {} : { at }), next }
   }
