@@ -111,6 +111,19 @@ test('requests to a paused app wait for what comes next, with their bodies, and 
   expect((await Promise.all(waiting)).map(({ status, body }) => [status, body.length])).toEqual([[200, 0], [200, 300_000], [200, 300_000]])
 })
 
+test('a WebSocket to a paused app opens with what comes next', async () => {
+  const next = await app((_, response) => response.end())
+  const sockets = new WebSocketServer({ server: next.server })
+  await putRoute(home, routeTo('paused-chat', [], { paused: true }))
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`, { headers: { host: 'paused-chat.acme.localhost' } })
+  const opened = new Promise<string>((resolve) => client.once('open', () => resolve('open')).once('error', (error) => resolve(error.message)))
+  expect(await Promise.race([opened, sleep(200, 'waits')])).toBe('waits')
+  await putRoute(home, routeTo('paused-chat', next.port))
+  expect(await opened).toBe('open')
+  client.terminate()
+  sockets.close()
+})
+
 test('a paused app that goes is answered for', async () => {
   await putRoute(home, routeTo('going', [], { paused: true }))
   const waiting = get('going.acme.localhost')

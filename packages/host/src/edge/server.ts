@@ -61,17 +61,22 @@ export function createEdgeServer({ table, metrics, routing, isLeaving, secure, a
     }
     if (!request.complete) limitPauses(request)
     const go = (next: ActiveRoute): void => proxyRequest({ request, response, host: place.authority, path: place.path, active: next })
-    if (active.route.paused === true) return void waitWhilePaused({ response, find: () => find(place), changed: () => table.changed(), go })
-    go(active)
+    if (active.route.paused !== true) return go(active)
+    const tell = (now: ActiveRoute | undefined): void => answerPage(response, { status: 503, title: now ? `${now.route.app.app} is being released` : 'The app is gone', text: 'Its old version has ended and the new one is starting. Try again in a moment.' })
+    void waitWhilePaused({ client: response, find: () => find(place), changed: () => table.changed(), go, tell })
   })
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Node listens no longer: a client that is gone before its answer is no error of ours.
+    socket.on('error', () => socket.destroy())
     const place = placeOf(request)
     if (place === undefined) return refuseUpgrade(socket, 400)
     if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return refuseUpgrade(socket, 403)
     const active = find(place)
     if (active === undefined) return refuseUpgrade(socket, 404)
-    proxyUpgrade({ request, socket, head, host: place.authority, path: place.path, active })
+    const go = (next: ActiveRoute): void => proxyUpgrade({ request, socket, head, host: place.authority, path: place.path, active: next })
+    if (active.route.paused !== true) return go(active)
+    void waitWhilePaused({ client: socket, find: () => find(place), changed: () => table.changed(), go, tell: () => refuseUpgrade(socket, 503) })
   })
 
   // What cannot be parsed gets an answer and the end of the connection, whatever else was pipelined behind it.

@@ -74,8 +74,8 @@ async function get(domain: string, { path = '/', agent = false }: { path?: strin
   })
 }
 
-const plain = async (host: string, path = '/', to = port): Promise<{ status: number; location: string | undefined; body: string }> => {
-  const { stdout } = await run('curl', ['-s', '-i', '-H', `Host: ${host}`, `http://127.0.0.1:${to}${path}`])
+const plain = async (host: string, path = '/', to = port, headers: readonly string[] = []): Promise<{ status: number; location: string | undefined; body: string }> => {
+  const { stdout } = await run('curl', ['-s', '-i', '-H', `Host: ${host}`, ...headers.flatMap((header) => ['-H', header]), `http://127.0.0.1:${to}${path}`])
   return { status: Number(stdout.split(' ')[1]), location: /^location: (.*)\r$/im.exec(stdout)?.[1], body: stdout.slice(stdout.indexOf('\r\n\r\n') + 4) }
 }
 
@@ -155,6 +155,8 @@ test('a domain whose certificate says so is sent from HTTP to HTTPS, by the port
   expect(await plain('todo.test', '/a?b=c')).toMatchObject({ status: 308, location: 'https://todo.test/a?b=c' })
   expect(await plain(`todo.test:${port}`, '/a')).toMatchObject({ status: 308, location: `https://todo.test:${secure}/a` })
   for (const host of ['shop.test', 'todo.acme.localhost']) expect(await plain(host)).toMatchObject({ status: 200 })
+  // Somebody in front has ended TLS: a redirect would lead there again.
+  expect(await plain('todo.test', '/', port, ['X-Forwarded-Proto: https'])).toMatchObject({ status: 200 })
 })
 
 test('a challenge is answered for its own domain only, and before a redirect; what is none of ours is the app’s', async () => {
