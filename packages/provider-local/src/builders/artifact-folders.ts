@@ -57,7 +57,7 @@ export function artifactFolders({ home, platformId }: { home: Home; platformId: 
           await pipeline(await call.openSource(), tar.extract(place.source, extractOptions), { signal: call.signal })
           await prepareBuildHome(place)
           for (const given of [place.source, place.home, place.tmp]) await place.give(given)
-          for (const step of steps) await runStep({ step, call, title, place, home })
+          for (const step of steps) await runStep({ step, call, what: `The build of ${title}`, place, home })
           await place.end()
           await sealTree(place.source, { builder: place.user, title })
           const made = await finish(place)

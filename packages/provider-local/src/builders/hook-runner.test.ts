@@ -37,6 +37,10 @@ test('that fails says its exit code and last lines', async () => {
   expect(await failure(run(['sh', '-c', 'echo no such channel; exit 3']))).toMatchObject({ code: 'HOOK_FAILED', message: 'The hook after-release of shop/web failed', reason: 'exit code 3', details: { log: ['no such channel'] } })
 })
 
+test('whose program is not there names it', async () => {
+  expect(await failure(run(['no-such-program', '--x']))).toMatchObject({ code: 'HOOK_FAILED', message: 'The hook after-release of shop/web needs no-such-program, which is not on this machine', reason: 'The command was: no-such-program --x', suggestion: 'Install no-such-program.' })
+})
+
 test('that takes too long, or is cancelled, ends with all that it started', async () => {
   const mark = `PILOT_HOOK_TEST=${process.pid}`
   const [name, value] = mark.split('=') as [string, string]

@@ -12,12 +12,16 @@ export function hookRunner({ home, platformId }: { home: Home; platformId: strin
   return {
     run: async ({ app, hook, command, env, openSource, timeoutMs, signal, log }) => {
       const title = `${app.project}/${app.app}`
+      const what = `The hook ${hook} of ${title}`
       const limit = AbortSignal.timeout(timeoutMs)
       const failed = (error: unknown): unknown => {
         if (signal.aborted) return error
-        if (limit.aborted) return new PilotError('HOOK_FAILED', `The hook ${hook} of ${title} did not end within ${Math.round(timeoutMs / 60_000)} minutes`, { cause: error })
+        if (limit.aborted) return new PilotError('HOOK_FAILED', `${what} did not end within ${Math.round(timeoutMs / 60_000)} minutes`, { cause: error })
         if (!isPilotError(error) || error.code !== 'BUILD_FAILED') return error
-        return new PilotError('HOOK_FAILED', `The hook ${hook} of ${title} failed`, { ...(error.reason === undefined ? {} : { reason: error.reason }), ...(error.details === undefined ? {} : { details: error.details }), cause: error })
+        const more = { ...(error.reason === undefined ? {} : { reason: error.reason }), cause: error }
+        // It never ran: which program is missing says more than that it failed.
+        if (error.details === undefined) return new PilotError('HOOK_FAILED', error.message, { ...more, suggestion: error.suggestion })
+        return new PilotError('HOOK_FAILED', `${what} failed`, { ...more, details: error.details })
       }
       await withWorkplace({
         home,
@@ -29,7 +33,7 @@ export function hookRunner({ home, platformId }: { home: Home; platformId: strin
           await pipeline(await openSource(), tar.extract(place.source, extractOptions), { signal: both })
           await prepareBuildHome(place)
           for (const given of [place.source, place.home, place.tmp]) await place.give(given)
-          await runStep({ step: { command, needs: command[0]! }, call: { args: env, signal: both, log }, title, place, home })
+          await runStep({ step: { command, needs: command[0]! }, call: { args: env, signal: both, log }, what, place, home })
         },
       }).catch((error: unknown) => {
         throw failed(error)

@@ -29,7 +29,7 @@ type StepCall = Pick<BuildCall, 'args' | 'signal' | 'log'>
 const killAfterMs = 5_000
 
 /** One command of a build, in a process group of its own, so that a cancel lets all of it end in order. */
-export async function runStep({ step, call, title, place, home }: { step: Step; call: StepCall; title: string; place: Workplace; home: Home }): Promise<void> {
+export async function runStep({ step, call, what, place, home }: { step: Step; call: StepCall; /** For people: `The build of shop/web`. */ what: string; place: Workplace; home: Home }): Promise<void> {
   call.signal.throwIfAborted()
   const shown = step.command.join(' ')
   call.log(`$ ${shown}`)
@@ -37,7 +37,7 @@ export async function runStep({ step, call, title, place, home }: { step: Step; 
   const env = await environment({ call, place, home })
   const [program, ...args] = step.command as [string, ...string[]]
   const file = program.includes('/') ? program : await findProgram(program, env['PATH'])
-  if (!file) throw new PilotError('BUILD_FAILED', `The build of ${title} needs ${program}, which is not on this machine`, { reason: `The command was: ${shown}`, suggestion: `Install ${step.needs}.` })
+  if (!file) throw new PilotError('BUILD_FAILED', `${what} needs ${program}, which is not on this machine`, { reason: `The command was: ${shown}`, suggestion: `Install ${step.needs}.` })
   const { user } = place
   const [started = file, ...words] = [...(user ? await withoutNewRights() : []), file, ...args]
   const { execa } = await import('execa')
@@ -67,7 +67,7 @@ export async function runStep({ step, call, title, place, home }: { step: Step; 
   call.signal.throwIfAborted()
   if (!result.failed) return
   const { exitCode, signal, shortMessage } = result as unknown as ExecaError
-  throw new PilotError('BUILD_FAILED', `The build of ${title} failed: ${shown}`, {
+  throw new PilotError('BUILD_FAILED', `${what} failed: ${shown}`, {
     reason: exitCode === undefined ? (signal ? `ended by ${signal}` : shortMessage) : `exit code ${exitCode}`,
     details: { ...(exitCode === undefined ? {} : { exitCode }), log: output.last },
   })
