@@ -66,6 +66,8 @@ test('before-deploy and before-release that fail leave a volume with its writer'
     expect(await failure(ship(context, `two ${phase}`, { [`before-${phase}`]: ['fail'] }, data))).toMatchObject({ code: 'HOOK_FAILED' })
     expect(await version(place)).toBe(1)
     expect(await types(place)).toEqual(['deployment', 'network', 'traffic', 'volume'])
+    // The old version made room only for what came after the first of the two.
+    expect(notices(place).some((text) => text.startsWith('v1 runs again'))).toBe(phase === 'release')
   }
   expect(await place.cloud.violations()).toEqual([])
 })

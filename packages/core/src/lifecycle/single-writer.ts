@@ -91,8 +91,10 @@ export async function bringBack(session: AppSession, { failed, drainTimeoutMs }:
   try {
     await endOtherWriters({ ...session, engine }, { others: await otherWriters(session, live), drainTimeoutMs })
     const desired = await desire(session, live)
-    await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources), { allowReplace: true })
+    const { steps } = await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources), { allowReplace: true })
     await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, desired.workers, trafficTo(context.provider, live, desired).resources), { allowReplace: true })
+    // A hook or a check that failed before it had to make room changed nothing.
+    if (steps.every(({ action }) => action === 'keep')) return
     context.emit({ type: 'notice', app: app.app, level: 'info', text: `v${live.number} runs again, with the data as v${failed.number} left it.` })
   } catch (error) {
     context.emit({ type: 'notice', app: app.app, level: 'warning', text: `v${live.number} could not be started again: ${toPilotError(error).message}. Try \`release v${live.number}\`.` })
