@@ -7,6 +7,7 @@ import type { Target } from '../../provider/app-identity.ts'
 import type { Capabilities } from '../../provider/provider.ts'
 import { secretRef } from '../../provider/value.ts'
 import type { Check } from '../check.ts'
+import { volumeKeyPrefix } from '../../lifecycle/scope.ts'
 import type { ProviderConformanceOptions } from './options.ts'
 import { fieldsOf, problemsOf } from './schema.ts'
 import type { Workshop } from './workbench.ts'
@@ -71,7 +72,8 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
       }
     }),
 
-    check('have the keys and outputs that the lifecycle goes by', (scopes) => {
+    check('have the keys and outputs that the lifecycle goes by', (scopes, { kinds }) => {
+      const known = kindsByName(kinds)
       for (const { title, target, shares: wantedShares, blueprints } of scopes()) {
         for (const [name, { resources, outputs }] of Object.entries(blueprints)) {
           if (name.startsWith('deployment ')) {
@@ -86,6 +88,11 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
             for (const { key } of resources) assert.ok(key.startsWith(prefix), `${what} of ${title} makes ${key}: its keys begin with ${prefix}, by which a release starts and stops it apart from what has traffic`)
           }
           if (name === 'consumer') for (const { key } of resources) assert.ok(key.startsWith('deployment/d1a2b3/worker/queue/'), `consumer of ${title} makes ${key}: its keys begin with deployment/d1a2b3/worker/queue/, by which a release starts and stops it`)
+          if (name === 'volume') {
+            assert.deepEqual(resources.map(({ key }) => key), [`${volumeKeyPrefix}data`], `volume of ${title} is one resource with the key "${volumeKeyPrefix}data", by which it is found again`)
+            assert.ok(known.get(resources[0]!.kind)?.protect === true, `volume of ${title}: ${resources[0]!.kind} is not protected, and a volume is data`)
+            assert.ok('path' in outputs, `volume of ${title} has no output path`)
+          }
           if (name.startsWith('traffic')) {
             assert.deepEqual(resources.map(({ key }) => key), ['traffic'], `${name} of ${title} is one resource with the key "traffic"`)
             const weights = resources[0]!.inputs['weights']
@@ -96,6 +103,19 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
           }
           if (name === 'database') for (const output of ['host', 'port', 'database', 'user', 'url']) assert.ok(output in outputs, `the database for ${target} has no output ${output}`)
           if (name === 'link') assert.ok('url' in outputs, `link of ${title} has no output url`)
+        }
+      }
+    }),
+
+    check('keep the data of a volume wherever an app wants to find it', (_, { compute }) => {
+      for (const [target, { app: own, volume }] of Object.entries(compute)) {
+        const app = { project: 'shop', app: 'api', environment: 'production' }
+        const at = (path?: string): Blueprint['resources'] | undefined => volume?.({ app, volume: 'data', ...(path === undefined ? {} : { path }), appOutputs: own({ app, hostLabel: 'api.shop' }).outputs }).resources
+        try {
+          assert.deepEqual(at('/elsewhere'), at(), `a volume of a ${target} app is another resource at another path, and its data would be lost`)
+        } catch (error) {
+          // A path that the target cannot give.
+          if ((error as { code?: unknown }).code !== 'USAGE') throw error
         }
       }
     }),
@@ -133,6 +153,8 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
   const appOutputs = own.outputs
   const database = capabilities.database?.database({ app, target, appOutputs, password })
   const link = compute.link?.({ from: app, to: { ...app, app: 'mailer' }, toHostLabel: 'mailer.shop', appOutputs })
+  const volume = compute.volume?.({ app, volume: 'data', appOutputs })
+  const volumes = volume ? { volumes: { data: volume.outputs } } : {}
   const deployments = deploymentIds.map((deployment): [string, Blueprint] => [
     deployment,
     compute.deployment({
@@ -146,10 +168,11 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
       cpu: 0.25,
       instances: 1,
       ...(target === 'function' ? { function: { handler: 'index.handler', timeoutMs: 30_000, http: true, ...(compute.consumer ? { queue: { batch: 10, retries: 3 } } : {}) } } : {}),
+      ...volumes,
       appOutputs,
     }),
   ])
-  const commands = { app, deployment: 'd1a2b3', artifact, env: { LOG_LEVEL: 'info' }, memoryBytes: 512 * 1024 * 1024, cpu: 0.25, appOutputs }
+  const commands = { app, deployment: 'd1a2b3', artifact, env: { LOG_LEVEL: 'info' }, memoryBytes: 512 * 1024 * 1024, cpu: 0.25, ...volumes, appOutputs }
   const worker = compute.worker?.({ ...commands, process: 'mail', command: ['node', 'mail.js'], instances: 2 })
   const task = compute.task?.({ ...commands, task: 'release', command: ['node', 'migrate.js'] })
   const consumer = compute.consumer?.({ app, deployment: 'd1a2b3', appOutputs })
@@ -162,6 +185,7 @@ function appBlueprints({ capabilities, target, compute, percents, artifact }: { 
     ...(worker && { worker }),
     ...(task && { task }),
     ...(consumer && { consumer }),
+    ...(volume && { volume }),
     [`traffic to ${percents.length}`]: compute.traffic({ app, hostLabel: label, weights, domains: [], appOutputs }),
   }
 }
