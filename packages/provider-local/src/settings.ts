@@ -11,11 +11,11 @@ export const settings = z.object({
     .default(usualRuntime)
     .describe('How apps run: in containers (needs a Docker engine on this machine), or as plain processes, which are not isolated from each other'),
   acme: z
-    .union([z.enum(['letsencrypt', 'letsencrypt-staging']), z.url({ protocol: /^https$/ })], 'letsencrypt, letsencrypt-staging, or the https address of an ACME directory')
+    .union([z.enum(['letsencrypt', 'letsencrypt-staging']), z.url({ protocol: /^https$/, error: 'must be letsencrypt, letsencrypt-staging, or the https address of an ACME directory' })])
     .optional()
     .describe('Who issues certificates for `domains:`: letsencrypt, letsencrypt-staging (for trials), or the address of another ACME directory. Naming one accepts its terms of service. Default: the certificate authority of this home'),
   acmeContact: z.email().optional().describe('The e-mail address that the ACME authority may write to'),
-  acmeRoot: z.string().refine(isAbsolute, 'an absolute path').optional().describe('The file with the certificate that the ACME directory itself is known by, where it is not a public one'),
+  acmeRoot: z.string().refine(isAbsolute, 'must be an absolute path').optional().describe('The file with the certificate that the ACME directory itself is known by, where it is not a public one'),
   https: z.enum(['domains', 'all']).optional().describe('Which apps answer over HTTPS: those with `domains:` (the default), or all, by their names below .localhost'),
 })
 

@@ -57,13 +57,25 @@ async function userOf(container: Docker.Container, written: string): Promise<{ u
   return Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : { uid: 0, gid: 0 }
 }
 
+/** An image may have anything there: a folder, or more than anybody's accounts. */
+const longestFile = 1024 ** 2
+
 async function textFile(container: Docker.Container, path: string): Promise<string> {
   const stream = await orAbsent(container.getArchive({ path }))
   if (!stream) return ''
-  let text = ''
   const entries = stream.pipe(extract())
-  for await (const entry of entries) for await (const chunk of entry) text += String(chunk)
-  return text
+  try {
+    for await (const entry of entries) {
+      if (entry.header.type !== 'file' || (entry.header.size ?? 0) > longestFile) return ''
+      let text = ''
+      for await (const chunk of entry) text += String(chunk)
+      return text
+    }
+    return ''
+  } finally {
+    entries.destroy()
+    ;(stream as NodeJS.ReadableStream & { destroy(): void }).destroy()
+  }
 }
 
 /** Of what the engine packs of a folder, the folder itself comes first; the rest is not read. */
