@@ -3,7 +3,7 @@ import type { Home } from '@pilot/host'
 import { labels } from '../ownership.ts'
 import { comparable, containerLines, type ContainerSource, type TimedLine } from './container-lines.ts'
 import { containersOf, instanceName, processOf, type OfPlatform } from './container-status.ts'
-import { endedLines, endedLogs, logLimits } from './ended-logs.ts'
+import { endedLines, freshEndedLogs, logLimits } from './ended-logs.ts'
 import { mergedByTime, newest, type SourceLine } from './merge-lines.ts'
 import { pause } from './pause.ts'
 
@@ -27,7 +27,7 @@ export async function* containerLogs(platform: OfPlatform & { readonly home: Hom
   const from = since === undefined || since < oldest ? oldest : since
   /** With `until` the engine would count lines that are later. */
   const askedTail = until === undefined && since === undefined ? count : undefined
-  const ended = (await endedLogs({ ...platform, app })).filter(isWanted)
+  const ended = (await freshEndedLogs({ ...platform, app })).filter(isWanted)
   const live = await sourcesOf()
   const streams: AsyncGenerator<SourceLine>[] = [
     ...ended.map((log) => endedLines(log, { since: cursor === undefined ? since : cursor, until, tail: askedTail })),

@@ -33,6 +33,12 @@ interface Ended {
 const suffix = '.log'
 const folderOf = ({ home, platformId, app: { project, app, environment } }: Place): string => join(home.paths.logs, 'ended', platformId, project, app, environment)
 
+/** Without those that are too old: their time may have come while nothing else ended. */
+export async function freshEndedLogs(place: Place): Promise<readonly EndedLog[]> {
+  await dropOld(place)
+  return endedLogs(place)
+}
+
 /** Newest last. */
 export async function endedLogs(place: Place): Promise<readonly EndedLog[]> {
   const folder = folderOf(place)

@@ -1,7 +1,7 @@
 import type { LogCall, LogLine } from '@pilot/core'
 import { readKeptLog, type Home, type LogRange } from '@pilot/host'
 import type { StoredInstance } from '../kinds/process.ts'
-import { endedLogs } from './ended-logs.ts'
+import { endedLogs, freshEndedLogs } from './ended-logs.ts'
 import { mergedByTime, newest, type SourceLine } from './merge-lines.ts'
 import { pause } from './pause.ts'
 import { processesOf } from './process-status.ts'
@@ -28,7 +28,7 @@ export async function* processLogs(platform: { home: Home; platformId: string },
     const isWanted = ({ deployment }: { deployment: string }): boolean => !deployments || deployments.includes(deployment)
     const running = (await processesOf(platform, app)).filter(isWanted).map((service) => ({ key: service.name, file: service.logFile, instance: service.name, ...service }))
     // One that ended while it was followed is read to its end, once.
-    const ended = (await endedLogs({ ...platform, app })).filter(isWanted).map((log) => ({ key: log.instance, ...log })).filter(({ key }) => !read.has(key) && (first || places.has(key)))
+    const ended = (await (first ? freshEndedLogs : endedLogs)({ ...platform, app })).filter(isWanted).map((log) => ({ key: log.instance, ...log })).filter(({ key }) => !read.has(key) && (first || places.has(key)))
     for (const { key } of ended) read.add(key)
     const streams = [...ended, ...running].map((source) => {
       const known = places.get(source.key)
@@ -68,7 +68,8 @@ export async function readServiceLines({ logFile }: Pick<StoredInstance, 'logFil
 
 function parseCursor(cursor: string): Record<string, number> {
   try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) as Record<string, number>
+    const places = Object.entries((JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')) ?? {}) as Record<string, unknown>)
+    return Object.fromEntries(places.filter((entry): entry is [string, number] => Number.isSafeInteger(entry[1]) && (entry[1] as number) >= 0))
   } catch {
     return {}
   }

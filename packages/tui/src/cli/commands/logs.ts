@@ -72,8 +72,13 @@ function filterOf(options: Options): ((line: LogLine) => boolean) | undefined {
   const level = value(options, 'level') as LogLevel | undefined
   if (grep === undefined && level === undefined) return undefined
   const pattern = grep === undefined ? undefined : patternOf(grep)
-  // What is missing may have matched.
-  return ({ stream, text }) => stream === 'pilot' || ((pattern === undefined || pattern.test(text)) && (level === undefined || isAtLeast(text, level)))
+  return ({ stream, text: written }) => {
+    // What is missing may have matched.
+    if (stream === 'pilot') return true
+    // As it is shown: colours of a logger stand between words, and in front of levels.
+    const text = cleanLine(written)
+    return (pattern === undefined || pattern.test(text)) && (level === undefined || isAtLeast(text, level))
+  }
 }
 
 function patternOf(text: string): RegExp {

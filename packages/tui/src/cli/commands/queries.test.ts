@@ -142,6 +142,13 @@ test('logs cannot act on the terminal; --json keeps every field', async () => {
   expect(json.trimEnd().split('\n').map((text) => (JSON.parse(text) as { instance: string }).instance)).toEqual(['a', 'b'])
 })
 
+test('logs are searched as they are shown, also where a logger colours them', async () => {
+  const line = (text: string) => ({ deployment: 'd1', instance: 'a', stream: 'stdout', at, text, cursor: '1' })
+  const answers = { status: () => ({ ...emptyStatus, apps: [appView()] }), logs: () => [line('\u001b[31mERROR\u001b[39m no \u001b[1mdatabase\u001b[22m'), line('\u001b[32minfo\u001b[39m fine')] as never }
+  expect((await run(['logs', '-p', 'shop', '--level', 'error'], answers)).stdout).toBe('ERROR no database\n')
+  expect((await run(['logs', '-p', 'shop', '-g', 'no database'], answers)).stdout).toBe('ERROR no database\n')
+})
+
 test('logs of all apps come in the order of their times, each line with its app; never deployed ones are left out', async () => {
   const line = (text: string, minute: number) => ({ deployment: 'd1', instance: 'a', stream: 'stdout', at: new Date(Date.parse(at) + minute * 60_000).toISOString(), text, cursor: String(minute) })
   const lines: Record<string, object[]> = { api: [line('WARN slow', 1), line('listening', 3)], web: [line('{"level":"error","msg":"no api"}', 2), line('no API yet', 4)] }

@@ -55,7 +55,9 @@ export const volumesDelete = defineCommand({
       const agreed = await context.ask.typed({ message: `The volume ${volume} goes with all its data; that cannot be undone.`, expected: volume, flag: '--yes' })
       if (!agreed) throw new PilotError('CANCELLED', 'Nothing was deleted.', { suggestion: 'Run the command again when you are ready.' })
     }
-    return (await runOperation(context, { action: 'delete-volume', app: target.params, ...target.query, volume })).exit
+    const { exit } = await runOperation(context, { action: 'delete-volume', app: target.params, ...target.query, volume })
+    if (exit === 0) context.output.progress(`${context.output.err.ok(context.output.err.symbol.ok)} deleted the volume ${cleanLine(volume)} of ${cleanLine(target.params.app)}`)
+    return exit
   },
 })
 

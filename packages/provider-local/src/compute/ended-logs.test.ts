@@ -1,0 +1,26 @@
+import { appendFileSync } from 'node:fs'
+import { mkdtemp, readdir, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openHome, removeHome } from '@pilot/host'
+import { endedLogs, freshEndedLogs, keepProcessLog } from './ended-logs.ts'
+
+test('the log of an instance that has ended goes after its days, also when nothing else ends', async () => {
+  const home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-ended-')))
+  try {
+    const place = { home, platformId: 'a'.repeat(32), app: { project: 'shop', app: 'api', environment: 'production' } }
+    for (const deployment of ['d1', 'd2']) {
+      const log = join(home.paths.logs, `${deployment}.log`)
+      appendFileSync(log, `${deployment} says so\n`)
+      await keepProcessLog(place, { deployment, instance: `${deployment}-0` }, log)
+    }
+    const [old, young] = await endedLogs(place)
+    const eightDaysAgo = new Date(Date.now() - 8 * 24 * 3600_000)
+    await utimes(old!.file, eightDaysAgo, eightDaysAgo)
+    expect(await freshEndedLogs(place)).toEqual([young])
+    expect(await readdir(dirname(old!.file))).toEqual([basename(young!.file)])
+  } finally {
+    await removeHome(home)
+  }
+})
