@@ -4,7 +4,7 @@ export type { Emit, EventBody, Phase, PilotEvent, ResourceAction } from './event
 export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export { hookPhases, type HookCall, type HookName, type HookPhase, type HookRunner } from './provider/hooks.ts'
-export type { BuildCall, Builder, SourceFacts } from './provider/builder.ts'
+export type { BuildCall, Builder, BuildpackChoice, SourceFacts } from './provider/builder.ts'
 export type { AppSpec, ArtifactReference, CommandSpec, Compute, ConsumerSpec, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, QueueAdministration, QueueCall, QueueState, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
@@ -114,7 +114,7 @@ export { defaults as manifestDefaults, environmentSettings, resolveApps, type Re
 export type { Manifest, ManifestApp } from './manifest/schema.ts'
 export { keysNotAppliedYet, unappliedKeys, type Unapplied, type UnappliedKey } from './manifest/unapplied.ts'
 export { formatBytes, parseDuration, parseSize } from './manifest/units.ts'
-export { variableRule } from './manifest/schema.ts'
+export { buildpackRule, variableRule } from './manifest/schema.ts'
 export { writeManifest } from './manifest/write-manifest.ts'
 export { similar } from './manifest/schema-problems.ts'
 export { readYaml, type YamlDocument } from './manifest/yaml-document.ts'
@@ -124,7 +124,7 @@ export { listSource, type ListOptions, type SourceEntry, type SourceListing } fr
 export { openPackedSource, type OpenOptions } from './source/open-packed-source.ts'
 export { imageSource } from './source/image-source.ts'
 export { packSource, type LocalSource } from './source/pack-source.ts'
-export { parseImageReference, type ImageReference } from './manifest/image-reference.ts'
+export { imageRule, parseImageReference, type ImageReference } from './manifest/image-reference.ts'
 export {
   createEngine,
   currentResources,

@@ -4,6 +4,7 @@ import { totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { toPilotError, type CheckContext, type Finding, type PilotError } from '@pilot/core'
 import { findBuildx } from './builders/buildx.ts'
+import { findPack, howToInstall, isTooOld } from './builders/pack-program.ts'
 import { hasOwnUsers, isolationNotice } from './process/isolation.ts'
 import { openEngine, type Engine } from './engine/engine.ts'
 import { findEngine } from './engine/find-engine.ts'
@@ -41,6 +42,7 @@ async function engineFindings({ settings }: Context): Promise<readonly Finding[]
     ...(engine.isRootless ? [rootless] : []),
     ...(engine.isPodman ? [podman] : []),
     await buildxFinding(),
+    await packFinding(),
     ...(await diskFinding({ id: 'disk.docker', path: rootDirectory, title: 'for images', least: 1, enough: 10 })),
   ]
 }
@@ -66,6 +68,13 @@ async function buildxFinding(): Promise<Finding> {
   return (await findBuildx())
     ? { id: 'docker.buildx', status: 'ok', title: 'Images are built by docker buildx' }
     : { id: 'docker.buildx', status: 'warning', title: "Images are built by the engine's own builder, which has no secret mounts, cache mounts and here-documents", fix: 'Install buildx (Debian: `apt install docker-buildx`) if a Dockerfile needs them.' }
+}
+
+/** Optional: nothing is missing as long as no app says `build: buildpack`, and one that does says it too. */
+async function packFinding(): Promise<Finding> {
+  const found = await findPack()
+  if (found === undefined) return { id: 'docker.pack', status: 'ok', title: 'pack is not installed, which `build: buildpack` needs (optional)' }
+  return isTooOld(found) ? { id: 'docker.pack', status: 'warning', title: `pack ${found.version} is too old for \`build: buildpack\``, fix: howToInstall() } : { id: 'docker.pack', status: 'ok', title: `Buildpacks are built by pack ${found.version}` }
 }
 
 async function processFindings(): Promise<readonly Finding[]> {

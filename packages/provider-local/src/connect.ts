@@ -1,6 +1,7 @@
 import { ref, type AnyKind, type Capabilities, type ConnectContext } from '@pilot/core'
 import { openHome, reservePort } from '@pilot/host'
 import { certificateCapability } from './certificates/capability.ts'
+import { buildpackBuilder } from './builders/buildpack.ts'
 import { dockerfileBuilder } from './builders/dockerfile.ts'
 import { functionBuilder } from './builders/function.ts'
 import { hookRunner } from './builders/hook-runner.ts'
@@ -71,7 +72,7 @@ export async function connect({ platformId, settings, home: dir }: ConnectContex
     compute: { ...(hasContainers ? { container: containerCompute({ engine, home, platformId, https }) } : {}), process: processCompute({ home, platformId, https }), static: staticCompute({ home, platformId, https }), function: functionCompute({ home, platformId, https }) },
     database: databaseCapability({ home, platformId }),
     certificates: certificateCapability({ home, platformId }),
-    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId }), functionBuilder({ home, platformId })],
+    builders: [...(hasContainers ? [dockerfileBuilder({ engine, platformId }), imageBuilder({ engine, platformId }), buildpackBuilder({ engine, home, platformId })] : []), processBuilder({ home, platformId }), siteBuilder({ home, platformId }), functionBuilder({ home, platformId })],
     disks: () => disksOf(home, hasContainers ? engine : undefined),
     hooks: hookRunner({ home, platformId }),
     async close() {},

@@ -52,6 +52,7 @@ export const catalogue = {
   SERVER_UNREACHABLE: entry('The Pilot server of this home does not answer.', 'See `server logs`; `server stop` and any command start it again.'),
   TRUST_NEEDED: entry('This code would run on this machine without isolation.', 'Add `--trust` if you trust it, or set up with Docker.', { exit: 2, http: 409 }),
 
+  PACK_UNAVAILABLE: entry('`pack`, which builds with Cloud Native Buildpacks, is not on this machine, or is too old.', 'Install it (https://buildpacks.io/docs/install-pack), or take `build: buildpack` out of pilot.yaml.'),
   IMAGE_UNAVAILABLE: entry('The image is not on this machine and cannot be pulled.', 'Check its name, and that this machine reaches the registry; `docker login` if it is private.', { http: 502 }),
   WRONG_ARCHITECTURE: entry('The image is made for another kind of machine than the one it would run on.', 'Use an image for this architecture, or a tag or digest that has several.', { exit: 2, http: 409 }),
   NEEDS_CONTAINERS: entry('The app needs containers, and this platform runs processes.', 'Set the platform up for containers while no app is deployed on it: `setup local --runtime docker`. It needs a Docker engine.', { exit: 2, http: 409 }),

@@ -1,4 +1,4 @@
-import type { SourceFacts, StaticBuild } from '../provider/builder.ts'
+import type { BuildpackChoice, SourceFacts, StaticBuild } from '../provider/builder.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { CanaryPlan, RunSpec, SourceRecord } from './records.ts'
 
@@ -14,6 +14,8 @@ export interface AppDefinition extends Omit<RunSpec, 'scale'> {
   readonly image?: string
   /** A Dockerfile's path relative to the source, or `buildpack`; undefined: detected. */
   readonly build?: string
+  /** With `build: 'buildpack'`: what it is built by, where the default is not wanted. */
+  readonly buildpacks?: BuildpackChoice
   /** Set: it is a site, built and served as files. */
   readonly static?: StaticBuild
   readonly buildArgs: Readonly<Record<string, string>>

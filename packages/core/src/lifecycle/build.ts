@@ -22,14 +22,14 @@ export function buildIn({ context: given, ...rest }: AppSession, { app, source, 
   const context = withSource(given, source)
   const session = { ...rest, context }
   return runPhase(context, { app: app.app, phase: 'build' }, async () => {
-    const facts = app.image !== undefined ? { files: [], text: () => undefined, image: app.image } : { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }), ...(app.static === undefined ? {} : { static: app.static }), ...(app.function === undefined ? {} : { handler: app.function.handler }) }
+    const facts = app.image !== undefined ? { files: [], text: () => undefined, image: app.image } : { ...source.facts, text: (path: string) => source.facts.text(path), ...(app.build === undefined ? {} : { build: app.build }), ...(app.buildpacks === undefined ? {} : { buildpacks: app.buildpacks }), ...(app.static === undefined ? {} : { static: app.static }), ...(app.function === undefined ? {} : { handler: app.function.handler }) }
     const { builder, reason } = chooseBuilder(context.provider, app, facts)
     refuseUntrusted(app, builder)
     refuseHooks(context, app)
     if (builder.target === 'process' || (builder.target === 'function' && builder.runsHere)) context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
     const args = builder.target === 'static' ? await siteArguments(session, app) : app.buildArgs
     await refuseSecretsAsArguments(context, { app: app.app, args })
-    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.static === undefined ? {} : { static: app.static }), ...(app.function === undefined ? {} : { handler: app.function.handler }), ...(app.image === undefined ? {} : { image: app.image }) }, 20)
+    const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.buildpacks === undefined ? {} : { buildpacks: { ...app.buildpacks } }), ...(app.static === undefined ? {} : { static: app.static }), ...(app.function === undefined ? {} : { handler: app.function.handler }), ...(app.image === undefined ? {} : { image: app.image }) }, 20)
     const sameInput = (await session.ledger()).builds.filter((build) => build.source.digest === source.record.digest && build.optionsDigest === optionsDigest)
     const earlier = sameInput.at(-1)
     if (earlier && !force && !builder.moves?.(facts) && (await builder.exists(earlier.artifact, context.signal))) {
@@ -65,6 +65,7 @@ export function chooseBuilder(provider: Capabilities, { app, target }: AppDefini
   if (target !== undefined && !provider.compute[target]) throw noSuchTarget(provider, target)
   if (facts.image !== undefined) throw new PilotError('NEEDS_CONTAINERS', `${appTitle(app)} is the image ${facts.image}, and this platform runs no containers`, { reason: `It builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.` })
   if (facts.handler !== undefined) throw new PilotError('NOTHING_DETECTED', `${appTitle(app)} has no file for its handler ${facts.handler}`, { reason: `The source holds ${summary(facts.files)}.`, suggestion: 'Write `function:` as the file without its ending (.js, .mjs, .cjs, .ts or .py), a dot, and what it exports: `src/index.handler`.' })
+  if (facts.build === 'buildpack' && !provider.compute.container) throw new PilotError('NEEDS_CONTAINERS', `${appTitle(app)} is to be built with buildpacks, and this platform runs no containers`, { reason: 'Buildpacks make a container image.', suggestion: 'Take `build: buildpack` out of pilot.yaml to run it as a process, or set the platform up for containers while no app is deployed on it: `setup local --runtime docker`.' })
   if (facts.build === 'buildpack') throw new PilotError('NOTHING_DETECTED', `${appTitle(app)} wants to be built with buildpacks, and this platform has no builder for them`, { reason: `It builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`, suggestion: 'Take `build: buildpack` out of pilot.yaml to let Pilot look at the source, or write the path of a Dockerfile there.' })
   throw new PilotError('NOTHING_DETECTED', `Pilot did not recognise how to run ${appTitle(app)}`, {
     reason: `The source holds ${summary(facts.files)}; this platform builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`,

@@ -7,7 +7,7 @@ import { chooseBuilder } from './build.ts'
 const app = { app: { project: 'shop', app: 'cache', environment: 'production' } } as AppDefinition
 const facts = { files: [], text: () => undefined, image: 'redis:7' }
 const builder = (name: string, fits: Builder['fits']): Builder => ({ name, target: 'container', fits, build: () => expect.unreachable(), exists: () => expect.unreachable() })
-const platform = (...builders: Builder[]): Capabilities => ({ builders }) as unknown as Capabilities
+const platform = (...builders: Builder[]): Capabilities => ({ builders, compute: { container: {} } }) as unknown as Capabilities
 
 it('an image on a platform without containers is an error that says what to do', () => {
   expect(() => chooseBuilder(platform(builder('process', () => undefined)), app, facts)).toThrow(

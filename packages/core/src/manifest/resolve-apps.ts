@@ -60,13 +60,12 @@ const mergesByKey = new Set(['env', 'processes', 'cron', 'volumes', 'hooks', 'sc
 
 function defineFrom({ project, name, environment, trusted }: { project: Project; name: string; environment: string; trusted: boolean }): AppDefinition {
   const app = mergedApp({ manifest: project.manifest, name, environment })
-  const build = typeof app.build === 'string' ? { dockerfile: app.build } : app.build
   return {
     app: { project: project.name, app: name, environment },
     ...targetOf(app),
     ...(app.image === undefined ? {} : { image: app.image }),
-    ...(build?.dockerfile === undefined ? {} : { build: build.dockerfile.replace(/^(?:\.\/)+/, '') }),
-    buildArgs: asWritten({ project, name, environment, key: ['build', 'args'], values: build?.args }),
+    ...buildOf(app.build),
+    buildArgs: asWritten({ project, name, environment, key: ['build', 'args'], values: typeof app.build === 'object' ? app.build.args : undefined }),
     ...(app.command === undefined ? {} : { command: typeof app.command === 'string' ? commandWords(app.command) : app.command }),
     ...(app.port === undefined ? {} : { port: app.port }),
     health: healthOf(app.health),
@@ -90,6 +89,15 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     ...functionOf(app),
     trusted,
   }
+}
+
+function buildOf(build: ManifestApp['build']): Pick<AppDefinition, 'build' | 'buildpacks'> {
+  if (build === undefined) return {}
+  const { dockerfile, buildpack, builder, buildpacks }: Exclude<typeof build, string> = typeof build === 'string' ? { dockerfile: build } : build
+  if (dockerfile !== undefined) return { build: dockerfile.replace(/^(?:\.\/)+/, '') }
+  if (!buildpack && builder === undefined && buildpacks === undefined) return {}
+  const named = { ...(builder === undefined ? {} : { builder }), ...(buildpacks === undefined ? {} : { buildpacks }) }
+  return { build: 'buildpack', ...(Object.keys(named).length === 0 ? {} : { buildpacks: named }) }
 }
 
 /** Long enough for anything that runs daily; what hangs for longer would keep its job from ever running again. */

@@ -33,16 +33,24 @@ const schedule = z.string(write('five cron fields such as "0 6 * * *", or @daily
 const timeZone = z.string(write('a time zone such as Europe/Berlin')).describe('The time zone whose clock the schedule means, such as Europe/Berlin. Default: UTC.')
 const count = (valid: string) => z.int(write(valid)).min(0, write(valid)).max(100, write(valid))
 
+/** pack reads folders and archives of the machine that builds: those of the source may be named, and no others. */
+export const buildpackRule = /^(?!\/|-|file:|~)(?!.*(?:^|\/)\.\.(?:\/|$))[^\s,\\]+$/i
+const aBuildpack = write('a buildpack such as heroku/nodejs@4.1.4, docker://IMAGE, or a folder of the source such as ./buildpacks/mine')
+const buildpack = z.string(aBuildpack).regex(buildpackRule, aBuildpack)
+
 const build = z
   .union([
     relative,
     z.strictObject(
       {
         dockerfile: relative.optional().describe('The Dockerfile, relative to the source. Default: Dockerfile.'),
-        args: values('build arguments such as { VERSION: "3" }').optional().describe('Build arguments. They stay readable in the image: never secrets.'),
+        buildpack: z.literal(true, write('true')).optional().describe('Built by Cloud Native Buildpacks, as `build: buildpack` says it. `builder` and `buildpacks` say so too.'),
+        builder: z.string(write('an image such as heroku/builder:24')).regex(imageRule, write('an image such as heroku/builder:24')).optional().describe('The image with the buildpacks that build it. Default: project.toml, then `pack config default-builder`, then heroku/builder:24.'),
+        buildpacks: z.array(buildpack).min(1, write('at least one buildpack')).max(50, write('at most 50 buildpacks')).optional().describe('These buildpacks, in this order, in place of those that the builder finds fitting.'),
+        args: values('build arguments such as { VERSION: "3" }').optional().describe('Build arguments, with buildpacks variables of the build. They stay readable in the image: never secrets.'),
       },
       write('a Dockerfile, buildpack, or { dockerfile, args }'),
-    ),
+    ).refine((build) => build.dockerfile === undefined || !(build.buildpack || build.builder || build.buildpacks), write('a Dockerfile, or buildpacks: not both')),
   ], write('a Dockerfile such as deploy/Dockerfile, buildpack, or { dockerfile, args }'))
   .describe('How the source becomes something that runs: the path of a Dockerfile, or `buildpack`. Default: detected.')
 

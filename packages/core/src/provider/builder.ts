@@ -3,7 +3,7 @@ import type { AppIdentity, Target } from './app-identity.ts'
 
 /** Turns a source into an artifact for one target. Content-addressed: the same source and options may return an existing artifact. */
 export interface Builder {
-  /** `dockerfile`, `process`, `static`, `image`. */
+  /** `dockerfile`, `buildpack`, `process`, `static`, `image`. */
   readonly name: string
   readonly target: Target
   /** Its builds run code of the source on this machine without isolation: code from elsewhere needs `--trust`. */
@@ -33,12 +33,21 @@ export interface SourceFacts {
   text(path: string): string | undefined
   /** `build:` of the manifest: a Dockerfile's path, `buildpack`, or undefined. */
   readonly build?: string
+  /** With `build: buildpack`: which builder and buildpacks the manifest names. */
+  readonly buildpacks?: BuildpackChoice
   /** `image:` of the manifest: a finished image, and no files. */
   readonly image?: string
   /** `static:` of the manifest: it is a site, and where its finished files are. */
   readonly static?: StaticBuild
   /** `function:` of the manifest: its handler, `src/index.handler`. */
   readonly handler?: string
+}
+
+export interface BuildpackChoice {
+  /** The image that holds buildpacks and what builds with them. */
+  readonly builder?: string
+  /** In this order, in place of those that the builder finds fitting: `heroku/nodejs@4.1.4`, `docker://IMAGE`, a folder of the source. */
+  readonly buildpacks?: readonly string[]
 }
 
 export interface StaticBuild {
@@ -54,7 +63,7 @@ export interface BuildCall {
   openSource(): Promise<NodeJS.ReadableStream>
   readonly sourceDigest: string
   readonly facts: SourceFacts
-  /** `--build-arg` values, for a site also its environment; never secrets: the lifecycle has checked them. */
+  /** `--build-arg` values, for a site and for buildpacks the environment of the build; never secrets: the lifecycle has checked them. */
   readonly args: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   log(line: string): void

@@ -265,6 +265,12 @@ export interface ArtifactReference {
   readonly origin?: string
   /** Ports that the artifact declares (EXPOSE). */
   readonly ports?: readonly number[]
+  /**
+   * Of an image with a program of its own that prepares the environment of what it starts: these words stand before every command that
+   * does not come with the artifact (`command` of the manifest, `run`, `exec`, cron, the release command), in place of the image's ENTRYPOINT.
+   * What comes with it (`command`, `processes`, `release`) then starts without either. Absent: commands are arguments of the ENTRYPOINT.
+   */
+  readonly launcher?: readonly string[]
   /** How it starts when the manifest does not say. */
   readonly command?: readonly string[]
   /** What runs beside the app when the manifest does not say (a Procfile). With these and without `command` nothing of it listens. */

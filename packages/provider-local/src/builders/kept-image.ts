@@ -3,6 +3,7 @@ import { PilotError, type ArtifactReference, type Builder } from '@pilot/core'
 import type { ImageInspectInfo } from 'dockerode'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, orAbsent } from '../engine/errors.ts'
+import { forgetBuildCaches } from './pack-marks.ts'
 
 /** Images under a name of ours, wherever they are from: what a release needs stays although others tidy up. */
 
@@ -39,14 +40,17 @@ export function keptImages(engine: () => Promise<Engine>): Required<Pick<Builder
     },
 
     async remove({ location, digest }, signal) {
-      const { docker } = await engine()
+      const client = await engine()
       signal.throwIfAborted()
       // By its tag, so that an image which something else uses too stays.
-      const image = await orAbsent(docker.getImage(location).inspect())
-      if (image?.Id !== digest) return
-      await orAbsent(docker.getImage(location).remove()).catch((error: unknown) => {
-        throw engineError(error, `The image ${location}`)
-      })
+      const image = client.docker.getImage(location)
+      const found = await orAbsent(image.inspect())
+      if (found?.Id === digest) {
+        await orAbsent(image.remove()).catch((error: unknown) => {
+          throw engineError(error, `The image ${location}`)
+        })
+      }
+      await forgetBuildCaches(client, location.slice(0, location.lastIndexOf(':')))
     },
   }
 }

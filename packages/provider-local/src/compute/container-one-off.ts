@@ -10,6 +10,7 @@ import { descendants } from '../health/listening.ts'
 import { envList, hostConfig, imageGone } from '../kinds/container-parts.ts'
 import { assertVolumes, giveVolumes } from '../kinds/container-volumes.ts'
 import { labels, platformFilter } from '../ownership.ts'
+import { entrypoint, startOf } from './container-start.ts'
 import { containersOf, instanceName, type OfPlatform } from './container-status.ts'
 
 /** After SIGTERM, seconds. */
@@ -27,12 +28,14 @@ export const containerRun =
     const { network, extraHosts } = appOutputs as { network: string; extraHosts: string[] }
     const mounted = Object.values(volumes ?? {}) as { source: string; path: string }[]
     const settings = { app, image: artifact.digest, network, extraHosts, memoryBytes, cpu, volumes: mounted }
+    const start = startOf(artifact, command)
     await assertVolumes(client, mounted)
     const container = await client.docker
       .createContainer({
         name: `pilot-run-${app.app.slice(0, 20)}-${randomBytes(6).toString('hex')}`,
         Image: artifact.digest,
-        Cmd: [...command],
+        Cmd: start.command,
+        ...entrypoint(start),
         Env: envList(env),
         Labels: { [labels.platform]: platformId, [labels.project]: app.project, [labels.app]: app.app, [labels.environment]: app.environment, [labels.oneOff]: JSON.stringify(processIdentity(process.pid)) },
         HostConfig: { ...hostConfig(settings, client), AutoRemove: true },
@@ -71,13 +74,13 @@ export const containerRun =
 /** `docker exec`. The engine ends no command that it started so; this does, as far as its processes can be seen from here. */
 export const containerExec =
   (platform: OfPlatform): NonNullable<Compute['exec']> =>
-  async ({ app, instance, command, output, signal }: ExecCall) => {
+  async ({ app, artifact, instance, command, output, signal }: ExecCall) => {
     const { docker } = await platform.engine()
     const found = (await containersOf(platform, app)).find(({ Names }) => instanceName(Names) === instance)
     if (!found) throw new PilotError('NOT_FOUND', `${app.project}/${app.app} has no instance ${instance}`)
     signal.throwIfAborted()
     try {
-      const exec = await docker.getContainer(found.Id).exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
+      const exec = await docker.getContainer(found.Id).exec({ Cmd: startOf(artifact, command).command, AttachStdout: true, AttachStderr: true })
       const stream = (await exec.start({ hijack: false, stdin: false })) as Duplex
       const told = follow(stream, output)
       const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }))

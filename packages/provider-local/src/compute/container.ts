@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import { queueRouteId, routeId } from '../ownership.ts'
 import { containerLogs } from './container-logs.ts'
 import { containerExec, containerRun, removeAbandoned } from './container-one-off.ts'
+import { startOf } from './container-start.ts'
 import { containerStatus } from './container-status.ts'
 import { createCounters } from './counters.ts'
 import { keys } from './keys.ts'
@@ -78,7 +79,7 @@ function containerInputs({ app, deployment, artifact, command, env, port, memory
     app: { ...app },
     deployment,
     image: artifact.digest,
-    ...(command ? { command: [...command] } : {}),
+    ...(command ? startOf(artifact, command) : {}),
     env: { ...env },
     network: appOutputs['network'] as Input<string>,
     extraHosts: appOutputs['extraHosts'] as Input<string[]>,
@@ -97,7 +98,7 @@ const commandInputs = ({ app, deployment, artifact, command, env, memoryBytes, c
   app: { ...app },
   deployment,
   image: artifact.digest,
-  command: [...command],
+  ...startOf(artifact, command),
   env: { ...env },
   network: appOutputs['network'] as Input<string>,
   extraHosts: appOutputs['extraHosts'] as Input<string[]>,

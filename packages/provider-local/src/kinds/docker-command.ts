@@ -4,6 +4,7 @@ import type { ContainerInspectInfo } from 'dockerode'
 import * as z from 'zod'
 import { isTaskKey, isWorkerKey } from '../compute/keys.ts'
 import { containerLines } from '../compute/container-lines.ts'
+import { entrypoint } from '../compute/container-start.ts'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, isAbsent } from '../engine/errors.ts'
 import { steadyMs, taskEnded, workerEnded } from '../health/ended.ts'
@@ -19,6 +20,8 @@ const shared = {
   image: z.string(),
   /** In place of the image's CMD; its ENTRYPOINT stays. */
   command: z.array(z.string()).min(1),
+  /** The command is all of it: without the image's ENTRYPOINT. */
+  bare: z.literal(true).optional(),
   env: z.record(z.string(), z.string()),
   network: z.string(),
   extraHosts: z.array(z.string()).default([]),
@@ -37,7 +40,7 @@ const taskInputs = z.object({ ...shared, task: z.string() })
 type WorkerInputs = z.output<typeof workerInputs>
 type TaskInputs = z.output<typeof taskInputs>
 
-const immutable = ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'memoryBytes', 'cpu', 'volumes'] as const
+const immutable = ['app', 'deployment', 'image', 'command', 'bare', 'env', 'network', 'extraHosts', 'memoryBytes', 'cpu', 'volumes'] as const
 const outputs = z.object({ container: z.string() })
 const common = { version: 1, outputs, identity: 'name', consistencyMs: 0, permissions: ['the Docker socket'], cost: freeOfCharge, exposure: () => [] } as const
 
@@ -134,6 +137,7 @@ async function createCommand(engine: () => Promise<Engine>, { name, owner, input
           name,
           Image: inputs.image,
           Cmd: [...inputs.command],
+          ...entrypoint(inputs),
           Env: envList(inputs.env),
           Labels: { ...appLabels({ app: inputs.app, owner }), ...appLabel },
           HostConfig: { ...hostConfig(inputs, client), RestartPolicy: { Name: restart } },

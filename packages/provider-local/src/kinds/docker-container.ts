@@ -8,6 +8,7 @@ import { containerListeners } from '../health/container-listeners.ts'
 import { isTimeToFindListeners, judge } from '../health/judge.ts'
 import { probe } from '../health/probe.ts'
 import { assertOurs, labels, ownerOfLabels, platformFilter } from '../ownership.ts'
+import { entrypoint } from '../compute/container-start.ts'
 import { isCommandKey } from '../compute/keys.ts'
 import { appLabels, envList, exitOf, hostConfig, imageGone, inspectContainer, lastLines, removeContainer, startContainer } from './container-parts.ts'
 import { assertVolumes, giveVolumes, mountedVolumes } from './container-volumes.ts'
@@ -20,6 +21,8 @@ const inputs = z.object({
   image: z.string(),
   /** In place of the image's CMD; its ENTRYPOINT stays. */
   command: z.array(z.string()).optional(),
+  /** The command is all of it: without the image's ENTRYPOINT. */
+  bare: z.literal(true).optional(),
   env: z.record(z.string(), z.string()),
   network: z.string(),
   /** `name:address`, where the containers of the network reach this machine by a name. */
@@ -53,7 +56,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
     version: 1,
     inputs,
     outputs,
-    fields: { immutable: ['app', 'deployment', 'image', 'command', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu', 'volumes'], writeOnly: ['env'], ignored: ['health'] },
+    fields: { immutable: ['app', 'deployment', 'image', 'command', 'bare', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu', 'volumes'], writeOnly: ['env'], ignored: ['health'] },
     identity: 'name',
     consistencyMs: 0,
     permissions: ['the Docker socket'],
@@ -158,6 +161,7 @@ function options({ inputs, hostPort, engine }: { inputs: Inputs; hostPort: numbe
   return {
     Image: inputs.image,
     ...(inputs.command ? { Cmd: [...inputs.command] } : {}),
+    ...entrypoint(inputs),
     Env: envList({ ...inputs.env, PORT: String(inputs.port) }),
     ExposedPorts: { [port]: {} },
     HostConfig: {

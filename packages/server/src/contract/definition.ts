@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { hookPhases } from '@pilot/core'
+import { buildpackRule, hookPhases, imageRule } from '@pilot/core'
 import type { AppDefinition, CanaryInput, CanaryPlan, CronJob, HealthCheck, SourceRecord } from '@pilot/core'
 import { appIdentitySchema, as, digestSchema, nameSchema } from './shared.ts'
 
@@ -29,6 +29,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     target: targetSchema.optional(),
     image: z.string().optional(),
     build: z.string().optional(),
+    buildpacks: z.object({ builder: z.string().regex(imageRule).optional(), buildpacks: z.array(z.string().regex(buildpackRule)).max(50).optional() }).optional(),
     static: z.object({ output: z.string().optional(), command: z.string().optional() }).optional(),
     buildArgs: z.record(z.string(), z.string()),
     command: z.array(z.string()).optional(),
