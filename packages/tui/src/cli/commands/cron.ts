@@ -76,6 +76,7 @@ export const cronHistory = defineCommand({
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new PilotError('USAGE', `--limit wants a whole number from 1 to 1000, not ${value(options, 'limit')}.`)
     const { params, query } = name === undefined ? await resolveApp(context, undefined) : await targetOf(context, name)
     const found = await (await context.client()).request('runs', { params, query: { ...query, limit, ...(name === undefined ? {} : { name }) }, signal: context.signal })
+    if (name !== undefined && found.runs.length === 0) await refuseUnknownJob(context, { params, query }, name)
     await context.output.answer(found, () => runsText(found.runs, { style: context.output.out, now: Date.now() }))
   },
 })
@@ -97,6 +98,7 @@ export const cronLogs = defineCommand({
     const client = await context.client()
     const { runs } = await client.request('runs', { params: app, query: { ...query, name: name!, limit: 1000 }, signal: context.signal })
     const run = wanted === undefined ? runs.find(hasRun) : runs.find(({ id }) => id === wanted)
+    if (runs.length === 0) await refuseUnknownJob(context, { params: app, query }, name!)
     if (run === undefined) throw new PilotError('NOT_FOUND', wanted === undefined ? `${name} has not run yet.` : `${name} has no run ${wanted}.`, { suggestion: '`cron history` lists the runs.' })
     if (run.operation !== undefined) context.say(`This run is the operation ${run.operation}: \`jobs\` shows it.`)
     return await untilInterrupt(context, async (signal) => {
@@ -120,5 +122,20 @@ async function targetOf(context: CommandContext, name: string, type?: ScheduleVi
   if (only !== undefined && another === undefined) return { params: only.app, query: { platform: only.platform } }
   if (another !== undefined) throw new PilotError('ANSWER_NEEDED', `Several apps have a job ${name}: ${found.map(({ app }) => cleanLine(app.app)).join(', ')}.`, { suggestion: 'Name the app with `--app`.' })
   if (type === undefined || schedules.length === 0) return await resolveApp(context, undefined)
-  throw new PilotError('NOT_FOUND', `There is no cron job ${name}.`, { reason: `There is ${scheduleNames(schedules)}.`, suggestion: '`cron` lists what runs on a schedule.' })
+  throw unknownJob(name, schedules)
+}
+
+/** A job without any run may have another name; one that is no longer in the manifest has runs. */
+async function refuseUnknownJob(context: CommandContext, { params, query }: AppTarget, name: string): Promise<void> {
+  const { schedules } = await (await context.client()).request('schedules', { query: { ...params, ...query }, signal: context.signal })
+  if (!schedules.some((each) => each.name === name)) throw unknownJob(name, schedules)
+}
+
+function unknownJob(name: string, schedules: readonly ScheduleView[]): PilotError {
+  const jobs = schedules.filter(({ type }) => type === 'cron')
+  const isBackup = schedules.some((each) => each.name === name && each.type === 'backup')
+  return new PilotError('NOT_FOUND', `There is no cron job ${cleanLine(name)}.`, {
+    reason: isBackup ? `${cleanLine(name)} is the scheduled backup.` : jobs.length === 0 ? 'There is none.' : `There is ${scheduleNames(jobs)}.`,
+    suggestion: isBackup ? '`db backup` makes one now.' : '`cron` lists what runs on a schedule.',
+  })
 }
