@@ -80,8 +80,20 @@ test('before-rollback and before-destroy that fail stop both; after-* that fail 
   expect(await version(place)).toBe(2)
   for (const phase of ['build', 'deploy', 'release']) expect(notices(place)).toContain(`The hook after-${phase} of shop/api failed: exit code 1. What it ran after stands.`)
   expect(await failure(rollback(context, { app: shop }))).toMatchObject({ code: 'HOOK_FAILED' })
-  expect(await failure(destroyApp(context, { app: shop, deleteData: true }))).toMatchObject({ code: 'HOOK_FAILED' })
+  expect(await failure(destroyApp(context, { app: shop, deleteData: true }))).toMatchObject({ code: 'HOOK_FAILED', suggestion: expect.stringContaining('run `up` first') })
   expect(await version(place)).toBe(2)
+})
+
+test('a canary that does badly ends whatever its hooks do; one that a person ends has them', async () => {
+  await using place = await openWorkplace(cloud)
+  const { context } = watched(place)
+  for (const because of ['5 % of its requests failed', undefined]) {
+    await ship(context, `one ${because}`, { 'before-rollback': ['fail'] })
+    await up(context, { app: definition('api', { hooks: {} }), source: sourceOf(`two ${because}`), canary: { percent: 10 } })
+    const ended = rollback(context, { app: shop, ...(because === undefined ? {} : { because }) })
+    if (because === undefined) expect(await failure(ended)).toMatchObject({ code: 'HOOK_FAILED' })
+    else expect(await ended).toMatchObject({ kind: 'rollback' })
+  }
 })
 
 test('a hook whose source is no longer kept is named and left out', async () => {

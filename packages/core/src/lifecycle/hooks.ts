@@ -48,7 +48,16 @@ export function refuseHooks({ provider }: Pick<LifecycleContext, 'provider'>, { 
 /** With the source of this request at hand, whatever else is kept. */
 export const withSource = (context: LifecycleContext, source: PackedSource): LifecycleContext => ({ ...context, openSource: async (record) => (record.digest === source.record.digest ? source : await context.openSource?.(record)) })
 
-const before = (session: AppSession, phase: HookPhase, about: About): Promise<void> => run(session, 'before', phase, about)
+async function before(session: AppSession, phase: HookPhase, about: About): Promise<void> {
+  try {
+    await run(session, 'before', phase, about)
+  } catch (error) {
+    if (phase !== 'destroy' || !isPilotError(error) || error.code !== 'HOOK_FAILED') throw error
+    const { code, message, reason, details } = error
+    // The hook is that of the version, so a change of the manifest alone changes nothing.
+    throw new PilotError(code, message, { ...(reason === undefined ? {} : { reason }), ...(details === undefined ? {} : { details }), suggestion: `Mend what it waits for. Or take the hook out of pilot.yaml and run \`up\` first: a version keeps the hooks that it came with.`, cause: error })
+  }
+}
 
 async function after(session: AppSession, phase: HookPhase, about: About): Promise<void> {
   try {

@@ -97,7 +97,8 @@ export async function makeLive(session: AppSession, { deployment, kind, staged, 
   refuseVolumes(session, deployment, await session.state())
   const live = liveDeployments(await session.state())
   const stageAndSwitch = async () => {
-    if (kind === 'rollback') await beforePhase(session, 'rollback', deployment)
+    // A canary that does badly ends at once: no hook holds that up, or keeps it from happening.
+    if (kind === 'rollback' && aborted?.because === undefined) await beforePhase(session, 'rollback', deployment)
     const deploys = staged === undefined && bringsNew(kind)
     if (deploys) await beforePhase(session, 'deploy', deployment)
     const ended = await giveWay(session, deployment)
