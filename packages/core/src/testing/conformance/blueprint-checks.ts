@@ -107,6 +107,16 @@ export function blueprintChecks({ artifacts = {} }: ProviderConformanceOptions, 
       }
     }),
 
+    check('say what is live also while requests wait for a volume to be handed over', (_, { compute }) => {
+      for (const [target, { app: own, volume, traffic }] of Object.entries(compute)) {
+        if (!volume) continue
+        const app = { project: 'shop', app: 'api', environment: 'production' }
+        const spec = { app, hostLabel: 'api.shop', weights: [{ deployment: deploymentIds[0]!, percent: 100, outputs: {} }], domains: [], appOutputs: own({ app, hostLabel: 'api.shop' }).outputs }
+        const weightsOf = (paused: boolean): unknown => traffic({ ...spec, paused }).resources.find(({ key }) => key === 'traffic')?.inputs['weights']
+        assert.deepEqual(weightsOf(true), weightsOf(false), `the traffic of a ${target} app that is paused has other weights: nobody could tell what to bring back`)
+      }
+    }),
+
     check('keep the data of a volume wherever an app wants to find it', (_, { compute }) => {
       for (const [target, { app: own, volume }] of Object.entries(compute)) {
         const app = { project: 'shop', app: 'api', environment: 'production' }
