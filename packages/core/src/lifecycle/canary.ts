@@ -5,6 +5,7 @@ import { desire } from './desire.ts'
 import { restartsOf } from './canary-verdict.ts'
 import { mergeGraphs, recordedGraph, trafficTo, type DesiredDeployment } from './desired.ts'
 import { hasAddress } from './formation.ts'
+import { afterPhase, beforePhase } from './hooks.ts'
 import { liveDeployments, urlsOf } from './live.ts'
 import { runPhase } from './phase.ts'
 import type { CanaryCount, DeploymentRecord, ReleaseRecord } from './records.ts'
@@ -24,9 +25,11 @@ export async function stepCanary(session: AppSession, { deployment, stable, cana
   const { percent, ...plan } = canaryPlan(canary)
   stableFor(deployment, stable)
   const isOn = liveDeployments(await session.state()).includes(deployment.id)
-  const desired = staged ?? (isOn ? await desire(session, deployment) : await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) })))
+  const desired = staged ?? (isOn ? await desire(session, deployment) : await stageWithHooks(session, deployment))
   const release = await runPhase(context, { app, phase: 'release', detail: `${percent} % to v${deployment.number}` }, async () => {
     try {
+      // Once, before anybody is sent to it; `after-release` runs when it has all of the traffic.
+      if (!isOn) await beforePhase(session, 'release', deployment)
       const [counted, restarts] = await Promise.all([countedNow(session, [deployment, stable]), restartsNow(session, deployment)])
       const traffic = trafficTo(context.provider, stable, await desire(session, stable), { deployment: deployment.id, percent, desired })
       await session.engine.apply(mergeGraphs(withoutTasks(recordedGraph(await session.state()), deployment), desired.resources, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
@@ -41,6 +44,14 @@ export async function stepCanary(session: AppSession, { deployment, stable, cana
   const then = next === undefined ? '`release` gives it all, `rollback` none' : `${next} % in ${inWordsOf(plan.everyMs ?? 0)}`
   context.emit({ type: 'notice', app: app.app, level: 'info', text: `v${deployment.number} has ${percent} % of the traffic and v${stable.number} ${100 - percent} %; ${then}.` })
   return release
+}
+
+async function stageWithHooks(session: AppSession, deployment: DeploymentRecord): Promise<DesiredDeployment> {
+  const { context, app } = session
+  await beforePhase(session, 'deploy', deployment)
+  const desired = await runPhase(context, { app, phase: 'deploy', detail: `v${deployment.number}` }, async () => ({ result: await stage(session, deployment) }))
+  await afterPhase(session, 'deploy', deployment)
+  return desired
 }
 
 /** What `release` does while a canary is on: its next share, all of the traffic, or none. Another version has to wait. */

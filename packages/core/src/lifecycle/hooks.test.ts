@@ -5,7 +5,7 @@ import { configure } from './configure.ts'
 import { destroyApp } from './destroy.ts'
 import type { LifecycleContext } from './context.ts'
 import { failure, openWorkplace, shop, sourceOf, types, type Workplace } from './lifecycle.fixture.ts'
-import { rollback } from './release.ts'
+import { release, rollback } from './release.ts'
 import { restart } from './run-state.ts'
 import { appStatus } from './status.ts'
 import { up } from './up.ts'
@@ -82,6 +82,27 @@ test('before-rollback and before-destroy that fail stop both; after-* that fail 
   expect(await failure(rollback(context, { app: shop }))).toMatchObject({ code: 'HOOK_FAILED' })
   expect(await failure(destroyApp(context, { app: shop, deleteData: true }))).toMatchObject({ code: 'HOOK_FAILED', suggestion: expect.stringContaining('run `up` first') })
   expect(await version(place)).toBe(2)
+})
+
+test('before-release runs before a canary has any traffic, after-release when it has all', async () => {
+  await using place = await openWorkplace(cloud)
+  const { context, ran } = watched(place)
+  await ship(context, 'one', {})
+  const canary = (text: string, hooks: Record<string, readonly string[]>) => up(context, { app: definition('api', { hooks }), source: sourceOf(text), canary: { percent: 10 } })
+  expect(await failure(canary('two', { 'before-release': ['fail'] }))).toMatchObject({ code: 'HOOK_FAILED' })
+  expect((await place.cloud.resources()).filter(({ type }) => type === 'deployment').length).toBe(1)
+  ran.length = 0
+  await canary('three', all)
+  expect(ran.map((line) => line.split(' ')[0])).toEqual(['before-build', 'after-build', 'before-deploy', 'after-deploy', 'before-release'])
+  ran.length = 0
+  await release(context, { app: shop, canary: { percent: 50 } })
+  expect(ran).toEqual([])
+  await release(context, { app: shop })
+  expect(ran.map((line) => line.split(' ')[0])).toEqual(['after-release'])
+  await ship(context, 'four', {})
+  ran.length = 0
+  await release(context, { app: shop, deployment: 3, canary: { percent: 10 } })
+  expect(ran.map((line) => line.split(' ')[0])).toEqual(['before-deploy', 'after-deploy', 'before-release'])
 })
 
 test('a canary that does badly ends whatever its hooks do; one that a person ends has them', async () => {

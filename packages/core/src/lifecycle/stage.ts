@@ -136,7 +136,8 @@ async function releaseStaged(session: AppSession, change: Switch): Promise<Relea
   const { deployment, desired } = change
   const isCanary = canaryOf(await session.state(), await session.ledger())?.deployment.id === deployment.id
   try {
-    if (bringsNew(change.kind)) await beforePhase(session, 'release', deployment)
+    // That of a canary has run before its first share.
+    if (bringsNew(change.kind) && !isCanary) await beforePhase(session, 'release', deployment)
     await startWorkers(session, { desired })
     return await switchTraffic(session, change)
   } catch (error) {
