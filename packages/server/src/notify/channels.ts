@@ -60,6 +60,8 @@ export function describe(channel: StoredChannel): string {
 function assertWebhook(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || !['http:', 'https:'].includes(parsed.protocol)) throw new PilotError('USAGE', 'The address of a webhook begins with https:// or http://', { suggestion: 'Copy it whole from where it was made.' })
+  // fetch refuses such an address, and would name it.
+  if (parsed.username !== '' || parsed.password !== '') throw new PilotError('USAGE', 'The address of a webhook has no user and password in it', { suggestion: 'Leave out what stands before the @; a receiver that wants to know who asks looks at `pilot-signature`.' })
 }
 
 function assertMail({ plain, user, secret, host }: Extract<CheckedChannel, { type: 'email' }>): void {

@@ -169,6 +169,9 @@ test('a channel that is removed is told nothing more; one that is none is named 
   expect(hook.received).toEqual([])
   expect(await list()).toEqual([])
   await expect(put('team', { type: 'webhook', secret: 'ftp://example.org' })).rejects.toMatchObject({ code: 'USAGE' })
+  const withUser = await put('team', { type: 'webhook', secret: 'https://ada:pa55word@example.org/' }).catch((error: unknown) => error)
+  expect(withUser).toMatchObject({ code: 'USAGE', message: expect.stringContaining('user') })
+  expect(JSON.stringify(withUser)).not.toContain('pa55word')
 })
 
 test('history tells operations and what is done at once, newest first, with who and how it ended', async () => {
