@@ -82,6 +82,33 @@ test('two servers on one database: a time runs once', async () => {
   expect(new Set((await runs()).map(({ state }) => state))).toEqual(new Set(['done']))
 })
 
+test('a time at which the platform cannot be read is not lost: the job runs as soon as it can', async () => {
+  await up({ report: job() })
+  const own = fakeClock(`${day}09:55:00Z`)
+  const find = findOptionsOf(server)
+  let isAway = false
+  const platforms = { ...find.platforms, reader: (...call: Parameters<typeof find.platforms.reader>) => (isAway ? Promise.reject(new Error('The disk is away')) : find.platforms.reader(...call)) }
+  const notifications = await openNotifications(server.database.address)
+  const other = startScheduler({ db: server.database.db, notifications, logs: server.home.paths.logs, log: silentLog, clock: own, ...find, platforms })
+  try {
+    await own.isAsleep()
+    // Right at the time, and for the whole look at what is live.
+    for (const [time, again] of [['10:00:00', '10:01:00'], ['11:00:00', '11:01:00']]) {
+      isAway = true
+      own.set(`${day}${time}Z`)
+      await own.isAsleep()
+      isAway = false
+      own.set(`${day}${again}Z`)
+      await until(async () => (await runs()).some(({ dueAt, state }) => dueAt === `${day}${time}.000Z` && state === 'done'))
+      await own.isAsleep()
+    }
+    expect(await runs()).toHaveLength(2)
+  } finally {
+    await other.stop()
+    await notifications.close()
+  }
+})
+
 test('what is live decides: a release changes the next run, a rollback brings the old one back, a stopped app runs none', async () => {
   await up({ report: job({ command: ['exit', '0'] }) })
   await up({ report: job({ command: ['exit', '5'] }) })

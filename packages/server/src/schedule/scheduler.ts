@@ -33,7 +33,7 @@ export interface Scheduler {
 const longestSleepMs = 60_000
 /** What is due for no longer than this is in time: a server that starts anew takes a moment. */
 const inTimeMs = 90_000
-/** Schedules are read again when a job has ended, and after this long in any case. */
+/** Schedules are read again when a job has ended, at each look while some could not be read, and after this long in any case. */
 const readAgainMs = 600_000
 /** A clock that was wrong by days must not keep schedules from running until then. */
 const trustedAheadMs = 2 * 3600_000
@@ -81,7 +81,7 @@ export function startScheduler({ db, notifications, logs, log, clock = systemClo
     for (const { project, environment, app, ...run } of await finishHandedOver(db)) await forgetOldRuns(db, { ...run, app: { project, environment, app } })
     const left = await interruptAbandoned(db, new Date(clock.now()))
     if (left.length > 0) await tidyAfter(left.map(({ platform, type }) => ({ platform, type })))
-    if (found === undefined || clock.now() - foundAt > readAgainMs || clock.now() < foundAt) await read()
+    if (found === undefined || found.unread.size > 0 || clock.now() - foundAt > readAgainMs || clock.now() < foundAt) await read()
     const now = new Date(clock.now())
     const waits = await Promise.all(found!.schedules.map((schedule) => keep(schedule, now)))
     return Math.max(0, Math.min(...waits, found!.schedules.length === 0 && found!.unread.size === 0 ? Infinity : longestSleepMs))
@@ -113,8 +113,9 @@ export function startScheduler({ db, notifications, logs, log, clock = systemClo
       } else {
         const due = lastTime(times, { since: known.until, at: now })
         if (due !== undefined) {
-          seen.set(key, { ...known, until: due })
+          // Not before it is dealt with: what cannot be asked now is asked again within a minute.
           await runDue(schedule, due, now)
+          seen.set(key, { ...known, until: due })
         }
       }
       const next = nextTime(times, now)
