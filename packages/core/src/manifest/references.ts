@@ -87,6 +87,8 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
     for (const key of ['build', 'static', 'function'] as const) if (app[key] !== undefined) add([...path, key], `${show([...path, key])} is for a source, and ${show(['apps', name])} is a finished image: remove one of them`, 'key')
     if (app.target !== undefined && app.target !== 'container') add([...path, 'target'], `${show([...path, 'target'])} is "${app.target}": an image runs as a container`)
   }
+  const isBuiltByBuildpacks = merged.build === 'buildpack' || (typeof merged.build === 'object' && (merged.build.buildpack || merged.build.builder || merged.build.buildpacks))
+  if (isBuiltByBuildpacks && app.target !== undefined && app.target !== 'container') add([...path, 'target'], `${show([...path, 'target'])} is "${app.target}": what buildpacks build runs as a container`)
   if (typeof merged.scale === 'object' && merged.scale.max !== undefined && merged.scale.max < (merged.scale.min ?? 1) && app.scale !== undefined) {
     add([...path, 'scale', 'max'], `${show([...path, 'scale', 'max'])} is ${merged.scale.max}, less than min (${merged.scale.min ?? 1})`)
   }

@@ -66,6 +66,16 @@ describe('an app', () => {
     ['echo "a b"', ['sh', '-c', 'echo "a b"']],
   ])('with the command %s needs a shell only if it must', (command, words) => expect(web(`{ command: '${command}' }`).command).toEqual(words))
 
+  it.each([
+    ['buildpack', { build: 'buildpack' }],
+    ['{ buildpack: true, args: { V: 1.10 } }', { build: 'buildpack', buildArgs: { V: '1.10' } }],
+    ['{ builder: heroku/builder:24, buildpacks: [heroku/procfile, ./own] }', { build: 'buildpack', buildpacks: { builder: 'heroku/builder:24', buildpacks: ['heroku/procfile', './own'] } }],
+    ['{ args: { V: 1 } }', { buildArgs: { V: '1' } }],
+  ])('with build: %s is built so', (build, expected) => {
+    const { build: found, buildpacks, buildArgs } = web(`{ build: ${build} }`)
+    expect({ build: found, buildpacks, buildArgs }).toEqual({ buildArgs: {}, ...expected })
+  })
+
   it('has a canary with its defaults', () => {
     expect(web('{ canary: { steps: [10, 50%] } }').canary).toEqual({ steps: [10, 50], everyMs: 300_000, maxErrors: 0.01, minRequests: 20 })
     expect(web('{ canary: { steps: [5], every: 30s, max-errors: 2.5%, min-requests: 100 } }').canary).toEqual({ steps: [5], everyMs: 30_000, maxErrors: 0.025, minRequests: 100 })

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -69,16 +69,13 @@ async function run({ call, engine, home, title, pack, mark }: PackBuild & { read
   const settings = await preparePackHome(home)
   const builder = builderOf({ choice: facts.buildpacks, descriptor, settings })
   const image = `${mark.repository}:build-${mark.id}`
-  const previousFile = join(packFolder(home), 'previous', mark.repository.replaceAll('/', '.'))
-  const previous = await previousImage(engine, previousFile)
+  const previous = await previousImage(engine, mark.repository)
   const { address } = engine
   const args = packArguments({ image, builder, buildpacks: facts.buildpacks?.buildpacks ?? [], args: call.args, settings, mark, ...(previous === undefined ? {} : { previous }), address, platform: process.platform })
   log(`pack ${pack.version} builds with ${builder}`)
   try {
     await runPack({ call, file: pack.file, args, env: packEnvironment({ own: process.env, settings, mark, address }), folder: mark.folder, title, builder })
     const kept = await keepImage({ engine, image, repository: mark.repository, title })
-    await mkdir(join(previousFile, '..'), { recursive: true, mode: 0o700 })
-    await writeFile(previousFile, kept.location, { mode: 0o600 })
     const { command: entrypoint = [], ...artifact } = kept
     const { Config } = await engine.docker.getImage(image).inspect()
     const { offered, ...started } = processesOf({ label: Config.Labels?.[metadataLabel], entrypoint, facts })
@@ -89,14 +86,15 @@ async function run({ call, engine, home, title, pack, mark }: PackBuild & { read
   }
 }
 
-/** The one before, if it is still there: buildpacks leave as they are those of its layers that would not change. */
-async function previousImage({ docker }: Engine, file: string): Promise<string | undefined> {
-  const location = await readFile(file, 'utf8').catch(() => undefined)
-  if (location === undefined) return undefined
-  if (await orAbsent(docker.getImage(location).inspect()).catch(() => undefined)) return location
-  await rm(file, { force: true })
-  return undefined
+/** The newest that buildpacks made of the app: they leave as they are those of its layers that would not change. */
+async function previousImage({ docker }: Engine, repository: string): Promise<string | undefined> {
+  const images = await docker.listImages({ filters: { reference: [repository], label: [metadataLabel] } })
+  const kept = await Promise.all(images.map(async ({ Id, RepoTags }) => ({ name: RepoTags?.find((tag) => tag.startsWith(`${repository}:`)), at: lastTagged(await orAbsent(docker.getImage(Id).inspect())) })))
+  return kept.toSorted((a, b) => (a.at < b.at ? 1 : -1))[0]?.name
 }
+
+/** ISO 8601; the types of dockerode leave it out. */
+const lastTagged = (image: unknown): string => (image as { readonly Metadata?: { readonly LastTagTime?: string } } | undefined)?.Metadata?.LastTagTime ?? ''
 
 /** On SIGTERM it ends its container and tidies up. */
 const endsWithinMs = 15_000

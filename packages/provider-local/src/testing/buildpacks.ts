@@ -63,7 +63,8 @@ export interface TestBuilder {
   readonly name: string
   /** The folder with `pack`, for PATH. */
   readonly path: string
-  /** A PACK_HOME as a user has it who trusts this builder, has it as the default, and pulls nothing. */
+  /** A HOME as a user has it who trusts this builder, has it as the default, and pulls nothing; its `.pack` alone is `packHome`. */
+  readonly home: string
   readonly packHome: string
   remove(): Promise<void>
 }
@@ -74,7 +75,7 @@ export async function makeTestBuilder(): Promise<TestBuilder> {
   await ensureBaseImages(['node:24-slim'])
   const dir = await mkdtemp(join(tmpdir(), 'pilot-buildpacks-'))
   const id = randomBytes(6).toString('hex')
-  const [base, name, packHome] = [`pilot-test/buildpack-base:${id}`, `pilot-test/builder:${id}`, join(dir, 'home')]
+  const [base, name, packHome] = [`pilot-test/buildpack-base:${id}`, `pilot-test/builder:${id}`, join(dir, '.pack')]
   await buildBase(docker, { base, id })
   await writeLifecycle(dir)
   await writeBuildpack(join(dir, 'buildpack'))
@@ -87,6 +88,7 @@ export async function makeTestBuilder(): Promise<TestBuilder> {
   return {
     name,
     path: join(dir, 'bin'),
+    home: dir,
     packHome,
     async remove() {
       for (const image of [name, base]) await docker.getImage(image).remove({ force: true }).catch(() => {})

@@ -49,9 +49,6 @@ export interface Draft {
   finish(): Imported
 }
 
-/** `build: buildpack` is carried over, since it says what is meant. */
-export const noBuildpacks = 'No platform of this version builds with buildpacks: take `build:` out of pilot.yaml to let Pilot look at the source, or write the path of a Dockerfile there.'
-
 export function createDraft(project: string): Draft {
   const apps = new Map<string, DraftApp>()
   const findings: ImportFinding[] = []

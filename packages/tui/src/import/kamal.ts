@@ -1,5 +1,6 @@
 import { PilotError } from '@pilot/core/errors'
-import { createDraft, noBuildpacks, type Draft, type DraftApp, type Imported, type ImportInput } from './draft.ts'
+import { buildpacksOf, needsPack } from './buildpacks.ts'
+import { createDraft, type Draft, type DraftApp, type Imported, type ImportInput } from './draft.ts'
 import { knownImage } from './images.ts'
 import { kamalBuilderKeys, kamalKeys, kamalProxyKeys, kamalRoleKeys } from './kamal-keys.ts'
 import { looksSecret } from './looks-secret.ts'
@@ -64,12 +65,12 @@ function builderOf({ draft, source, root, app }: Work): void {
   }
   const file = typeof dockerfile === 'string' && dockerfile !== 'Dockerfile' ? dockerfile : undefined
   if (isMap(pack)) {
-    app['build'] = 'buildpack'
-    draft.leftOut('builder.pack', noBuildpacks, source.line('builder', 'pack'))
+    const named = buildpacksOf(plain(pack['builder']), Array.isArray(pack['buildpacks']) ? pack['buildpacks'].map(plain) : [])
+    app['build'] = Object.keys(kept).length === 0 ? (named ?? 'buildpack') : { ...(named ?? { buildpack: true }), args: kept }
+    draft.otherwise('builder.pack', needsPack, source.line('builder', 'pack'))
   }
   else if (Object.keys(kept).length > 0) app['build'] = { ...(file === undefined ? {} : { dockerfile: file }), args: kept }
   else if (file !== undefined) app['build'] = file
-  if (isMap(pack) && pack['builder'] !== undefined) draft.leftOut('builder.pack', `The builder ${plain(pack['builder'])} is the platform's to choose.`, source.line('builder', 'pack'))
   for (const key of Object.keys(rest)) leaveOut({ draft, source }, ['builder', key], kamalBuilderKeys[key])
 }
 

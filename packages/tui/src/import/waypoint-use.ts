@@ -1,4 +1,4 @@
-import { noBuildpacks } from './draft.ts'
+import { buildpacksOf, needsPack } from './buildpacks.ts'
 import type { HclAttribute, HclBlock } from './hcl.ts'
 import { looksSecret } from './looks-secret.ts'
 import { dockerSize } from './units.ts'
@@ -44,14 +44,17 @@ function buildOf(scope: WaypointScope, { app, plugin, block }: Use): void {
     else if (own !== undefined) target['build'] = own
     if (attributes.has('context')) draft.leftOut('build.use docker.context', 'The context is `source:`.', attributes.get('context')!.line)
   } else if (plugin === 'pack') {
-    target['build'] = 'buildpack'
-    draft.leftOut('build.use pack', noBuildpacks, block.line)
-    handled.add('static_environment')
-    for (const key of ['builder', 'buildpacks', 'run_image', 'process_type', 'ignore'].filter((key) => attributes.has(key))) {
+    for (const key of ['static_environment', 'builder', 'buildpacks']) handled.add(key)
+    const named = buildpacksOf(text('builder'), listOf(scope, attributes.get('buildpacks')?.value) ?? [])
+    const args = argumentsOf(scope, attributes.get('static_environment'), 'pack.static_environment')
+    target['build'] = Object.keys(args).length === 0 ? (named ?? 'buildpack') : { ...(named ?? { buildpack: true }), args }
+    draft.otherwise('build.use pack', needsPack, block.line)
+    for (const key of ['builder', 'buildpacks']) if (attributes.has(key) && named?.[key as 'builder'] === undefined) draft.leftOut(`build.use pack.${key}`, `It would have to be computed: write it below \`build:\` by hand, as \`${key}:\`.`, attributes.get(key)!.line)
+    for (const [key, instead] of Object.entries({ run_image: 'Name a builder whose run image it is.', process_type: 'Write what starts the app as `command:`.', ignore: 'Write it to .pilotignore.' })) {
+      if (!attributes.has(key)) continue
       handled.add(key)
-      draft.leftOut(`build.use pack.${key}`, key === 'ignore' ? 'Write it to .pilotignore.' : key === 'process_type' ? 'Write what starts the app as `command:`.' : 'The builder is the platform\'s.', attributes.get(key)!.line)
+      draft.leftOut(`build.use pack.${key}`, instead, attributes.get(key)!.line)
     }
-    if (attributes.has('static_environment')) draft.leftOut('build.use pack.static_environment', 'Variables of the build cannot be given: put what the buildpacks read into project.toml.', attributes.get('static_environment')!.line)
   } else if (plugin === 'docker-pull') {
     handled.add('image').add('tag')
     const [image, tag] = [text('image'), text('tag')]
@@ -68,13 +71,13 @@ function buildOf(scope: WaypointScope, { app, plugin, block }: Use): void {
   for (const { type, line } of block.body.blocks) draft.leftOut(`build.use ${plugin}.${type}`, type === 'auth' ? 'Log in to the registry on the machine (`docker login`).' : 'Builds have no such option here.', line)
 }
 
-function argumentsOf(scope: WaypointScope, attribute: HclAttribute | undefined): Record<string, string> {
+function argumentsOf(scope: WaypointScope, attribute: HclAttribute | undefined, what = 'docker.build_args'): Record<string, string> {
   const kept: Record<string, string> = {}
   if (attribute?.value.kind !== 'map') return kept
   for (const { key, value, line } of attribute.value.entries) {
     const text = textOf(scope, value)
-    if (text === undefined) scope.draft.leftOut(`build.use docker.build_args.${key}`, 'It would have to be computed: write it below `build:` by hand.', line)
-    else if (looksSecret(key, text) !== undefined) scope.draft.leftOut(`build.use docker.build_args.${key}`, 'It looks like a secret, and build arguments stay readable in the image.', line)
+    if (text === undefined) scope.draft.leftOut(`build.use ${what}.${key}`, 'It would have to be computed: write it below `build:` by hand.', line)
+    else if (looksSecret(key, text) !== undefined) scope.draft.leftOut(`build.use ${what}.${key}`, 'It looks like a secret, and build arguments stay readable in the image.', line)
     else kept[key] = text
   }
   return kept

@@ -121,9 +121,13 @@ describe('a waypoint.hcl', () => {
   })
 
   test('that builds with buildpacks', async () => {
-    const { manifest, findings } = await read('project = "p"\napp "web" { build { use "pack" { builder = "heroku/builder:24" } } }')
-    expect(manifest.apps).toEqual({ web: { source: '.', build: 'buildpack' } })
-    expect(findings.map(({ instead }) => instead).join(), 'it is not built yet, and the user reads it here').toMatch(/No platform of this version builds with buildpacks/)
+    const plain = await read('project = "p"\napp "web" { build { use "pack" {} } }')
+    expect(plain.manifest.apps).toEqual({ web: { source: '.', build: 'buildpack' } })
+    expect(plain.findings.map(({ instead }) => instead).join(), 'what it needs is read here').toMatch(/built by the program `pack`/)
+
+    const { manifest, findings } = await read('project = "p"\napp "web" {\nbuild {\nuse "pack" {\nbuilder = "heroku/builder:24"\nbuildpacks = ["heroku/nodejs"]\nstatic_environment = { BP_NODE_VERSION = "24", API_TOKEN = "c2VjcmV0LXNlY3JldC1zZWNyZXQ" }\nprocess_type = "web"\n}\n}\n}')
+    expect(manifest.apps).toEqual({ web: { source: '.', build: { builder: 'heroku/builder:24', buildpacks: ['heroku/nodejs'], args: { BP_NODE_VERSION: '24' } } } })
+    expect(findings.map(({ kind, what }) => `${kind}: ${what}`)).toEqual(['otherwise: build.use pack', 'left out: build.use pack.static_environment.API_TOKEN', 'left out: build.use pack.process_type'])
   })
 
   test.each([
