@@ -26,7 +26,7 @@ export function buildIn({ context: given, ...rest }: AppSession, { app, source, 
     const { builder, reason } = chooseBuilder(context.provider, app, facts)
     refuseUntrusted(app, builder)
     refuseHooks(context, app)
-    if (builder.target === 'process' || (builder.target === 'function' && builder.runsHere)) context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: 'It runs as a process of this machine: that is no isolation from other apps or from your files.' })
+    if (builder.target === 'process' || (builder.target === 'function' && builder.runsHere)) context.emit({ type: 'notice', app: app.app.app, level: 'warning', text: `It runs as a process of this machine: that is no isolation from other apps or from your files.${insteadOfProcess(context.provider, builder)}` })
     const args = builder.target === 'static' ? await siteArguments(session, app) : app.buildArgs
     await refuseSecretsAsArguments(context, { app: app.app, args })
     const optionsDigest = contentId({ builder: builder.name, recipe: builder.recipe ?? 0, args, build: app.build ?? null, ...(app.buildpacks === undefined ? {} : { buildpacks: { ...app.buildpacks } }), ...(app.static === undefined ? {} : { static: app.static }), ...(app.function === undefined ? {} : { handler: app.function.handler }), ...(app.image === undefined ? {} : { image: app.image }) }, 20)
@@ -71,6 +71,9 @@ export function chooseBuilder(provider: Capabilities, { app, target }: AppDefini
     reason: `The source holds ${summary(facts.files)}; this platform builds with ${provider.builders.map(({ name }) => name).join(', ') || 'nothing'}.`,
   })
 }
+
+/** The way out without writing a Dockerfile, where there is one. */
+const insteadOfProcess = ({ builders }: Capabilities, { target }: Builder): string => (target === 'process' && builders.some(({ name }) => name === 'buildpack') ? ' With `build: buildpack` in pilot.yaml it becomes a container (that needs `pack`).' : '')
 
 /** What is deployed is what was found now: the name may mean another image tomorrow. */
 function tellWhatWasFound({ emit }: LifecycleContext, { app: { app }, image }: AppDefinition, { origin, digest }: ArtifactReference): void {
