@@ -174,7 +174,9 @@ async function refuseHostsOfOthers(home: Home, { id, app, hosts, mounts = [] }: 
     const host = hosts.find((each) => other?.hosts.includes(each) || theirs.some((mount) => mount.host === each)) ?? mounts.find((each) => other?.hosts.includes(each.host))?.host ?? (shared && `${shared.host}${shared.path}`)
     if (host === undefined || other === undefined) continue
     throw new PilotError('NAME_TAKEN', `The host ${host} belongs to ${other.app.project}/${other.app.app} (${other.app.environment}), so ${app.project}/${app.app} (${app.environment}) cannot have it`, {
-      suggestion: 'Take it out of `domains:` or `route:` of one of them, or destroy the one that is no longer needed. The same app on two platforms of one machine needs another environment or project name.',
+      suggestion: other.app.project === app.project && other.app.environment === app.environment
+        ? `If pilot.yaml gives it to ${app.app} now, run \`up\` again: ${other.app.app} keeps it until its new version is live. Else take it out of \`domains:\` or \`route:\` of one of them.`
+        : 'Take it out of `domains:` or `route:` of one of them, or destroy the one that is no longer needed. The same app on two platforms of one machine needs another environment or project name.',
       details: { host, route: other.id },
     })
   }

@@ -135,7 +135,7 @@ test('a paused app that goes is answered for', async () => {
 test('a host belongs to one app: another one is refused it, and the first keeps it', async () => {
   const { port: own } = await app((_, response) => response.end('mine'))
   await putRoute(home, routeTo('owner', own, { hosts: ['www.acme.dev'] }))
-  await expect(putRoute(home, routeTo('thief', own, { hosts: ['thief.acme.localhost', 'www.acme.dev'] }))).rejects.toMatchObject({ code: 'NAME_TAKEN', message: expect.stringContaining('www.acme.dev belongs to acme/owner'), details: { route: 'owner' } })
+  await expect(putRoute(home, routeTo('thief', own, { hosts: ['thief.acme.localhost', 'www.acme.dev'] }))).rejects.toMatchObject({ code: 'NAME_TAKEN', message: expect.stringContaining('www.acme.dev belongs to acme/owner'), suggestion: expect.stringContaining('run `up` again: owner keeps it until'), details: { route: 'owner' } })
   expect(await readRoute(home, 'thief')).toBeUndefined()
   expect((await get('www.acme.dev')).text).toBe('mine')
   await removeRoute(home, 'owner')
