@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -61,6 +62,12 @@ test('server upgrade replaces supervisor, server and edge, and neither an app no
   expect(await slow).toBe(200)
   expect(await pilot('server', 'upgrade')).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing to do') })
   await new Promise((resolve) => app.close(resolve))
+})
+
+test('where there is no home, it makes none', async () => {
+  const dir = join(home.dir, 'none')
+  for (const argv of [['--plan'], []]) expect(await spawnPilot(['server', 'upgrade', ...argv], { PILOT_HOME: dir }).done).toMatchObject({ code: 0, stdout: expect.stringContaining('Nothing to do') })
+  expect(existsSync(dir)).toBe(false)
 })
 
 /** The same program, as if it had been started by a Pilot whose files are gone since. */

@@ -1,7 +1,7 @@
 import type { Environment } from '../cli/terminal.ts'
 import { version } from '../version.ts'
 import { connectIfRunning, isOlder, type Connection } from './connect.ts'
-import { homeFolder } from './home.ts'
+import { homeFolder, serverSocket } from './home.ts'
 import { isReplacedOnDisk } from './server-program.ts'
 import { startServer } from './start-server.ts'
 
@@ -17,6 +17,8 @@ const thisBuild = `${version} as installed`
 
 /** What runs in another build than the one that lies here. The databases are none of it: their program changes only with a major version, which a restart never does. */
 export async function oldPrograms(env: Environment, running: Connection | undefined): Promise<OldProgram[]> {
+  // Looking makes no home.
+  if (serverSocket(homeFolder(env)) === undefined) return []
   const { isEdgeOutdated, isSupervisorOutdated, openHome } = await import('@pilot/host')
   const home = await openHome(homeFolder(env))
   const [supervisor, edge] = await Promise.all([isSupervisorOutdated(home), isEdgeOutdated(home)])

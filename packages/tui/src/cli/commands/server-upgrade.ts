@@ -27,7 +27,7 @@ export const serverUpgrade = defineCommand({
     }
     const old = await oldPrograms(terminal.env, running)
     const plan = flag(options, 'plan')
-    if (!plan) await upgradeHome({ env: terminal.env, running, old, signal: context.signal })
+    if (!plan && old.length > 0) await upgradeHome({ env: terminal.env, running, old, signal: context.signal })
     output.event({ v: 1, at: new Date().toISOString(), type: 'operation.finished', outcome: 'done', result: { version, plan, replaced: old } })
     if (old.length === 0) return output.result(running === undefined ? `Nothing to do: the server does not run, and starts as ${version}.` : `Nothing to do: everything of this home runs ${version} as installed.`)
     for (const { name, from, to } of old) output.result(`${name}: ${from} → ${to}`)
