@@ -24,6 +24,17 @@ test('a part that leaves a monolith shares its database and is called by it: the
   expect(order(['shop'])).toEqual([['auth'], ['shop', 0], ['web', 1]])
 })
 
+test('a domain that moves from an app to another: who gives it up goes first', () => {
+  const moved = (more: readonly string[] = []) => [definition('api', { domains: ['shop.test'] }), definition('web', { domains: [...more] })]
+  const order = (given: ReturnType<typeof moved>, domains: Record<string, string[]>) =>
+    plan({ action: 'up', project: 'shop', environment: 'production', apps: given.map((each) => ({ definition: each, source })) }, { deployed: ['api', 'web'], domains }).map(([, scope, ...after]) => [(scope as string).split('/')[2], ...after])
+  expect(order(moved(), { web: ['shop.test'] })).toEqual([['web'], ['api', 0]])
+  expect(order(moved(), { api: ['shop.test'] })).toEqual([['api'], ['web']])
+  expect(order(moved(['shop.test']), { web: ['shop.test'] })).toEqual([['api'], ['web']])
+  // Two that swap theirs: the first that is named is refused, and the next `up` has it.
+  expect(order(moved(['www.test']), { web: ['shop.test'], api: ['www.test'] }).map(([name]) => name)).toEqual(['web', 'api'])
+})
+
 test('builds do not wait for each other', () => {
   expect(plan({ action: 'build', project: 'shop', environment: 'production', apps: apps.map((each) => ({ definition: each, source })) }).every(([, , ...after]) => after.length === 0)).toBe(true)
 })

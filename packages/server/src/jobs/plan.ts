@@ -32,9 +32,9 @@ export type JobPayload =
 
 /**
  * The jobs of an operation, in the order in which they are queued. `existing`: for the destroy of a project or a platform, its apps and
- * what each says of others. `deployed`: for what deploys, names of the project's apps that are there already.
+ * what each says of others. `deployed`: for what deploys, names of the project's apps that are there already. `domains`: what each of them has.
  */
-export function planJobs(input: OperationInput, { existing = [], deployed = [] }: { existing?: readonly (Related & { readonly app: AppIdentity })[]; deployed?: readonly string[] } = {}): readonly PlannedJob[] {
+export function planJobs(input: OperationInput, { existing = [], deployed = [], domains = {} }: { existing?: readonly (Related & { readonly app: AppIdentity })[]; deployed?: readonly string[]; domains?: Domains } = {}): readonly PlannedJob[] {
   switch (input.action) {
     case 'setup': {
       const { requestId: _, platform: __, ...payload } = input
@@ -49,7 +49,7 @@ export function planJobs(input: OperationInput, { existing = [], deployed = [] }
     case 'up':
     case 'build':
     case 'deploy':
-      return jobsPerApp(input, deployed)
+      return jobsPerApp(input, { deployed, domains })
     default: {
       const { requestId: _, platform: __, ...payload } = input
       return [{ scope: appScope(input.app), app: input.app, payload, after: [] }]
@@ -57,9 +57,19 @@ export function planJobs(input: OperationInput, { existing = [], deployed = [] }
   }
 }
 
-function jobsPerApp(input: WithApps, deployed: readonly string[]): readonly PlannedJob[] {
+/** By app. */
+type Domains = Readonly<Record<string, readonly string[]>>
+
+function jobsPerApp(input: WithApps, { deployed, domains }: { readonly deployed: readonly string[]; readonly domains: Domains }): readonly PlannedJob[] {
   const definitions = input.apps.map(({ definition }) => definition)
-  const ordered = orderApps(needsOf(definitions.map((definition) => relationsOf(definition.app.app, [definition])), { there: deployed }))
+  const needs = needsOf(definitions.map((definition) => relationsOf(definition.app.app, [definition])), { there: deployed })
+  // A domain belongs to one app: who gives it up goes first.
+  const givesUp = (name: string): readonly string[] => (domains[name] ?? []).filter((domain) => definitions.some((each) => each.app.app === name && !each.domains.includes(domain)))
+  const ordered = orderApps(needs.map(({ name, needs: called }) => {
+    const wanted = definitions.find((each) => each.app.app === name)!.domains
+    const owners = definitions.map((each) => each.app.app).filter((owner) => owner !== name && givesUp(owner).some((domain) => wanted.includes(domain)))
+    return { name, needs: [...new Set([...called, ...owners])] }
+  }))
   return ordered.map(({ name, after }) => {
     const app = definitions.find((definition) => definition.app.app === name)!.app
     const indexes = after.map((needed) => ordered.findIndex((candidate) => candidate.name === needed))

@@ -113,7 +113,8 @@ export function operationHandlers(services: Services) {
     if (input.action !== 'up' && input.action !== 'deploy') return planJobs(input)
     const { context } = await platforms.reader(platform)
     await refuseMissingSecrets(context, ...input.apps.map(({ definition }) => definition))
-    return planJobs(input, { deployed: (await listApps(context, { project: input.project, environment: input.environment })).map(({ app }) => app) })
+    const there = await listApps(context, { project: input.project, environment: input.environment })
+    return planJobs(input, { deployed: there.map(({ app }) => app), domains: Object.fromEntries(await Promise.all(there.map(async (app) => [app.app, await liveDomains(context, app)] as const))) })
   }
 
   /** Settings may be made before the first deployment; everything else needs an app that is there, or about to be. */
@@ -157,6 +158,11 @@ const isEnded = (state: Operation['state']): boolean => state !== 'queued' && st
 async function operationOfRequest({ db }: Services, requestId: string) {
   const row = await db.selectFrom('operations').select('id').where('request_id', '=', requestId).executeTakeFirst()
   return row === undefined ? undefined : readOperation(db, row.id)
+}
+
+async function liveDomains(context: Parameters<typeof listReleases>[0], app: AppIdentity): Promise<readonly string[]> {
+  const { deployments, live } = await listReleases(context, { app })
+  return deployments.find(({ id }) => id === live)?.run.domains ?? []
 }
 
 /** By what is live as by what was deployed last, which may never have become healthy. */
