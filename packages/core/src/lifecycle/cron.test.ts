@@ -19,7 +19,7 @@ const job = (command: string, more: Partial<CronJob> = {}): CronJob => ({ schedu
 /** Says what it was asked to run; `hang` ends with the signal. */
 function withRun(context: LifecycleContext): LifecycleContext {
   const run: NonNullable<Compute['run']> = async ({ command, deployment, output, signal }) => {
-    output('stdout', Buffer.from(`${command.join(' ')} in ${deployment}`))
+    await output('stdout', Buffer.from(`${command.join(' ')} in ${deployment}`))
     if (command[0] === 'hang') await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
     return { exitCode: 3 }
   }

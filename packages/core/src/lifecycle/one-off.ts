@@ -1,6 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import { resolveValue, type Outputs } from '../graph/resolve.ts'
-import type { Compute, OneOffSpec } from '../provider/compute.ts'
+import type { Compute, OneOffSpec, RunCall } from '../provider/compute.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import { desiredDeployment } from './desired.ts'
 import type { LifecycleContext } from './context.ts'
@@ -9,31 +9,29 @@ import { liveDeployment } from './live.ts'
 import type { DeploymentRecord } from './records.ts'
 import { appScope, appTitle, databasePasswordName } from './scope.ts'
 
-export interface OneOffInput {
+export interface OneOffInput extends Pick<RunCall, 'input' | 'tty' | 'output'> {
   readonly app: AppIdentity
   readonly command: readonly string[]
   /** Id of another deployment than the live one. */
   readonly deployment?: string
-  /** Output as it comes. */
-  output(stream: 'stdout' | 'stderr', data: Uint8Array): void
 }
 
 /** `run`: a command in the artifact of the live deployment (else the newest one) with its environment. Takes no lease, so that a long one keeps nobody from deploying. Resolves to its exit code. */
-export async function runOneOff(context: LifecycleContext, { app, command, deployment, output }: OneOffInput): Promise<{ readonly exitCode: number }> {
+export async function runOneOff(context: LifecycleContext, { app, command, deployment, ...streams }: OneOffInput): Promise<{ readonly exitCode: number }> {
   const { compute, spec } = await specOf(context, app, deployment)
   if (!compute.run) throw new PilotError('NOT_ALLOWED_NOW', `Nothing of ${appTitle(app)} can run a command`, { reason: 'It is a site: it consists of files.' })
-  return compute.run({ ...spec, command, output, signal: context.signal })
+  return compute.run({ ...spec, command, ...streams, signal: context.signal })
 }
 
 /** `exec`: a command inside a running instance; of the app itself by default, else of the named process. */
-export async function execInInstance(context: LifecycleContext, { app, command, process, instance: wanted, output }: OneOffInput & { readonly process?: string; readonly instance?: string }): Promise<{ readonly exitCode: number }> {
+export async function execInInstance(context: LifecycleContext, { app, command, process, instance: wanted, deployment: _, ...streams }: OneOffInput & { readonly process?: string; readonly instance?: string }): Promise<{ readonly exitCode: number }> {
   const { compute, spec } = await specOf(context, app)
   if (!compute.exec) throw new PilotError('NOT_ALLOWED_NOW', `Nothing of ${appTitle(app)} can run a command`, { reason: 'It is a site: it consists of files.' })
   const instances = (await compute.status({ app, signal: context.signal })).filter(({ deployment }) => deployment === spec.deployment)
   const running = instances.filter(({ state }) => state === 'running')
   const ofProcess = process === undefined ? (running.filter((one) => one.process === undefined)[0] ?? running[0]) : running.find((one) => one.process === process)
   const found = wanted === undefined ? ofProcess : running.find(({ instance }) => instance === wanted)
-  if (found) return compute.exec({ ...spec, instance: found.instance, command, output, signal: context.signal })
+  if (found) return compute.exec({ ...spec, instance: found.instance, command, ...streams, signal: context.signal })
   const names = [...new Set(instances.map((one) => one.process ?? 'the app itself'))]
   const what = wanted === undefined ? (process === undefined ? 'instance' : `instance of the process ${process}`) : `instance ${wanted}`
   throw new PilotError('NOT_ALLOWED_NOW', `${appTitle(app)} has no running ${what}`, {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import createRouter from 'find-my-way'
 import type * as z from 'zod'
 import { catalogue, errorBody, PilotError, toPilotError } from '@pilot/core'
@@ -7,12 +8,14 @@ import { routes, type Route, type RouteName } from '../contract/routes.ts'
 import type { Log } from '../log.ts'
 import { checkBrowserAccess, type BrowserAccess } from './access.ts'
 import { RawAnswer, type ApiRequest, type Handlers } from './handler.ts'
+import { refuseSocket, type SocketAnswer, type Upgrade } from './socket.ts'
 
 const maxJsonBytes = 8 * 1024 ** 2
 
 /** What a route makes of a request: a document for an answer with `status`, or the whole answer. */
 interface Endpoint {
   readonly status: number
+  readonly isSocket: boolean
   answer(arrived: Arrived): Promise<unknown>
 }
 
@@ -24,34 +27,59 @@ interface Arrived {
   readonly isOwner: boolean
 }
 
+/** Of Node's HTTP server: what answers requests, and what answers those that ask for a WebSocket. */
+export type Api = RequestListener & { readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void }
+
 /** The API for Node's HTTP server. With `browser`, for the TCP port; without, for the unix socket. */
-export function createApi({ handlers, log, closing, browser }: { handlers: Handlers; log: Log; /** Ends streams when the server stops. */ closing: AbortSignal; browser?: BrowserAccess }): RequestListener {
+export function createApi({ handlers, log, closing, browser }: { handlers: Handlers; log: Log; /** Ends streams when the server stops. */ closing: AbortSignal; browser?: BrowserAccess }): Api {
   const router = createRouter()
   const add = (method: Route['method'], path: string, endpoint: Endpoint): void => router.on(method, path.replace(/\{(\w+)\}/g, ':$1'), () => {}, endpoint)
-  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) add(route.method, route.path, { status: route.status, answer: (arrived) => answer(arrived, name, handlers) })
-  add('GET', '/v1/openapi.json', { status: 200, answer: async () => (await import('./openapi.ts')).openApiDocument() })
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) add(route.method, route.path, { status: route.status, isSocket: route.answer === 'socket', answer: (arrived) => answer(arrived, name, handlers) })
+  add('GET', '/v1/openapi.json', { status: 200, isSocket: false, answer: async () => (await import('./openapi.ts')).openApiDocument() })
 
-  return (request, response) => {
+  const failed = (error: unknown, { method, url }: IncomingMessage): PilotError => {
+    const problem = toPilotError(error)
+    if (problem.code === 'INTERNAL') log.error('a request failed', { method, path: url, reason: problem.message, stack: problem.stack })
+    return problem
+  }
+  const listener: RequestListener = (request, response) => {
     const left = new AbortController()
     response.once('close', () => response.writableFinished || left.abort())
     serve(request, response, AbortSignal.any([left.signal, closing])).catch((error: unknown) => {
-      const problem = toPilotError(error)
-      if (problem.code === 'INTERNAL') log.error('a request failed', { method: request.method, path: request.url, reason: problem.message, stack: problem.stack })
+      const problem = failed(error, request)
       if (response.headersSent) response.destroy()
       else writeJson(response, catalogue[problem.code].http, errorBody(problem))
     })
   }
 
+  const upgrade: Api['upgrade'] = (request, socket, head) => {
+    const left = new AbortController()
+    socket.on('error', () => {}).once('close', () => left.abort())
+    talk({ request, socket, head }, left.signal).catch((error: unknown) => refuseSocket(socket, failed(error, request)))
+  }
+  return Object.assign(listener, { upgrade })
+
+  async function talk(wanted: Upgrade, left: AbortSignal): Promise<void> {
+    const { endpoint, ...found } = endpointOf(wanted.request)
+    if (!endpoint.isSocket) throw new PilotError('USAGE', `${wanted.request.method} ${wanted.request.url} is no WebSocket`)
+    const answer = (await endpoint.answer({ request: wanted.request, ...found, signal: AbortSignal.any([left, closing]), isOwner: browser === undefined })) as SocketAnswer
+    await answer.talk(wanted, closing)
+  }
+
   async function serve(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    if (browser !== undefined) checkBrowserAccess(request.headers, browser)
-    const { method = '', url = '' } = request
+    const { endpoint, ...found } = endpointOf(request)
+    if (endpoint.isSocket) throw new PilotError('USAGE', `${request.method} ${request.url} is a WebSocket`)
+    const result = await endpoint.answer({ request, ...found, signal, isOwner: browser === undefined })
+    if (result instanceof RawAnswer) await result.write(response, signal)
+    else writeJson(response, endpoint.status, result)
+  }
+
+  function endpointOf({ headers, method = '', url = '' }: IncomingMessage): { readonly endpoint: Endpoint } & Pick<Arrived, 'params' | 'query'> {
+    if (browser !== undefined) checkBrowserAccess(headers, browser)
     const [, path = '', query = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? []
     const found = router.find(method as Route['method'], path)
     if (found === null) throw new PilotError('NOT_FOUND', `There is no ${method} ${path}`, { suggestion: 'GET /v1/openapi.json lists what there is.' })
-    const { status, answer } = found.store as Endpoint
-    const result = await answer({ request, params: found.params, query: Object.fromEntries(new URLSearchParams(query)), signal, isOwner: browser === undefined })
-    if (result instanceof RawAnswer) await result.write(response, signal)
-    else writeJson(response, status, result)
+    return { endpoint: found.store as Endpoint, params: found.params, query: Object.fromEntries(new URLSearchParams(query)) }
   }
 }
 

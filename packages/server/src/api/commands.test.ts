@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto'
+import { request } from 'node:http'
+import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { interrupted } from '../testing/fake-provider.ts'
+import { interrupted, waiting } from '../testing/fake-provider.ts'
 import { definition, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
 
 const app = { project: 'shop', app: 'api', environment: 'production' }
@@ -38,4 +41,89 @@ test('an app that was never deployed, a process that is not there and no command
   await expect(command('exec', { command: ['ls'], process: 'mail' })).rejects.toMatchObject({ code: 'NOT_ALLOWED_NOW', message: 'shop/api has no running instance of the process mail' })
   await expect(command('run', { command: [] })).rejects.toMatchObject({ code: 'USAGE' })
   await expect(server.client.command('run', { ...app, app: 'nope' }, { body: { command: ['ls'] }, output: () => {} })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
+const session = (command: readonly string[], call: Partial<Parameters<TestServer['client']['session']>[2]> = {}) => server.client.session('runSession', app, { command, output: () => {}, ...call })
+
+test('a session gives the input byte for byte and at the pace of its reader', async () => {
+  const bytes = randomBytes(10 * 1024 ** 2)
+  const input = (async function* () {
+    for (let at = 0; at < bytes.length; at += 200_000) yield bytes.subarray(at, at + 200_000)
+  })()
+  const back: Uint8Array[] = []
+  const output = async (_stream: string, data: Uint8Array) => {
+    back.push(Uint8Array.from(data))
+    if (Math.random() < 0.1) await sleep(1)
+  }
+  expect(await session(['echo'], { input, output })).toBe(3)
+  expect(Buffer.concat(back).equals(bytes)).toBe(true)
+  expect(await session(['migrate'])).toBe(7)
+})
+
+test('a session gives the terminal its size and changes of it, and says where there is none', async () => {
+  const keys = new PassThrough()
+  let seen = ''
+  let resize: (size: { columns: number; rows: number }) => void = () => {}
+  const tty = { columns: 91, rows: 31, term: 'vt100', onResize: (listener: typeof resize) => void (resize = listener), unavailable: (reason: string) => void (seen += ` [${reason}]`) }
+  const ended = session(['size'], { input: keys, tty, output: (_stream, data) => void (seen += Buffer.from(data).toString('utf8')) })
+  while (!seen.includes(']')) await sleep(10)
+  resize({ columns: 70, rows: 20 })
+  while (!seen.includes('now')) await sleep(10)
+  keys.end()
+  expect(await ended).toBe(0)
+  expect(seen).toBe('91x31 vt100 [There is none.]now 70x20')
+})
+
+test('an input that breaks is told as it is, and ends the command; so does a client that does not keep to the rules, or leaves', async () => {
+  const broken = (async function* () {
+    yield Buffer.from('x')
+    throw new Error('the cable is out')
+  })()
+  await expect(session(['echo'], { input: broken })).rejects.toThrow('the cable is out')
+  await expect(session([])).rejects.toMatchObject({ code: 'USAGE' })
+  await expect(session(['echo'], { tty: { columns: 0, rows: 1, onResize: () => {}, unavailable: () => {} } })).rejects.toMatchObject({ code: 'USAGE' })
+  await expect(server.client.session('runSession', { ...app, app: 'nope' }, { command: ['ls'], output: () => {} })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+
+  const before = interrupted.length
+  const stop = new AbortController()
+  // Input that nobody takes must not hide that the client has gone.
+  const flood = (async function* () {
+    for (;;) {
+      yield Buffer.alloc(65_536)
+      await sleep(0)
+    }
+  })()
+  const left = session(['wait', 'flooded'], { input: flood, signal: stop.signal }).catch(() => 'left')
+  while (!waiting.includes('wait flooded')) await sleep(20)
+  await sleep(100)
+  stop.abort()
+  expect(await left).toBe('left')
+  while (interrupted.length === before) await sleep(20)
+  expect(interrupted.at(-1)).toBe('wait flooded')
+})
+
+test('over TCP a session needs the token and a host of ours, and plain requests are no sessions', async () => {
+  const { port, token } = server.server().browser
+  const ask = (headers: Record<string, string>, path = '/v1/apps/shop/production/api/run') =>
+    new Promise<number>((resolve, reject) => {
+      const key = { 'sec-websocket-key': randomBytes(16).toString('base64'), 'sec-websocket-version': '13' }
+      request({ host: '127.0.0.1', port, path, headers: { connection: 'Upgrade', upgrade: 'websocket', ...key, ...headers } }, (response) => {
+        response.resume()
+        resolve(response.statusCode!)
+      })
+        .on('upgrade', (response, socket) => {
+          socket.destroy()
+          resolve(response.statusCode!)
+        })
+        .on('error', reject)
+        .end()
+    })
+  const authorization = `Bearer ${token}`
+  expect(await ask({ authorization })).toBe(101)
+  expect(await ask({})).toBe(401)
+  expect(await ask({ authorization, host: 'evil.example' })).toBe(401)
+  expect(await ask({ authorization, origin: 'http://evil.example' })).toBe(401)
+  expect(await ask({ authorization }, '/v1/status')).toBe(400)
+  expect(await ask({ authorization, upgrade: 'h2c' })).toBe(400)
+  expect((await fetch(`http://127.0.0.1:${port}/v1/apps/shop/production/api/run`, { headers: { authorization } })).status).toBe(400)
 })

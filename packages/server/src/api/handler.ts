@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Checked } from '../contract/route-schemas.ts'
 import type { Response as Answer, RouteName, Routes } from '../contract/routes.ts'
+import type { SocketAnswer } from './socket.ts'
 
 /** A request after the checks of its schemas. */
 export interface ApiRequest<N extends RouteName> {
@@ -27,5 +28,5 @@ export class RawAnswer {
 
 /** Routes that answer with JSON return the document. */
 export type Handlers = {
-  readonly [N in RouteName]: (request: ApiRequest<N>) => Promise<Routes[N]['answer'] extends 'json' ? Answer<N> : RawAnswer>
+  readonly [N in RouteName]: (request: ApiRequest<N>) => Promise<Routes[N]['answer'] extends 'json' ? Answer<N> : Routes[N]['answer'] extends 'socket' ? SocketAnswer : RawAnswer>
 }

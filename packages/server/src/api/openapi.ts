@@ -13,7 +13,7 @@ interface RouteSchemas {
   readonly response?: z.ZodType
 }
 
-const contentTypes = { json: 'application/json', events: 'text/event-stream', lines: 'application/x-ndjson', bytes: 'text/plain', empty: undefined } as const
+const contentTypes = { json: 'application/json', events: 'text/event-stream', lines: 'application/x-ndjson', bytes: 'text/plain', socket: undefined, empty: undefined } as const
 
 /** The API as an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12: what zod writes itself. */
 export function openApiDocument(): JsonSchema {

@@ -4,6 +4,7 @@ import { errorFromBody, PilotError } from '@pilot/core/errors'
 import type { Activity, StreamEvent } from '../contract/events.ts'
 import { pathOf, routes, type Body, type Params, type Query, type Response, type RouteName, type Routes } from '../contract/routes.ts'
 import type { SourceHeld } from '../contract/definition.ts'
+import type { CommandSession } from './command-session.ts'
 import { bodyOf, openTransport, textOf, type Transport, type TransportOptions } from './transport.ts'
 import { readCommand, readEvents, readLines, readLog, type LogChunk } from './streams.ts'
 
@@ -42,6 +43,8 @@ export interface Client {
   logs(app: AppIdentity, options?: StreamOptions & Query<'logs'>): AsyncIterable<LogLine>
   /** Runs a command in an app's artifact (`run`) or inside an instance (`exec`), or a cron job now (`runCron`); resolves to its exit code. It ends when the signal fires. Not repeated when the connection breaks: SERVER_UNREACHABLE. */
   command<N extends 'run' | 'exec' | 'runCron'>(name: N, params: Params<N>, call: { readonly query?: Query<N>; readonly body: Body<N>; readonly signal?: AbortSignal; output(stream: 'stdout' | 'stderr', data: Uint8Array): void | Promise<void> }): Promise<number>
+  /** As `command`, with input and a terminal. */
+  session<N extends 'runSession' | 'execSession'>(name: N, params: Params<N>, call: CommandSession & { readonly query?: Query<N> }): Promise<number>
   close(): void
 }
 
@@ -101,6 +104,11 @@ export function createClient(options: ClientOptions): Client {
       return await readCommand(response, output)
     },
 
+    async session(name, params, { query, ...call }) {
+      const { runSession } = await import('./command-session.ts')
+      const { address } = transport
+      return await runSession({ ...address, headers: { ...by, ...address.headers } }, pathOf(name, { ...(params as AppIdentity) }) + searchOf(query), call)
+    },
     close: () => transport.close(),
   }
 }

@@ -16,7 +16,18 @@ export interface Call {
   readonly signal?: AbortSignal
 }
 
+/** What a library needs that speaks to the server by itself. */
+export interface Address {
+  /** Where it is in words, for errors. */
+  readonly place: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Instead of the host and port of the URL. */
+  readonly socketPath?: string
+}
+
 export interface Transport {
+  readonly address: Address
   /** Resolves when the headers are there. Throws SERVER_UNREACHABLE when there is no answer, and the body's own error when that breaks. */
   send(call: Call): Promise<IncomingMessage>
   close(): void
@@ -31,6 +42,7 @@ export function openTransport(options: TransportOptions): Transport {
   const place = 'socketPath' in options ? options.socketPath : options.url
 
   return {
+    address: { place, headers: authorization, ...('socketPath' in options ? { url: 'ws://pilot', socketPath: options.socketPath } : { url: options.url.replace(/^http/, 'ws') }) },
     send: ({ method, path, headers, body, signal }) =>
       new Promise((resolve, reject) => {
         const unreachable = (error: unknown) => reject(signal?.aborted ? signal.reason : new PilotError('SERVER_UNREACHABLE', `The Pilot server at ${place} does not answer.`, { reason: reasonOf(error), cause: error }))

@@ -75,6 +75,8 @@ export const routeSchemas = {
 
   run: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command }), response: commandOutputSchema },
   exec: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ command, process: nameSchema.optional(), instance: text.max(200).optional() }), response: commandOutputSchema },
+  runSession: { params: appIdentitySchema, query: z.object(onPlatform) },
+  execSession: { params: appIdentitySchema, query: z.object({ ...onPlatform, process: nameSchema.optional(), instance: text.max(200).optional() }) },
 
   invoke: { params: appIdentitySchema, query: z.object(onPlatform), body: z.object({ event: z.string().max(6 * 1024 * 1024) }), response: invokedSchema },
   queue: { params: appIdentitySchema, query: z.object(onPlatform), response: queueStateSchema },

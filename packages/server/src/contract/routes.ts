@@ -32,8 +32,9 @@ export interface Route<P = unknown, Q = unknown, B = unknown, R = unknown> {
    * - `events`: server-sent events; resumes with `Last-Event-ID` or `?after=`.
    * - `lines`: newline-delimited JSON.
    * - `bytes`: text as it is; header `pilot-offset` says where it begins.
+   * - `socket`: a WebSocket; `command-session.ts` says what goes over it.
    */
-  readonly answer: 'json' | 'events' | 'lines' | 'bytes' | 'empty'
+  readonly answer: 'json' | 'events' | 'lines' | 'bytes' | 'socket' | 'empty'
   readonly status: number
   /** Type only. */
   readonly __types?: { readonly params: P; readonly query: Q; readonly body: B; readonly response: R }
@@ -53,7 +54,8 @@ type RouteOf<S extends Shape> = Route<Of<S, 'params'>, Of<S, 'query'>, Of<S, 'bo
 const route = <S extends Shape>(method: Route['method'], path: string, title: string, status = 200): RouteOf<S> & { readonly answer: 'json' } => ({ method, path, title, answer: 'json', status })
 
 /** Answers with something else. */
-const stream = <S extends Shape>(path: string, title: string, answer: Exclude<Route['answer'], 'json' | 'empty'>): RouteOf<S> & { readonly answer: 'events' | 'lines' | 'bytes' } => ({ method: 'GET', path, title, answer, status: 200 })
+const stream = <S extends Shape>(path: string, title: string, answer: Exclude<Route['answer'], 'json' | 'socket' | 'empty'>): RouteOf<S> & { readonly answer: 'events' | 'lines' | 'bytes' } => ({ method: 'GET', path, title, answer, status: 200 })
+const socket = <S extends Shape>(path: string, title: string): RouteOf<S> & { readonly answer: 'socket' } => ({ method: 'GET', path, title, answer: 'socket', status: 101 })
 const head = <S extends Shape>(path: string, title: string): RouteOf<S> & { readonly answer: 'empty' } => ({ method: 'HEAD', path, title, answer: 'empty', status: 200 })
 
 const app = '/v1/apps/{project}/{environment}/{app}'
@@ -101,6 +103,8 @@ export const routes = {
 
   run: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[] }; response: CommandOutput }>(`${app}/run`, 'Run a command in the app\'s artifact with its environment; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
   exec: { ...stream<{ params: AppIdentity; query: OnPlatform; body: { command: string[]; process?: string; instance?: string }; response: CommandOutput }>(`${app}/exec`, 'Run a command inside a running instance; ends with its exit code, and the command ends with the connection', 'lines'), method: 'POST' },
+  runSession: socket<{ params: AppIdentity; query: OnPlatform }>(`${app}/run`, 'As POST, over a WebSocket, with input and a terminal'),
+  execSession: socket<{ params: AppIdentity; query: OnPlatform & { process?: string; instance?: string } }>(`${app}/exec`, 'As POST, over a WebSocket, with input and a terminal'),
 
   invoke: route<{ params: AppIdentity; query: OnPlatform; body: { event: string }; response: InvokeResult }>('POST', `${app}/invoke`, 'Call the live version of a function with an event (JSON as text), and wait for its result'),
   queue: route<{ params: AppIdentity; query: OnPlatform; response: QueueState }>('GET', `${app}/queue`, 'The queue of a function: how many messages wait, and those that were put aside'),

@@ -31,10 +31,21 @@ export default {
   },
 } satisfies typeof base
 
-/** Prints the command and a variable and ends with 7, or with what `exit N` says; `wait` goes on until it is interrupted, which it notes, or until somebody lets it. */
-const runOf: NonNullable<Compute['run']> = async ({ command, env, output, signal }) => {
-  output('stdout', Buffer.from(`${command.join(' ')} ${env['LOG_LEVEL']}\n`))
-  output('stderr', Buffer.from([0xff, 0x0a]))
+/** `echo` prints its input, `size` the size of its terminal, both to the end of the input. Anything else prints the command and a variable and ends with 7, or with what `exit N` says; `wait` goes on until it is interrupted, which it notes, or until somebody lets it. */
+const runOf: NonNullable<Compute['run']> = async ({ command, env, input, tty, output, signal }) => {
+  if (command[0] === 'echo') {
+    for await (const chunk of input ?? []) await output('stdout', chunk)
+    return { exitCode: 3 }
+  }
+  if (command[0] === 'size') {
+    tty?.onResize(({ columns, rows }) => void output('stdout', Buffer.from(`now ${columns}x${rows}`)))
+    await output('stdout', Buffer.from(`${tty?.columns}x${tty?.rows} ${tty?.term}`))
+    tty?.unavailable('There is none.')
+    for await (const _ of input ?? []);
+    return { exitCode: 0 }
+  }
+  await output('stdout', Buffer.from(`${command.join(' ')} ${env['LOG_LEVEL']}\n`))
+  await output('stderr', Buffer.from([0xff, 0x0a]))
   if (command[0] === 'wait') {
     waiting.push(command.join(' '))
     await new Promise<void>((resolve) => {

@@ -1,5 +1,6 @@
 import { safeJson } from '../text/clean.ts'
-import { appArgument, defineCommand, value, type CommandDefinition, type CommandInput } from '../command.ts'
+import { appArgument, defineCommand, flag, value, type CommandDefinition, type CommandInput } from '../command.ts'
+import { commandStreams } from '../command-streams.ts'
 import type { CommandContext } from '../context.ts'
 import { resolveApp } from '../target.ts'
 import { untilInterrupt } from '../until-interrupt.ts'
@@ -11,9 +12,11 @@ const shared = {
 } as const satisfies Partial<CommandDefinition>
 
 const common = [
-  'What the command writes comes as it is written, on the same stream; its exit code is that of `run` or `exec`, and Ctrl-C ends it. It has no terminal and no input. Without a shell in between: write `-- sh -c "…"` for one.',
+  'In a terminal it is interactive: the command gets a terminal of the same size and each key that is typed, Ctrl-C too. Else its input is what is piped here, byte for byte to its end, and what it writes comes on the same stream.',
+  'Its exit code is that of `run` or `exec`. It ends with the connection. Without a shell in between: write `-- sh -c "…"` for one.',
   'Output is shown as it is: a command that prints its environment prints secrets.',
 ]
+const options = [{ flags: '-T, --no-tty', summary: 'No terminal for the command, also when this is one.' }] as const
 
 export const run = defineCommand({
   ...shared,
@@ -21,11 +24,14 @@ export const run = defineCommand({
   summary: 'Run a command once, with the app\'s code and environment',
   description: ['A container or process of its own, from what is live, in the same network, with the same user, limits and environment; without a port. Nothing of it is left. It keeps nobody from deploying, and goes on when a release replaces what it was made from.', ...common],
   arguments: [appArgument],
+  options: [...options],
   examples: [
     { run: 'run -- node scripts/import.js', summary: 'with the only app of the project' },
     { run: 'run api -- sh -c "env | sort"', summary: 'several words of a shell' },
+    { run: 'run api -- npm run console', summary: 'to type in' },
+    { run: 'run api -- psql < dump.sql', summary: 'with a file as its input' },
   ],
-  run: (context, input) => command(context, { name: 'run', input }),
+  run: (context, input) => command(context, { name: 'runSession', input }),
 })
 
 export const exec = defineCommand({
@@ -35,32 +41,27 @@ export const exec = defineCommand({
   description: ['In a container beside what runs there; of an app that runs as a process with its user, folder, environment and PORT.', ...common],
   arguments: [appArgument],
   options: [
+    ...options,
     { flags: '--process <name>', summary: 'In an instance of this process, such as worker; default: the app itself.' },
     { flags: '--instance <name>', summary: 'In this one, as `status --json` names it; default: the first that runs.' },
   ],
   examples: [
-    { run: 'exec -- ps', summary: 'what runs in the first instance' },
+    { run: 'exec api -- sh', summary: 'a shell in the first instance' },
+    { run: 'exec -- ps', summary: 'what runs there' },
     { run: 'exec api --process worker -- cat /tmp/state', summary: 'in the worker' },
   ],
-  run: (context, input) => command(context, { name: 'exec', input }),
+  run: (context, input) => command(context, { name: 'execSession', input }),
 })
 
-async function command(context: CommandContext, { name, input: { args, options, command } }: { name: 'run' | 'exec'; input: CommandInput }): Promise<number> {
+async function command(context: CommandContext, { name, input: { args, options, command } }: { name: 'runSession' | 'execSession'; input: CommandInput }): Promise<number> {
   const { params, query } = await resolveApp(context, args[0])
   const client = await context.client()
   const place = Object.fromEntries(['process', 'instance'].flatMap((option) => (value(options, option) === undefined ? [] : [[option, value(options, option)]])))
-  const { output, terminal } = context
+  const { output } = context
+  using streams = commandStreams(context, { noTty: flag(options, 'noTty') })
   let code = 0
   const interrupted = await untilInterrupt(context, async (signal) => {
-    code = await client.command(name, params, {
-      query,
-      body: { command: [...command], ...place },
-      signal,
-      output: async (stream, data) => {
-        if (output.json) return output.raw(`${safeJson({ stream, text: Buffer.from(data).toString('utf8') })}\n`)
-        if (!terminal[stream].write(data)) await new Promise<void>((resolve) => terminal[stream].once('drain', () => resolve()))
-      },
-    })
+    code = await client.session(name, params, { query: { ...query, ...place }, command, ...streams, signal })
     if (output.json) await output.raw(`${safeJson({ exitCode: code })}\n`)
   })
   return interrupted === 0 ? code : interrupted
