@@ -34,7 +34,8 @@ import type { Database } from '../db/database.ts'
 import { openLogWriter, operationLogPath } from '../events/log-files.ts'
 import { setUpPlatform } from '../platforms/setup.ts'
 import type { Providers } from '../providers/installed.ts'
-import { deploymentsOfRuns } from '../schedule/runs.ts'
+import { removeRunLogs } from '../schedule/run-log.ts'
+import { deploymentsOfRuns, forgetRunsOf } from '../schedule/runs.ts'
 import { sourcePath } from '../sources/upload.ts'
 import { operationRedactor, ownerOf, type Platforms } from '../wiring.ts'
 import { recordDuration, usualDurations } from './durations.ts'
@@ -101,6 +102,9 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
           await platforms.forget(context.platform.id)
           await forgetPlatform(home.dir, context.platform.id)
         },
+        async forgetRuns(of) {
+          await removeRunLogs(home.logs, await forgetRunsOf(db, { platform: job.platform, app: of }))
+        },
       })
       return redactValue(result, redactor)
     } catch (error) {
@@ -119,10 +123,12 @@ interface Surroundings {
   openSource(source: { readonly digest: string }): Promise<PackedSource>
   /** Nothing of the platform is left. */
   forget(): Promise<void>
+  /** Nothing of the app is: what its scheduled runs printed goes too, and no failure of them stands in the status of one that takes its name. */
+  forgetRuns(app: AppIdentity): Promise<void>
 }
 
 /** Which phase of the lifecycle each action is. */
-async function act(payload: JobPayload, context: LifecycleContext, { job, openSource, forget }: Surroundings): Promise<Record<string, unknown>> {
+async function act(payload: JobPayload, context: LifecycleContext, { job, openSource, forget, forgetRuns }: Surroundings): Promise<Record<string, unknown>> {
   switch (payload.action) {
     case 'setup':
       return { ...(await setUpPlatform.apply(context, payload)) }
@@ -164,8 +170,11 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
       return { ...(await restoreDatabase(context, { app: payload.app, id: job.operation, backup: payload.backup, dropOld: payload.dropOld })) }
     case 'delete-volume':
       return { ...(await deleteVolume(context, { app: payload.app, volume: payload.volume })) }
-    case 'destroy-app':
-      return { ...(await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })) }
+    case 'destroy-app': {
+      const destroyed = await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })
+      await forgetRuns(payload.app)
+      return { ...destroyed }
+    }
     case 'destroy-platform':
       return { ...(await destroyPlatform(context, { deleteData: payload.deleteData, whenGone: forget })) }
   }

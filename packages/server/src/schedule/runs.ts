@@ -144,6 +144,12 @@ export async function forgetOldRuns(db: Database, schedule: ScheduleKey): Promis
   return rows.map(({ id }) => id)
 }
 
+/** Of an app that is gone. Returns their ids, whose logs can go; one that still runs is ended by the scheduler, and forgotten with time. */
+export async function forgetRunsOf(db: Database, { platform, app: { project, app, environment } }: Pick<ScheduleKey, 'platform' | 'app'>): Promise<readonly string[]> {
+  const rows = await db.deleteFrom('schedule_runs').where((where) => where.and({ platform, project, app, environment })).where('state', '<>', 'running').returning('id').execute()
+  return rows.map(({ id }) => id)
+}
+
 /** Up to when the times of a schedule have been dealt with. */
 export async function sawUntil(db: Database | Tx, schedule: Schedule, until: Date): Promise<void> {
   const row = { ...keyColumns(schedule), times: timesOf(schedule), seen_until: until.toISOString() }

@@ -67,6 +67,19 @@ test('a job runs at its time, once, with its output and exit code kept, and its 
   expect(rows.map(({ body }) => body['text'])).toContain('report of shop/api failed: exit code 3')
 })
 
+test('the runs of an app go with it, and are none of the app that takes its name', async () => {
+  await up({ report: job({ command: ['exit', '3'] }) })
+  clock.set(`${day}10:00:00Z`)
+  const { id } = (await ended(1))[0]!
+  const log = join(server.home.paths.logs, 'runs', `${id}.log`)
+  expect(await readFile(log, 'utf8')).toContain('exit 3')
+  expect((await server.run({ action: 'destroy-app', app, deleteData: true })).state).toBe('done')
+  expect(await runs()).toEqual([])
+  await expect(readFile(log)).rejects.toMatchObject({ code: 'ENOENT' })
+  await up({ report: job({ command: ['exit', '3'] }) })
+  expect((await server.client.request('status', { query: {} })).failing).toEqual([])
+})
+
 test('two servers on one database: a time runs once', async () => {
   await up({ report: job() })
   const notifications = await openNotifications(server.database.address)
