@@ -46,7 +46,7 @@ function keyboard() {
     },
   }
 }
-const typed = (...words: readonly string[]): string => [process.execPath, ...program, ...words].map((word) => `'${word}'`).join(' ')
+const typed = (...words: readonly string[]): string => [process.execPath, ...program, ...words].map((word) => `'${word.replaceAll(`'`, `'\\''`)}'`).join(' ')
 
 test.each(['run', 'exec'])('%s in a terminal is interactive, and gives the terminal back as it was', async (name) => {
   const user = keyboard()

@@ -36,7 +36,7 @@ export async function runCronJobOf(context: LifecycleContext, { deployment: { ap
       const signal = AbortSignal.any([context.signal, timeout.signal])
       const result = await invokeDeployment({ ...context, signal }, { deployment: { app, id, target }, event: scheduledEvent({ app, job: name, at: at ?? new Date() }) })
       const failed = 'error' in result
-      output(failed ? 'stderr' : 'stdout', Buffer.from(`${failed ? `${result.error.type}: ${result.error.message}` : result.payload}\n`))
+      await output(failed ? 'stderr' : 'stdout', Buffer.from(`${failed ? `${result.error.type}: ${result.error.message}` : result.payload}\n`))
       return { exitCode: failed ? 1 : 0 }
     }
     return await runOneOff({ ...context, signal: AbortSignal.any([context.signal, timeout.signal]) }, { app, deployment: id, command: job.command, output })

@@ -44,6 +44,7 @@ async function hold({ command, cwd, env, user, term, columns, rows, mark }: Term
     return process.exit(1)
   }
   const pty = terminal
+  let isLeaving = false
   tell({ ready: true })
   resize = (size) => {
     try {
@@ -62,14 +63,18 @@ async function hold({ command, cwd, env, user, term, columns, rows, mark }: Term
   // What Ctrl-D is: the end of the input for whatever reads lines.
   input.on('end', () => pty.write('\u0004'))
   pty.onExit(({ exitCode, signal }) => {
-    output.end(() => process.exit(signal ? 128 + signal : exitCode))
+    // What it left behind is ended by who asked, while they are there.
+    if (!isLeaving) output.end(() => process.exit(signal ? 128 + signal : exitCode))
   })
-  leave = () => void endCommand(pty.pid, mark).then(() => process.exit(129))
+  leave = () => {
+    isLeaving = true
+    leave = () => {}
+    void endCommand(pty.pid, mark).then(() => process.exit(129))
+  }
 }
 
 /** As when a terminal is closed, and then for good. */
 async function endCommand(pid: number, mark: string): Promise<void> {
-  leave = () => {}
   for (const each of new Set([pid, ...processesMarked(mark)])) {
     send(each, 'SIGHUP')
     send(each, 'SIGTERM')

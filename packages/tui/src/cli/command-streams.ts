@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import type { CommandSession } from '@pilot/server/client'
 import { safeJson } from './text/clean.ts'
 import type { CommandContext } from './context.ts'
@@ -21,7 +22,10 @@ export function commandStreams(context: CommandContext, { noTty }: { noTty: bool
   if (noTty || output.json || !stdin.isTTY || !stdout.isTTY || stdin.setRawMode === undefined) return plain
 
   const modes = privateModes()
-  const raw = (on: boolean): void => void stdin.setRawMode!(on)
+  const raw = (on: boolean): void => {
+    stdin.setRawMode!(on)
+    if (on && stdin === process.stdin) leaveOutput()
+  }
   let onResize = (): void => {}
   raw(true)
   return {
@@ -51,6 +55,9 @@ export function commandStreams(context: CommandContext, { noTty }: { noTty: bool
     },
   }
 }
+
+/** Node's raw mode goes on turning line feeds into new lines, which programs that draw do not mean. Its way back restores this, too. */
+const leaveOutput = (): void => void spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] })
 
 /** Some terminals say 0 of themselves. */
 const sizeOf = ({ stdout: { columns, rows } }: Terminal) => ({ columns: columns || 80, rows: rows || 24 })

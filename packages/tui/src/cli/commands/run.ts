@@ -1,5 +1,5 @@
 import { safeJson } from '../text/clean.ts'
-import { appArgument, defineCommand, flag, value, type CommandDefinition, type CommandInput } from '../command.ts'
+import { appArgument, defineCommand, value, type CommandDefinition, type CommandInput } from '../command.ts'
 import { commandStreams } from '../command-streams.ts'
 import type { CommandContext } from '../context.ts'
 import { resolveApp } from '../target.ts'
@@ -58,7 +58,7 @@ async function command(context: CommandContext, { name, input: { args, options, 
   const client = await context.client()
   const place = Object.fromEntries(['process', 'instance'].flatMap((option) => (value(options, option) === undefined ? [] : [[option, value(options, option)]])))
   const { output } = context
-  using streams = commandStreams(context, { noTty: flag(options, 'noTty') })
+  using streams = commandStreams(context, { noTty: options['tty'] === false })
   let code = 0
   const interrupted = await untilInterrupt(context, async (signal) => {
     code = await client.session(name, params, { query: { ...query, ...place }, command, ...streams, signal })
