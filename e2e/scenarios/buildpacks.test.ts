@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -33,6 +33,7 @@ afterAll(async () => {
 })
 
 const up = (...words: string[]) => pilot.run(['up', app, '--yes', ...words], { env: env() })
+const artifacts = async () => (await pilot.ok(['releases', '-C', app, '--json'])).json<{ deployments: { artifact: { location: string } }[] }>().deployments.map(({ artifact }) => artifact)
 const files = {
   'pilot.yaml': 'project: shop\napps:\n  web:\n    build: buildpack\n',
   'package.json': '{}',
@@ -80,6 +81,19 @@ test('a source that no buildpack takes leaves what runs as it is', { timeout: 60
   expect((await get(url)).text).toBe('one, from the buildpack')
 })
 
+test('cancel ends a build with its containers, and leaves what runs as it is', { timeout: 90_000 }, async () => {
+  await writeFile(join(app, 'slow'), '')
+  const building = up()
+  const platform = (await artifacts())[0]!.location.split('/')[0]
+  const containers = async (): Promise<number> => (await new Docker().listContainers({ all: true })).filter(({ Mounts }) => Mounts.some(({ Name }) => Name?.startsWith(`pilot-cache-${platform}-shop-web-`))).length
+  await expect.poll(containers, { timeout: 30_000 }).toBe(1)
+  await pilot.ok(['cancel'])
+  expect((await building).code).not.toBe(0)
+  expect(await containers()).toBe(0)
+  expect((await get(url)).text).toBe('one, from the buildpack')
+  await rm(join(app, 'slow'))
+})
+
 test('destroy leaves neither images nor caches', { timeout: 60_000 }, async () => {
   const ours = async (): Promise<string[]> => {
     const docker = new Docker()
@@ -87,8 +101,7 @@ test('destroy leaves neither images nor caches', { timeout: 60_000 }, async () =
     const caches = (Volumes ?? []).filter(({ Name }) => /^pilot-cache-pilot-[0-9a-f]{8}-shop-web-/.test(Name) && mine.some((platform) => Name.includes(platform)))
     return caches.map(({ Name }) => Name)
   }
-  const { deployments } = (await pilot.ok(['releases', '-C', app, '--json'])).json<{ deployments: { artifact: { location: string } }[] }>()
-  const mine = deployments.map(({ artifact }) => artifact.location.split('/')[0]!)
+  const mine = (await artifacts()).map(({ location }) => location.split('/')[0]!)
   expect(await ours()).toHaveLength(2)
   await pilot.ok(['destroy', '--project', '-C', app, '--yes'])
   expect(await ours()).toEqual([])

@@ -52,9 +52,10 @@ async function leftovers(name: string): Promise<readonly string[]> {
   const repository = `pilot-${platform.platformId.slice(0, 8)}/shop/${name}`
   const marks = (await docker.listVolumes({ filters: { label: [`pilot.build-of=${repository}`] } })).Volumes ?? []
   const containers = (await docker.listContainers({ all: true })).filter(({ Mounts }) => Mounts.some(({ Destination }) => Destination === '/pilot-build-mark') && Mounts.some(({ Name }) => Name?.startsWith(`pilot-cache-pilot-${platform.platformId.slice(0, 8)}-shop-${name}-`)))
+  const networks = await docker.listNetworks({ filters: { label: [`pilot.build-of=${repository}`] } })
   const folders = await readdir(join(platform.home.dir, 'pack', 'builds')).catch(() => [])
   const tags = (await docker.listImages({ filters: { reference: [`${repository}:build-*`] } })).flatMap(({ RepoTags }) => RepoTags ?? [])
-  return [...marks.map(({ Name }) => Name), ...containers.map(({ Names }) => Names[0]!), ...folders, ...tags]
+  return [...marks.map(({ Name }) => Name), ...networks.map(({ Name }) => Name), ...containers.map(({ Names }) => Names[0]!), ...folders, ...tags]
 }
 const caches = async (name: string): Promise<number> => ((await docker.listVolumes({ filters: { label: [`pilot.build-cache=pilot-${platform.platformId.slice(0, 8)}/shop/${name}`] } })).Volumes ?? []).length
 
@@ -105,6 +106,8 @@ test('an image that answers, with what the buildpacks prepared; the same source 
 test('processes of a Procfile run beside the app, and its release command before', { timeout: 60_000 }, async () => {
   const artifact = await build({ ...source, Procfile: 'web: node server.js\nmail_worker: node work.js\nrelease: node migrate.js\n' }, { name: 'many' })
   expect(artifact).toMatchObject({ command: ['/cnb/process/web'], processes: { 'mail-worker': ['/cnb/process/mail_worker'] }, release: ['/cnb/process/release'] })
+  await builder.remove!(artifact, noSignal())
+  expect(await caches('many')).toBe(0)
 })
 
 test('a source that no buildpack takes, one that a buildpack fails on, and a builder that is not there: each says what to do', { timeout: 60_000 }, async () => {

@@ -44,13 +44,13 @@ export function keptImages(engine: () => Promise<Engine>): Required<Pick<Builder
       signal.throwIfAborted()
       // By its tag, so that an image which something else uses too stays.
       const image = client.docker.getImage(location)
-      const found = await orAbsent(image.inspect())
-      if (found?.Id === digest) {
-        await orAbsent(image.remove()).catch((error: unknown) => {
-          throw engineError(error, `The image ${location}`)
-        })
+      try {
+        const found = await orAbsent(image.inspect())
+        if (found?.Id === digest) await orAbsent(image.remove())
+        await forgetBuildCaches(client, location.slice(0, location.lastIndexOf(':')))
+      } catch (error) {
+        throw engineError(error, `The image ${location}`)
       }
-      await forgetBuildCaches(client, location.slice(0, location.lastIndexOf(':')))
     },
   }
 }

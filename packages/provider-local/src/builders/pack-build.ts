@@ -6,7 +6,7 @@ import { PilotError, type ArtifactReference, type BuildCall } from '@pilot/core'
 import { tryFileLock, type FileLock, type Home } from '@pilot/host'
 import tar from 'tar-fs'
 import type { Engine } from '../engine/engine.ts'
-import { orAbsent } from '../engine/errors.ts'
+import { engineError, engineText, orAbsent } from '../engine/errors.ts'
 import { imageRepository } from '../ownership.ts'
 import { createBuildOutput } from './build-output.ts'
 import { assertSpaceForImage, keepImage } from './kept-image.ts'
@@ -34,18 +34,24 @@ export async function buildWithPack(build: PackBuild): Promise<ArtifactReference
   const repository = imageRepository(platformId, call.app)
   const lock = await takeTurn({ call, path: join(packFolder(home), 'locks', `${repository.replaceAll('/', '.')}.lock`) })
   try {
-    await endAbandonedBuilds(engine, { home, platformId })
+    await endAbandonedBuilds(engine, { home, platformId }).catch(engineFailed(title))
     const mark = newMark({ home, platformId, repository })
     try {
-      await makeMark(engine, { platformId, mark })
+      await makeMark(engine, { platformId, mark }).catch(engineFailed(title))
       return await run({ ...build, title, pack, mark })
     } finally {
+      // What cannot be tidied up now is found by the next build, and why this one failed says more than that.
       await endBuild(engine, mark, { isAlone: true })
-      await forgetBuildCaches(engine, repository)
+        .then(() => forgetBuildCaches(engine, repository))
+        .catch((error: unknown) => call.log(`Not all of the build could be removed: ${engineText(error)}`))
     }
   } finally {
     await lock.release()
   }
+}
+
+const engineFailed = (title: string) => (error: unknown): never => {
+  throw engineError(error, `The build of ${title}`)
 }
 
 /** Two builds of an app share its caches, which take one at a time: its environments are built one after the other. */
@@ -62,9 +68,10 @@ async function takeTurn({ call: { signal, log }, path }: { call: BuildCall; path
 
 async function run({ call, engine, home, title, pack, mark }: PackBuild & { readonly title: string; readonly pack: PackProgram; readonly mark: BuildMark }): Promise<ArtifactReference> {
   const { signal, facts, log } = call
-  await mkdir(mark.folder, { recursive: true, mode: 0o700 })
-  await pipeline(await call.openSource(), tar.extract(mark.folder, { chown: false } as tar.ExtractOptions), { signal })
-  const written = await readFile(join(mark.folder, 'project.toml'), 'utf8').catch(() => undefined)
+  const source = join(mark.folder, 'source')
+  for (const folder of [source, join(mark.folder, 'tmp')]) await mkdir(folder, { recursive: true, mode: 0o700 })
+  await pipeline(await call.openSource(), tar.extract(source, { chown: false } as tar.ExtractOptions), { signal })
+  const written = await readFile(join(source, 'project.toml'), 'utf8').catch(() => undefined)
   const descriptor = written === undefined ? {} : readDescriptor(written, title)
   const settings = await preparePackHome(home)
   const builder = builderOf({ choice: facts.buildpacks, descriptor, settings })
@@ -74,7 +81,7 @@ async function run({ call, engine, home, title, pack, mark }: PackBuild & { read
   const args = packArguments({ image, builder, buildpacks: facts.buildpacks?.buildpacks ?? [], args: call.args, settings, mark, ...(previous === undefined ? {} : { previous }), address, platform: process.platform })
   log(`pack ${pack.version} builds with ${builder}`)
   try {
-    await runPack({ call, file: pack.file, args, env: packEnvironment({ own: process.env, settings, mark, address }), folder: mark.folder, title, builder })
+    await runPack({ call, file: pack.file, args, env: packEnvironment({ own: process.env, settings, mark, address }), folder: source, title, builder })
     const kept = await keepImage({ engine, image, repository: mark.repository, title })
     const { command: entrypoint = [], ...artifact } = kept
     const { Config } = await engine.docker.getImage(image).inspect()

@@ -8,13 +8,13 @@ import { processesOf } from './pack-processes.ts'
 import { findPack, isTooOld } from './pack-program.ts'
 import { readDescriptor } from './project-descriptor.ts'
 
-const mark: BuildMark = { repository: 'pilot-1/shop/web', id: 'a1', volume: 'pilot-build-a1', caches: { build: 'cache-build', launch: 'cache-launch' }, folder: '/home/pack/builds/a1', env: { PILOT_BUILD_MARK: 'p/pack/a1/' } }
+const mark: BuildMark = { repository: 'pilot-1/shop/web', id: 'a1', name: 'pilot-build-a1', caches: { build: 'cache-build', launch: 'cache-launch' }, folder: '/home/pack/builds/a1', env: { PILOT_BUILD_MARK: 'p/pack/a1/' } }
 const command: PackCommand = { image: 'pilot-1/shop/web:build-a1', builder: usualBuilder, buildpacks: [], args: {}, settings: {}, mark, address: { url: 'unix:///var/run/docker.sock', via: 'the default socket' }, platform: 'linux' }
 
 test('the command line, whole', () => {
   expect(packArguments({ ...command, buildpacks: ['heroku/nodejs', './own'], args: { BP_NODE_VERSION: '24', EMPTY: '' }, previous: 'pilot-1/shop/web:0' }).join(' ')).toBe(
     'build pilot-1/shop/web:build-a1 --path=. --builder=heroku/builder:24 --buildpack=heroku/nodejs --buildpack=./own --env=BP_NODE_VERSION=24 --env=EMPTY= --pull-policy=if-not-present --docker-host=inherit' +
-      ' --cache=type=build;format=volume;name=cache-build --cache=type=launch;format=volume;name=cache-launch --volume=pilot-build-a1:/pilot-build-mark:ro --previous-image=pilot-1/shop/web:0 --no-color',
+      ' --cache=type=build;format=volume;name=cache-build --cache=type=launch;format=volume;name=cache-launch --volume=pilot-build-a1:/pilot-build-mark:ro --network=pilot-build-a1 --previous-image=pilot-1/shop/web:0 --no-color',
   )
 })
 
@@ -25,7 +25,7 @@ test('an engine in a virtual machine has its socket at the usual place', () => {
 
 test('pack gets the environment of its user, the engine that we found, and nothing of Pilot', () => {
   expect(packEnvironment({ own: { HOME: '/root', https_proxy: 'p', PILOT_TOKEN: 'x', DOCKER_CONTEXT: 'other', GONE: undefined }, settings: { dir: '/home/pack/home' }, mark, address: { url: 'tcp://127.0.0.1:2376', via: 'DOCKER_HOST', certificates: '/c' } })).toEqual({
-    HOME: '/root', https_proxy: 'p', DOCKER_HOST: 'tcp://127.0.0.1:2376', DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: '/c', PACK_HOME: '/home/pack/home', PACK_VOLUME_KEY: 'pilot-1/shop/web', PILOT_BUILD_MARK: 'p/pack/a1/',
+    HOME: '/root', https_proxy: 'p', DOCKER_HOST: 'tcp://127.0.0.1:2376', DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: '/c', PACK_HOME: '/home/pack/home', PACK_VOLUME_KEY: 'pilot-1/shop/web', TMPDIR: '/home/pack/builds/a1/tmp', PILOT_BUILD_MARK: 'p/pack/a1/',
   })
 })
 

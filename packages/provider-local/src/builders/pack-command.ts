@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { BuildpackChoice } from '@pilot/core'
 import type { EngineAddress } from '../engine/find-engine.ts'
 import type { PackHome } from './pack-home.ts'
@@ -41,7 +42,8 @@ export function packArguments({ image, builder, buildpacks, args, settings, mark
     `--cache=type=build;format=volume;name=${mark.caches.build}`,
     `--cache=type=launch;format=volume;name=${mark.caches.launch}`,
     // Empty: whoever looks for what a killed build has left finds its containers by it.
-    `--volume=${mark.volume}:/pilot-build-mark:ro`,
+    `--volume=${mark.name}:/pilot-build-mark:ro`,
+    `--network=${mark.name}`,
     ...(previous === undefined ? [] : [`--previous-image=${previous}`]),
     '--no-color',
   ]
@@ -62,6 +64,7 @@ export function packEnvironment({ own, settings, mark, address: { url, certifica
     ...(certificates === undefined ? {} : { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: certificates }),
     PACK_HOME: settings.dir,
     PACK_VOLUME_KEY: mark.repository,
+    TMPDIR: join(mark.folder, 'tmp'),
     ...mark.env,
   }
 }

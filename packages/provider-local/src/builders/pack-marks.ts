@@ -8,18 +8,18 @@ import { orAbsent } from '../engine/errors.ts'
 import { packFolder } from './pack-home.ts'
 
 /**
- * What a build with pack has on the engine, and how it is found again when nobody is left to tidy up. pack gives its containers, volumes and
- * networks names by chance and no mark, but mounts volumes that it is told of: an empty one of ours says whose build it is, and a container that
+ * What a build with pack has on the engine, and how it is found again when nobody is left to tidy up. pack gives its containers and volumes
+ * names by chance and no mark, but mounts volumes that it is told of: an empty one of ours says whose build it is, and a container that
  * has it tells the rest. What pack makes before its first container and between two cannot be told from another's, and is left alone.
  */
 export interface BuildMark {
   readonly repository: string
-  /** Of this build alone. */
+  /** Of this build alone, and what its volume and its network are called. */
   readonly id: string
-  readonly volume: string
+  readonly name: string
   /** Of the app, for all its builds. */
   readonly caches: { readonly build: string; readonly launch: string }
-  /** The folder that the source is unpacked to. */
+  /** The source is unpacked to `source` in it, and `tmp` is where pack puts what it needs for a while. */
   readonly folder: string
   readonly env: Readonly<Record<string, string>>
 }
@@ -34,14 +34,17 @@ export function newMark({ home, platformId, repository }: { home: Home; platform
 }
 
 function markOf({ home, platformId, repository, id }: { home: Home; platformId: string; repository: string; id: string }): BuildMark {
-  const name = `pilot-cache-${repository.replaceAll('/', '-').slice(0, 60)}-${createHash('sha256').update(repository).digest('hex').slice(0, 8)}`
-  return { repository, id, volume: `pilot-build-${id}`, caches: { build: `${name}-build`, launch: `${name}-launch` }, folder: join(packFolder(home), 'builds', id), env: { PILOT_BUILD_MARK: `${platformId}/pack/${id}/` } }
+  const cache = `pilot-cache-${repository.replaceAll('/', '-').slice(0, 60)}-${createHash('sha256').update(repository).digest('hex').slice(0, 8)}`
+  return { repository, id, name: `pilot-build-${id}`, caches: { build: `${cache}-build`, launch: `${cache}-launch` }, folder: join(packFolder(home), 'builds', id), env: { PILOT_BUILD_MARK: `${platformId}/pack/${id}/` } }
 }
 
 /** Before anything of the build is made. */
-export async function makeMark({ docker }: Engine, { platformId, mark: { repository, volume, caches } }: { platformId: string; mark: BuildMark }): Promise<void> {
+export async function makeMark({ docker }: Engine, { platformId, mark: { repository, name, caches } }: { platformId: string; mark: BuildMark }): Promise<void> {
   for (const cache of Object.values(caches)) await docker.createVolume({ Name: cache, Labels: { [cacheLabel]: repository } })
-  await docker.createVolume({ Name: volume, Labels: { [markLabel]: platformId, [ofLabel]: repository, [byLabel]: JSON.stringify(processIdentity(process.pid)) } })
+  const marks = { [markLabel]: platformId, [ofLabel]: repository, [byLabel]: JSON.stringify(processIdentity(process.pid)) }
+  await docker.createVolume({ Name: name, Labels: marks })
+  // pack would make one by chance too, and leaves that behind when it is cancelled.
+  await docker.createNetwork({ Name: name, Driver: 'bridge', Labels: marks })
 }
 
 /** Of builds whose program was killed. */
@@ -55,15 +58,16 @@ export async function endAbandonedBuilds(engine: Engine, { home, platformId }: {
 }
 
 /** All that is left of a build goes. `isAlone`: no other build of the app can be on, so what has its caches is of this one. */
-export async function endBuild({ docker }: Engine, { id, volume, caches, folder, env }: BuildMark, { isAlone }: { isAlone: boolean }): Promise<void> {
+export async function endBuild({ docker }: Engine, { id, name, caches, folder, env }: BuildMark, { isAlone }: { isAlone: boolean }): Promise<void> {
   await endAll(() => processesMarked(`PILOT_BUILD_MARK=${env['PILOT_BUILD_MARK']}`))
-  const found = await docker.listContainers({ all: true, filters: { volume: [volume, ...(isAlone ? Object.values(caches) : [])] } })
+  const found = await docker.listContainers({ all: true, filters: { volume: [name, ...(isAlone ? Object.values(caches) : [])] } })
   for (const { Id } of found) {
     const container = docker.getContainer(Id)
     const inspected = await orAbsent(container.inspect())
     await orAbsent(container.remove({ force: true })).catch(() => {})
     if (inspected) await removeWhatItHad(docker, inspected)
   }
+  await orAbsent(docker.getNetwork(name).remove()).catch(() => {})
   // Some of pack's volumes are named after the image that it makes, and so after the build.
   const { Volumes } = await docker.listVolumes({ filters: { name: [id] } })
   for (const { Name } of Volumes ?? []) await docker.getVolume(Name).remove().catch(() => {})
@@ -72,9 +76,8 @@ export async function endBuild({ docker }: Engine, { id, volume, caches, folder,
 
 type Inspected = Awaited<ReturnType<ReturnType<Engine['docker']['getContainer']>['inspect']>>
 
-async function removeWhatItHad(docker: Engine['docker'], { Mounts, Config: { Image }, HostConfig: { NetworkMode } }: Inspected): Promise<void> {
+async function removeWhatItHad(docker: Engine['docker'], { Mounts, Config: { Image } }: Inspected): Promise<void> {
   for (const { Name } of Mounts) if (Name && /^pack-(?:layers|app)-/.test(Name)) await docker.getVolume(Name).remove().catch(() => {})
-  if (NetworkMode?.startsWith('pack.local-network-')) await docker.getNetwork(NetworkMode).remove().catch(() => {})
   if (Image.startsWith('pack.local/builder/')) await docker.getImage(Image).remove({ force: true }).catch(() => {})
 }
 
