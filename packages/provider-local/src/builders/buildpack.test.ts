@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
@@ -130,6 +130,20 @@ test('a builder that nobody trusts gets no engine: its phases run apart, with an
   await docker.getImage(vendor.name).tag({ repo, tag })
   try {
     expect(await failure(build(source, { name: 'stranger', buildpacks: { builder: stranger } }))).toMatchObject({ code: 'IMAGE_UNAVAILABLE', suggestion: expect.stringContaining(`pack config trusted-builders add ${stranger}`) })
+    const config = join(vendor.packHome, 'config.toml')
+    const before = await readFile(config, 'utf8')
+    // The same programs from an image that is trusted.
+    await writeFile(config, `lifecycle-image = "${vendor.name}"\n${before}`)
+    try {
+      const artifact = await build(source, { name: 'stranger', buildpacks: { builder: stranger } })
+      expect(artifact).toMatchObject({ command: ['/cnb/process/web'] })
+      expect((await build(source, { name: 'stranger', buildpacks: { builder: stranger } })).digest).toBe(artifact.digest)
+      expect(((await docker.listVolumes()).Volumes ?? []).filter(({ Name }) => Name.startsWith('pack-cache-') && Name.includes('stranger'))).toEqual([])
+      await builder.remove!(artifact, noSignal())
+    } finally {
+      await writeFile(config, before)
+    }
+    expect([await leftovers('stranger'), await caches('stranger')]).toEqual([[], 0])
   } finally {
     await docker.getImage(stranger).remove({ noprune: true })
   }
