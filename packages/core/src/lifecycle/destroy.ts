@@ -19,7 +19,7 @@ import { withoutUnusedEngines } from './unused-engines.ts'
  * Removes an app from its environment. Data (what is protected: databases, volumes) stays unless `deleteData`; then the
  * scope stays too, so that the next `up` finds its data again.
  */
-export const destroyApp = (context: LifecycleContext, { app, deleteData }: DestroyInput): Promise<DestroyResult> =>
+export const destroyApp = (context: LifecycleContext, { app, deleteData, hooks = true }: DestroyInput): Promise<DestroyResult> =>
   withApp(withoutUnusedEngines(context, appScope(app)), { app, action: 'destroy' }, (session) =>
     runPhase(context, { app, phase: 'destroy' }, async () => {
       const { engine, scope, lease } = session
@@ -27,7 +27,7 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
       const state = await session.state()
       const ledger = await session.ledger()
       const last = liveDeployment(state, ledger) ?? ledger.deployments.at(-1)
-      if (last) await beforePhase(session, 'destroy', last)
+      if (last && hooks) await beforePhase(session, 'destroy', last)
       const isData = dataKeys(context, state)
       const destroyed = await engine.destroy({ keep: ({ key }) => !deleteData && isData.has(key), confirmProtected: [...isData] })
       const artifacts = await removeArtifacts(session, ledger.builds)
@@ -37,7 +37,7 @@ export const destroyApp = (context: LifecycleContext, { app, deleteData }: Destr
         await context.secrets.purge(generatedSecretPrefix(app))
         await scope.remove(lease.fence)
       }
-      if (last) await afterPhase(session, 'destroy', last)
+      if (last && hooks) await afterPhase(session, 'destroy', last)
       const kept = (keptState?.resources ?? []).map((resource) => keptResource(context, resource))
       return { result: { deleted: [...destroyed.deleted, ...artifacts], kept, foreign: tellForeign(context, destroyed.foreign) } }
     }),

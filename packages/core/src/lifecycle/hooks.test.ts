@@ -80,8 +80,9 @@ test('before-rollback and before-destroy that fail stop both; after-* that fail 
   expect(await version(place)).toBe(2)
   for (const phase of ['build', 'deploy', 'release']) expect(notices(place)).toContain(`The hook after-${phase} of shop/api failed: exit code 1. What it ran after stands.`)
   expect(await failure(rollback(context, { app: shop }))).toMatchObject({ code: 'HOOK_FAILED' })
-  expect(await failure(destroyApp(context, { app: shop, deleteData: true }))).toMatchObject({ code: 'HOOK_FAILED', suggestion: expect.stringContaining('run `up` first') })
+  expect(await failure(destroyApp(context, { app: shop, deleteData: true }))).toMatchObject({ code: 'HOOK_FAILED', suggestion: expect.stringContaining('`destroy api --no-hooks`') })
   expect(await version(place)).toBe(2)
+  expect(await destroyApp(context, { app: shop, deleteData: true, hooks: false })).toMatchObject({ kept: [] })
 })
 
 test('before-release runs before a canary has any traffic, after-release when it has all', async () => {

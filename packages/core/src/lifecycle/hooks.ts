@@ -55,7 +55,7 @@ async function before(session: AppSession, phase: HookPhase, about: About): Prom
     if (phase !== 'destroy' || !isPilotError(error) || error.code !== 'HOOK_FAILED') throw error
     const { code, message, reason, details } = error
     // The hook is that of the version, so a change of the manifest alone changes nothing.
-    throw new PilotError(code, message, { ...(reason === undefined ? {} : { reason }), ...(details === undefined ? {} : { details }), suggestion: `Mend what it waits for. Or take the hook out of pilot.yaml and run \`up\` first: a version keeps the hooks that it came with.`, cause: error })
+    throw new PilotError(code, message, { ...(reason === undefined ? {} : { reason }), ...(details === undefined ? {} : { details }), suggestion: `Mend what it waits for, or leave the hooks out: \`destroy ${session.app.app} --no-hooks\`.`, cause: error })
   }
 }
 

@@ -106,6 +106,8 @@ export interface DestroyInput {
   readonly app: AppIdentity
   /** Databases, volumes and backups go too. */
   readonly deleteData: boolean
+  /** false: its hooks around destroy are left out. Default: they run. */
+  readonly hooks?: boolean
 }
 
 export interface DestroyPlatformInput {

@@ -12,6 +12,7 @@ const common = {
   platform: nameSchema.optional().describe('Name of the platform; default: the only one, else ANSWER_NEEDED.'),
 }
 const project = { project: nameSchema, environment: nameSchema }
+const hooksSchema = z.boolean().default(true).describe('false: hooks around destroy are left out.')
 const onApp = { app: appIdentitySchema }
 
 export const operationRequestSchema = z
@@ -44,9 +45,9 @@ export const operationRequestSchema = z
       dropOld: z.boolean().default(false).describe('Keep no copy of what is there now; else it stays until the next backup.'),
     }),
     z.object({ action: z.literal('delete-volume'), ...common, ...onApp, volume: nameSchema }).describe('Deletes a volume that no version has any more, with all that is in it.'),
-    z.object({ action: z.literal('destroy-app'), ...common, ...onApp, deleteData: z.boolean().default(false) }),
-    z.object({ action: z.literal('destroy-project'), ...common, project: nameSchema, environment: nameSchema.optional().describe('Default: all environments.'), deleteData: z.boolean().default(false) }),
-    z.object({ action: z.literal('destroy-platform'), ...common, platform: nameSchema, deleteData: z.boolean().default(false) }),
+    z.object({ action: z.literal('destroy-app'), ...common, ...onApp, deleteData: z.boolean().default(false), hooks: hooksSchema }),
+    z.object({ action: z.literal('destroy-project'), ...common, project: nameSchema, environment: nameSchema.optional().describe('Default: all environments.'), deleteData: z.boolean().default(false), hooks: hooksSchema }),
+    z.object({ action: z.literal('destroy-platform'), ...common, platform: nameSchema, deleteData: z.boolean().default(false), hooks: hooksSchema }),
   ])
   .meta({ id: 'OperationRequest' })
 /** As a client sends it: what has a default may be left out. */

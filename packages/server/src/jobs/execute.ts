@@ -171,7 +171,7 @@ async function act(payload: JobPayload, context: LifecycleContext, { job, openSo
     case 'delete-volume':
       return { ...(await deleteVolume(context, { app: payload.app, volume: payload.volume })) }
     case 'destroy-app': {
-      const destroyed = await destroyApp(context, { app: payload.app, deleteData: payload.deleteData })
+      const destroyed = await destroyApp(context, { app: payload.app, deleteData: payload.deleteData, hooks: payload.hooks })
       await forgetRuns(payload.app)
       return { ...destroyed }
     }

@@ -41,11 +41,11 @@ export function planJobs(input: OperationInput, { existing = [], deployed = [], 
       return [{ scope: platformScope, payload, after: [] }]
     }
     case 'destroy-platform': {
-      const apps = destroyJobs(existing, input.deleteData)
+      const apps = destroyJobs(existing, input)
       return [...apps, { scope: platformScope, payload: { action: input.action, deleteData: input.deleteData }, after: apps.map((_, index) => index) }]
     }
     case 'destroy-project':
-      return destroyJobs(existing, input.deleteData)
+      return destroyJobs(existing, input)
     case 'up':
     case 'build':
     case 'deploy':
@@ -89,7 +89,7 @@ function payloadFor(input: WithApps, name: string): JobPayload {
 }
 
 /** Those who use others go first, and whose database is shared goes last. */
-function destroyJobs(apps: readonly (Related & { readonly app: AppIdentity })[], deleteData: boolean): readonly PlannedJob[] {
+function destroyJobs(apps: readonly (Related & { readonly app: AppIdentity })[], { deleteData, hooks }: { readonly deleteData: boolean; readonly hooks: boolean }): readonly PlannedJob[] {
   const environments = Map.groupBy(apps, ({ app }) => `${app.project}/${app.environment}`)
   return [...environments.values()].reduce<PlannedJob[]>((jobs, group) => {
     const reversed = orderApps(needsOf(group, { there: [] })).toReversed()
@@ -97,7 +97,7 @@ function destroyJobs(apps: readonly (Related & { readonly app: AppIdentity })[],
     const users = (name: string) => reversed.flatMap(({ after }, index) => (after.includes(name) ? [offset + index] : []))
     const planned = reversed.map(({ name }): PlannedJob => {
       const { app } = group.find((candidate) => candidate.name === name)!
-      return { scope: appScope(app), app, payload: { action: 'destroy-app', app, deleteData }, after: users(name) }
+      return { scope: appScope(app), app, payload: { action: 'destroy-app', app, deleteData, hooks }, after: users(name) }
     })
     return [...jobs, ...planned]
   }, [])

@@ -19,6 +19,7 @@ export const destroy = defineCommand({
     { flags: '-p <name>', summary: 'The project of the app.' },
     { flags: '--project [name]', summary: 'All apps of the project; default: that of this folder.' },
     { flags: '--platform <name>', summary: 'The platform with everything on it.' },
+    { flags: '--no-hooks', summary: 'Leave out the hooks around destroy, when one of them fails.' },
     { flags: '--delete-data', summary: 'Databases, volumes and backups go too.' },
     common.yes,
   ],
@@ -35,7 +36,7 @@ export const destroy = defineCommand({
     await announce(context, { ...what.place, platform: what.place.platform })
     showWhatGoes(context, what, deleteData)
     const data = await agree(context, what, { yes: flag(input.options, 'yes'), deleteData })
-    const result = await runOperation(context, { ...what.request, deleteData: data } as OperationRequest)
+    const result = await runOperation(context, { ...what.request, deleteData: data, ...(input.options['hooks'] === false ? { hooks: false } : {}) } as OperationRequest)
     if (result.outcome === 'done') showKept(context, { results: (await result.operation()).jobs.map((job) => job.result), ...(data ? {} : { again: what.again }) })
     return result.exit
   },

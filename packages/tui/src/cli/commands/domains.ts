@@ -1,7 +1,7 @@
 import type { Domain } from '@pilot/server/contract'
 import { appArgument, defineCommand } from '../command.ts'
 import type { CommandContext } from '../context.ts'
-import { findProject } from '../target.ts'
+import { findProject, refuseUnknownApp } from '../target.ts'
 import { cleanLine } from '../text/clean.ts'
 import { problemsText, stateText } from '../text/domains-text.ts'
 
@@ -22,6 +22,7 @@ export const domains = defineCommand({
     const platform = context.globals.platform ?? project?.platform
     const query = { ...(project === undefined ? {} : { project: project.project, environment: project.environment }), ...(app === undefined ? {} : { app }), ...(platform === undefined ? {} : { platform }) }
     const { domains: found } = await (await context.client()).request('domains', { query, signal: context.signal })
+    if (found.length === 0 && app !== undefined) await refuseUnknownApp(context, app)
     await context.output.answer({ domains: found }, () => listText(found, context))
   },
 })

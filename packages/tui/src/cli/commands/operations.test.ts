@@ -293,6 +293,7 @@ describe('destroy', () => {
   test.each([
     [['api', '-p', 'shop', '--yes'], { action: 'destroy-app', app: { project: 'shop', app: 'api', environment: 'production' }, deleteData: false }],
     [['api', '-p', 'shop', '--platform', 'local', '--yes'], { action: 'destroy-app', platform: 'local', deleteData: false }],
+    [['api', '-p', 'shop', '--no-hooks', '--yes'], { action: 'destroy-app', deleteData: false, hooks: false }],
     [['--project', 'shop', '--yes'], { action: 'destroy-project', project: 'shop', deleteData: false }],
     [['--project', 'shop', '-e', 'preview', '--delete-data', '--yes'], { action: 'destroy-project', environment: 'preview', deleteData: true }],
     [['--platform', 'local', '--yes'], { action: 'destroy-platform', platform: 'local', deleteData: false }],
