@@ -24,7 +24,7 @@ export const sendWebhook: Send<'webhook'> = async ({ secret: url, format, signin
       ...(signingKey === undefined ? {} : { 'pilot-signature': `t=${seconds},v1=${createHmac('sha256', signingKey).update(`${seconds}.${body}`).digest('hex')}` }),
     },
   }).catch((error: unknown) => {
-    throw new Error(whyNot(error))
+    throw new Error(whyNot(error, url))
   })
   await response.body?.cancel().catch(() => {})
   if (response.status >= 300 && response.status < 400) throw new Error(`answered ${response.status}: it redirects, which is not followed`)
@@ -37,8 +37,10 @@ function slackOf(message: Message): Record<string, unknown> {
   return { text: textOf(message).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replace(/@(?=(?:everyone|here|channel|all)\b)/gi, '@\u200b') }
 }
 
-function whyNot(error: unknown): string {
+function whyNot(error: unknown, url: string): string {
   if ((error as Error).name === 'TimeoutError') return `no answer within ${timeoutMs / 1000} s`
-  const { code } = ((error as Error).cause ?? error) as { readonly code?: unknown }
+  const { code, message } = ((error as Error).cause ?? error) as { readonly code?: unknown; readonly message?: string }
+  // Ports of other protocols, which HTTP clients refuse by their standard. Only the port: the rest of the address is secret.
+  if (message === 'bad port') return `port ${new URL(url).port} is one of those that HTTP clients do not ask (https://fetch.spec.whatwg.org/#port-blocking): let it listen on another one`
   return typeof code === 'string' ? `cannot be reached (${code})` : 'cannot be reached'
 }
