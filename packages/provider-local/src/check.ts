@@ -73,7 +73,7 @@ async function buildxFinding(): Promise<Finding> {
 /** Optional: nothing is missing as long as no app says `build: buildpack`, and one that does says it too. */
 async function packFinding(): Promise<Finding> {
   const found = await findPack()
-  if (found === undefined) return { id: 'docker.pack', status: 'ok', title: 'pack is not installed, which `build: buildpack` needs (optional)' }
+  if (found === undefined) return { id: 'docker.pack', status: 'ok', title: 'Optional, and not installed: pack, which `build: buildpack` needs' }
   return isTooOld(found) ? { id: 'docker.pack', status: 'warning', title: `pack ${found.version} is too old for \`build: buildpack\``, fix: howToInstall() } : { id: 'docker.pack', status: 'ok', title: `Buildpacks are built by pack ${found.version}` }
 }
 
