@@ -95,7 +95,7 @@ export function queueKind(home: Home): AnyKind {
     async settle({ id, signal }) {
       const queue = await read(id)
       if (!queue) return { status: 'failed', reason: `The queue ${id} is gone` }
-      const answers = await askQueue(home, { service: id, port: queue.port, path: '/state', signal }).then(() => true, () => false)
+      const answers = await askQueue(home, { service: id, port: queue.port, path: '/state', body: { deadMessages: 0 }, signal }).then(() => true, () => false)
       return answers ? { status: 'ready', outputs: outputsOf(queue) } : { status: 'pending', retryAfterMs: 50, message: 'starting the queue' }
     },
     async read({ id }) {

@@ -37,6 +37,8 @@ async function leave(): Promise<void> {
   front.close()
   await pool.close(leaveMs)
   front.closeIdleConnections()
+  // Messages of which the queue does not learn that they are done come once more.
+  await Promise.race([consumer.settled(), new Promise((resolve) => setTimeout(resolve, 3_000))])
   // Answers that were just given are on their way.
   setTimeout(() => process.exit(0), 50)
 }

@@ -61,6 +61,10 @@ interface Member {
 const longestQueue = 1_000
 const longestWaitMs = 60_000
 const memoryLookMs = 250
+/** Between asking an idle worker to end and ending it. */
+const retireMs = 2_000
+/** What waits lies in the memory of the host: this much and one more. */
+const mostWaitingBytes = 32 * 1024 ** 2
 
 export function createPool(config: Pick<FunctionConfig, 'timeoutMs' | 'atOnce' | 'memoryBytes' | 'idleMs' | 'initMs' | 'handler'>, start: () => Worker): Pool {
   const members = new Map<string, Member>()
@@ -76,7 +80,7 @@ export function createPool(config: Pick<FunctionConfig, 'timeoutMs' | 'atOnce' |
   function invoke(event: Buffer | string, signal?: AbortSignal): Promise<Outcome> {
     const requestId = randomUUID()
     if (isClosing) return Promise.resolve(failure(requestId, 'leaving', { type: 'Leaving', message: 'This version is being stopped' }))
-    if (waiting.length >= longestQueue) return Promise.resolve(failure(requestId, 'busy', tooMany))
+    if (waiting.length >= longestQueue || waiting.reduce((sum, entry) => sum + entry.event.length, 0) >= mostWaitingBytes) return Promise.resolve(failure(requestId, 'busy', tooMany))
     return new Promise((resolve) => {
       const entry: Waiting = { requestId, event, resolve, timer: setTimeout(() => leave(entry), longestWaitMs) }
       waiting.push(entry)
@@ -161,6 +165,15 @@ export function createPool(config: Pick<FunctionConfig, 'timeoutMs' | 'atOnce' |
     member.worker.kill('SIGKILL')
   }
 
+  /** A library may listen to SIGTERM and go on: what stays would hold a place of those that may run at once. */
+  function retire(member: Member): void {
+    member.state = 'ending'
+    delete member.deliver
+    member.worker.kill('SIGTERM')
+    member.timer = setTimeout(() => member.worker.kill('SIGKILL'), retireMs)
+    member.timer.unref()
+  }
+
   function watchMemory(): void {
     for (const member of members.values()) {
       if (member.state !== 'busy') continue
@@ -175,11 +188,9 @@ export function createPool(config: Pick<FunctionConfig, 'timeoutMs' | 'atOnce' |
       if (member === undefined || member.state === 'ending') return undefined
       if (member.state === 'loading') loaded = { state: 'ready' }
       clearTimeout(member.timer)
+      if (member.current) settle(member, failure(member.current.requestId, 'handler', { type: 'Runtime.NoAnswer', message: 'It asked for the next event before it had answered this one' }))
       member.state = 'idle'
-      member.timer = setTimeout(() => {
-        member.state = 'ending'
-        member.worker.kill('SIGTERM')
-      }, config.idleMs)
+      member.timer = setTimeout(() => retire(member), config.idleMs)
       member.timer.unref()
       const task = new Promise<Task>((resolve) => (member.deliver = resolve))
       serve()

@@ -5,17 +5,29 @@ import type { Outcome } from './outcome.ts'
 import type { Pool } from './pool.ts'
 import { md5, type Message, type Taken } from './queue-store.ts'
 
+export interface Consumer {
+  /** Fetches no more. */
+  stop(): void
+  /** Resolves when the queue knows what became of all that was fetched. */
+  settled(): Promise<void>
+}
+
 /** Fetches messages while this deployment may have them, and calls the function with up to `batch` of them. */
-export function consumeQueue({ queue, deployment, atOnce, timeoutMs, name }: Pick<FunctionConfig, 'queue' | 'deployment' | 'atOnce' | 'timeoutMs' | 'name'>, pool: Pool): { stop(): void } {
-  if (queue === undefined) return { stop() {} }
+export function consumeQueue({ queue, deployment, atOnce, timeoutMs, name }: Pick<FunctionConfig, 'queue' | 'deployment' | 'atOnce' | 'timeoutMs' | 'name'>, pool: Pool): Consumer {
+  if (queue === undefined) return { stop() {}, async settled() {} }
   const { port, token, batch, retries } = queue
-  // Until then it has been answered, given back, or its host has been killed.
+  // Kept up while we work on it, and while it waits for a worker: it passes when this host has been killed.
   const visibleInMs = timeoutMs + 5_000
   const stopping = new AbortController()
   let busy = 0
   let free = Promise.withResolvers<void>()
   void run()
-  return { stop: () => stopping.abort() }
+  return {
+    stop: () => stopping.abort(),
+    async settled() {
+      while (busy > 0) await free.promise
+    },
+  }
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -36,10 +48,13 @@ export function consumeQueue({ queue, deployment, atOnce, timeoutMs, name }: Pic
 
   async function work(messages: readonly Message[]): Promise<void> {
     busy += 1
+    const taken = messages.map(({ id, receipt }) => ({ id, receipt }))
+    const renewal = setInterval(() => void ask('/renew', { taken, visibleInMs }).catch(() => {}), visibleInMs / 3)
     try {
       const outcome = await pool.invoke(JSON.stringify({ Records: messages.map((message) => recordOf(message, name)) }))
       await settle({ retries, ...judge(messages, outcome) })
     } finally {
+      clearInterval(renewal)
       busy -= 1
       free.resolve()
       free = Promise.withResolvers<void>()
@@ -80,7 +95,7 @@ export interface Verdict {
 export function judge(messages: readonly Message[], outcome: Outcome): Verdict {
   const taken = messages.map(({ id, receipt }) => ({ id, receipt }))
   const nothing: Verdict = { done: [], failed: [], released: [] }
-  // Nobody has seen them.
+  // Nobody has seen them, or we ended whoever did.
   if ('error' in outcome && (outcome.why === 'leaving' || outcome.why === 'busy')) return { ...nothing, released: taken }
   const all = (error: string): Verdict => ({ ...nothing, failed: taken.map((one) => ({ ...one, error })) })
   if ('error' in outcome) return all(`${outcome.error.type}: ${outcome.error.message}`)

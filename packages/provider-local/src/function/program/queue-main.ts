@@ -15,6 +15,10 @@ interface Receive {
   readonly visibleInMs: number
   readonly retries: number
 }
+interface Renew {
+  readonly taken: readonly Taken[]
+  readonly visibleInMs: number
+}
 interface Settle {
   readonly retries: number
   readonly done: readonly Taken[]
@@ -30,6 +34,7 @@ const waitMs = 20_000
 const { folder, port, token } = JSON.parse(process.env[queueVariable] ?? '{}') as QueueConfig
 const store = openQueueStore(join(folder, 'queue.sqlite'))
 const wakers = new Set<() => void>()
+let lastTime = Date.now()
 
 const server = createServer((request, response) => {
   handle(request, response).catch((error: Error) => {
@@ -47,15 +52,20 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   if (given === undefined) return take(request, response)
   if (!isSame(given, token)) return send(response, 403, { message: 'Forbidden' })
   const body = JSON.parse((await readBody(request, questionLimit))?.toString('utf8') || '{}') as never
-  const now = Date.now()
+  const now = clock()
   switch (request.url) {
     case '/receive':
       return send(response, 200, await receive(body, response))
+    case '/renew': {
+      const { taken, visibleInMs } = body as Renew
+      store.renew(taken, now + visibleInMs)
+      return send(response, 200, {})
+    }
     case '/settle': {
       const { retries, done, failed, released = [] } = body as Settle
       store.done(done)
       store.failed(failed, { retries, now })
-      store.release(released, now)
+      store.release(released)
       wake()
       return send(response, 200, {})
     }
@@ -64,9 +74,9 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
       wake()
       return send(response, 200, {})
     case '/state':
-      return send(response, 200, { ...store.counts(now), consumers: store.consumers(), deadMessages: store.dead(100) })
+      return send(response, 200, { ...store.counts(now), consumers: store.consumers(), deadMessages: store.dead((body as { deadMessages?: number }).deadMessages ?? 100) })
     case '/retry': {
-      const count = store.retry(now)
+      const count = store.retry()
       wake()
       return send(response, 200, { count })
     }
@@ -80,6 +90,8 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
 /** From others: stored before it is answered. */
 async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'POST') return send(response, 405, { message: 'Send a message with POST' })
+  // Any page may post to an address of this machine without asking; what is no page sends no Origin.
+  if (request.headers.origin !== undefined) return send(response, 403, { message: 'Pages in a browser send nothing here: their app does it for them' })
   const body = await readBody(request, sendLimit)
   if (body === undefined) {
     response.setHeader('connection', 'close')
@@ -87,20 +99,23 @@ async function take(request: IncomingMessage, response: ServerResponse): Promise
   }
   const parsed = parseSend(String(request.headers['x-amz-target'] ?? ''), body)
   if ('problem' in parsed) return send(response, 400, parsed.problem)
-  const ids = store.send(parsed.messages, Date.now())
+  const ids = store.send(parsed.messages, clock())
   wake()
   send(response, parsed.status, parsed.answer(ids))
 }
 
 /** Waits until there is a message that the deployment may have. */
 async function receive({ deployment, max, visibleInMs, retries }: Receive, response: ServerResponse): Promise<{ readonly messages: readonly Message[] }> {
-  const until = Date.now() + waitMs
+  const until = performance.now() + waitMs
   for (;;) {
     if (response.destroyed) return { messages: [] }
-    const now = Date.now()
-    const messages = store.consumers().includes(deployment) ? store.receive({ max, visibleInMs, retries, now }) : []
-    if (messages.length > 0 || now >= until) return { messages }
-    await woken(Math.max(5, Math.min(until, store.nextAt() ?? until) - now), response)
+    const now = clock()
+    const isLive = store.consumers().includes(deployment)
+    const messages = isLive ? store.receive({ max, visibleInMs, retries, now }) : []
+    const left = until - performance.now()
+    if (messages.length > 0 || left <= 0) return { messages }
+    const nextAt = isLive ? store.nextAt() : undefined
+    await woken(nextAt === undefined ? left : Math.max(20, Math.min(left, nextAt - now)), response)
   }
 }
 
@@ -112,11 +127,18 @@ function woken(ms: number, response: ServerResponse): Promise<void> {
       response.off('close', go)
       resolve()
     }
-    // What is due, but for a consumer that is not live, must not make us spin.
-    const timer = setTimeout(go, Math.max(ms, store.consumers().length === 0 ? 1_000 : 20))
+    const timer = setTimeout(go, ms)
     wakers.add(go)
     response.once('close', go)
   })
+}
+
+/** The time; when it was set back, what waits for a time goes with it. */
+function clock(): number {
+  const now = Date.now()
+  if (now < lastTime) store.setBack(lastTime - now)
+  lastTime = now
+  return now
 }
 
 function wake(): void {

@@ -21,9 +21,10 @@ export function parseSend(target: string, body: Buffer): Send {
       return { messages: [message], status: 200, answer: ([id]) => ({ MessageId: id, MD5OfMessageBody: md5(message.body) }) }
     }
     case 'AmazonSQS.SendMessageBatch': {
-      const entries = Array.isArray(input['Entries']) ? (input['Entries'] as Record<string, unknown>[]) : []
+      const entries = Array.isArray(input['Entries']) ? (input['Entries'] as (Record<string, unknown> | null)[]).map((entry) => entry ?? {}) : []
+      const ids = new Set(entries.map(({ Id }) => Id).filter((id) => typeof id === 'string' && id !== ''))
       const messages = entries.map(messageOf)
-      if (entries.length === 0 || entries.length > 10 || messages.some((message) => message === undefined)) return invalid('InvalidParameterValue', 'Entries are 1 to 10, each with Id and MessageBody')
+      if (entries.length === 0 || entries.length > 10 || ids.size < entries.length || messages.includes(undefined)) return invalid('InvalidParameterValue', 'Entries are 1 to 10, each with an Id of its own and MessageBody')
       const sent = messages as NewMessage[]
       return { messages: sent, status: 200, answer: (ids) => ({ Successful: entries.map((entry, index) => ({ Id: entry['Id'], MessageId: ids[index], MD5OfMessageBody: md5(sent[index]!.body) })), Failed: [] }) }
     }

@@ -1,25 +1,32 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 
-/** The messages of one queue, in a SQLite file that is flushed with each change: what was accepted survives a loss of power. */
+/**
+ * The messages of one queue, in a SQLite file that is flushed with each change: what was accepted survives a loss of power. Times
+ * (`now`, `until`) are milliseconds since 1970; what waits for no time has none, so that a clock that is set back keeps nothing waiting.
+ */
 export interface QueueStore {
   send(messages: readonly NewMessage[], now: number): readonly string[]
   /** Takes messages for a while: when they are neither done nor failed until then, others get them. */
   receive(options: { readonly max: number; readonly visibleInMs: number; readonly retries: number; readonly now: number }): readonly Message[]
+  /** Whoever took them has them for so long from now. */
+  renew(taken: readonly Taken[], until: number): void
   done(taken: readonly Taken[]): void
   /** Back for another try after a pause that grows, or, after the last one, to the dead. */
   failed(taken: readonly (Taken & { readonly error: string })[], options: { readonly retries: number; readonly now: number }): void
   /** Back at once, as if nobody had taken them. */
-  release(taken: readonly Taken[], now: number): void
+  release(taken: readonly Taken[]): void
   counts(now: number): { readonly waiting: number; readonly inFlight: number; readonly dead: number }
   dead(limit: number): readonly DeadMessage[]
   /** The dead wait again, from their first try. Returns how many. */
-  retry(now: number): number
+  retry(): number
   /** Deletes the dead, or all that nobody works on. Returns how many. */
   purge(which: 'dead' | 'all', now: number): number
   /** When the next message becomes visible; undefined: none is to. */
   nextAt(): number | undefined
   consumers(): readonly string[]
   setConsumers(deployments: readonly string[]): void
+  /** The clock was set back by so much: what waits for a time waits as long as it would have. */
+  setBack(ms: number): void
 }
 
 export interface NewMessage {
@@ -68,10 +75,11 @@ export function openQueueStore(file: string): QueueStore {
   const insert = db.prepare('INSERT INTO messages (id, body, attributes, sent_at, visible_at) VALUES (?, ?, ?, ?, ?)')
   const due = db.prepare('SELECT * FROM messages WHERE dead_at IS NULL AND visible_at <= ? ORDER BY seq LIMIT ?')
   const take = db.prepare('UPDATE messages SET receipt = ?, visible_at = ?, receives = receives + 1, first_received_at = coalesce(first_received_at, ?) WHERE id = ?')
+  const renew = db.prepare('UPDATE messages SET visible_at = ? WHERE id = ? AND receipt = ?')
   const remove = db.prepare('DELETE FROM messages WHERE id = ? AND receipt = ?')
   const find = db.prepare('SELECT receives FROM messages WHERE id = ? AND receipt = ?')
   const giveBack = db.prepare('UPDATE messages SET receipt = NULL, visible_at = ?, error = ? WHERE id = ?')
-  const release = db.prepare('UPDATE messages SET receipt = NULL, visible_at = ?, receives = receives - 1 WHERE id = ? AND receipt = ?')
+  const release = db.prepare('UPDATE messages SET receipt = NULL, visible_at = 0, receives = receives - 1 WHERE id = ? AND receipt = ?')
   const bury = db.prepare('UPDATE messages SET receipt = NULL, dead_at = ?, error = ? WHERE id = ?')
 
   const atOnce = <T>(work: () => T): T => {
@@ -92,7 +100,7 @@ export function openQueueStore(file: string): QueueStore {
       atOnce(() =>
         messages.map(({ body, attributes = {}, delayMs = 0 }) => {
           const id = randomUUID()
-          insert.run(id, body, JSON.stringify(attributes), now, now + delayMs)
+          insert.run(id, body, JSON.stringify(attributes), now, delayMs > 0 ? now + delayMs : 0)
           return id
         }),
       ),
@@ -112,6 +120,7 @@ export function openQueueStore(file: string): QueueStore {
         }
         return taken
       }),
+    renew: (taken, until) => atOnce(() => taken.forEach(({ id, receipt }) => renew.run(until, id, receipt))),
     done: (taken) => atOnce(() => taken.forEach(({ id, receipt }) => remove.run(id, receipt))),
     failed: (taken, { retries, now }) =>
       atOnce(() => {
@@ -122,17 +131,18 @@ export function openQueueStore(file: string): QueueStore {
           else giveBack.run(now + Math.min(longestPauseMs, firstPauseMs * 2 ** (row.receives - 1)), error, id)
         }
       }),
-    release: (taken, now) => atOnce(() => taken.forEach(({ id, receipt }) => release.run(now, id, receipt))),
+    release: (taken) => atOnce(() => taken.forEach(({ id, receipt }) => release.run(id, receipt))),
     counts: (now) => ({
       waiting: one('SELECT count(*) FROM messages WHERE dead_at IS NULL AND (receipt IS NULL OR visible_at <= ?)', now),
       inFlight: one('SELECT count(*) FROM messages WHERE dead_at IS NULL AND receipt IS NOT NULL AND visible_at > ?', now),
       dead: one('SELECT count(*) FROM messages WHERE dead_at IS NOT NULL'),
     }),
     dead: (limit) => db.prepare('SELECT id, body, error, receives, sent_at AS sentAt, dead_at AS deadAt FROM messages WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, seq LIMIT ?').all(limit) as unknown as readonly DeadMessage[],
-    retry: (now) => Number(db.prepare('UPDATE messages SET dead_at = NULL, error = NULL, receives = 0, receipt = NULL, visible_at = ? WHERE dead_at IS NOT NULL').run(now).changes),
+    retry: () => Number(db.prepare('UPDATE messages SET dead_at = NULL, error = NULL, receives = 0, receipt = NULL, visible_at = 0 WHERE dead_at IS NOT NULL').run().changes),
     purge: (which, now) => Number((which === 'dead' ? db.prepare('DELETE FROM messages WHERE dead_at IS NOT NULL').run() : db.prepare('DELETE FROM messages WHERE dead_at IS NOT NULL OR receipt IS NULL OR visible_at <= ?').run(now)).changes),
     nextAt: () => (db.prepare('SELECT min(visible_at) AS at FROM messages WHERE dead_at IS NULL').get() as { at: number | null }).at ?? undefined,
     consumers: () => db.prepare('SELECT deployment FROM consumers').all().map((row) => String(row['deployment'])),
+    setBack: (ms) => void db.prepare('UPDATE messages SET visible_at = max(0, visible_at - ?) WHERE dead_at IS NULL AND visible_at > 0').run(ms),
     setConsumers: (deployments) =>
       atOnce(() => {
         db.exec('DELETE FROM consumers')
