@@ -21,6 +21,8 @@ export interface EngineRoom {
   readonly providers: Providers
   readonly platforms: Platforms
   readonly runner?: Runner
+  /** Gives memory back, now that what needed it has ended. */
+  readonly workEnded: () => void
   close(): Promise<void>
 }
 
@@ -51,7 +53,7 @@ export async function engineRoom({ home: { id, dir, paths }, database, log, prov
       await notifications.close()
       await db.destroy()
     }
-    return { db, databaseVersion, notifications, home, serverId, providers, platforms, ...(runner ? { runner } : {}), close }
+    return { db, databaseVersion, notifications, home, serverId, providers, platforms, workEnded: memory.workEnded, ...(runner ? { runner } : {}), close }
   } catch (error) {
     await db.destroy()
     throw error

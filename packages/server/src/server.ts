@@ -86,7 +86,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
         hasStopped()
       })())
 
-    scheduler = startScheduler({ ...room, logs: room.home.logs, types: scheduleTypes(room), log, ...(clock === undefined ? {} : { clock }) })
+    scheduler = startScheduler({ ...room, logs: room.home.logs, types: scheduleTypes(room), log, onIdle: room.workEnded, ...(clock === undefined ? {} : { clock }) })
     const services: Services = {
       ...room,
       scheduler,

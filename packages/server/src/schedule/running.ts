@@ -17,6 +17,8 @@ export interface RunningOptions extends FindOptions {
   readonly log: Log
   readonly identity: RunnerIdentity
   readonly clock: SchedulerClock
+  /** After the last of the runs that were under way. */
+  readonly onIdle?: (() => void) | undefined
 }
 
 export interface NewStart {
@@ -48,7 +50,7 @@ interface Active {
   end(state: RunEnd['state'], error: PilotError): void
 }
 
-export function openRunning({ db, logs, log, identity: _, clock, platforms, serverId, types }: RunningOptions): Running {
+export function openRunning({ db, logs, log, identity: _, clock, onIdle, platforms, serverId, types }: RunningOptions): Running {
   const active = new Map<string, Active>()
   let heartbeat: NodeJS.Timeout | undefined
 
@@ -70,6 +72,7 @@ export function openRunning({ db, logs, log, identity: _, clock, platforms, serv
       if (active.size > 0) return
       clearInterval(heartbeat)
       heartbeat = undefined
+      onIdle?.()
     })
     active.set(id, { schedule, done, end })
     heartbeat ??= setInterval(() => void beat(), heartbeatMs)

@@ -16,6 +16,7 @@ export interface SchedulerOptions extends FindOptions {
   readonly logs: string
   readonly log: Log
   readonly clock?: SchedulerClock
+  readonly onIdle?: () => void
 }
 
 export interface Scheduler {
@@ -39,10 +40,10 @@ const readAgainMs = 600_000
 const trustedAheadMs = 2 * 3600_000
 
 /** One timer, for the next time of any schedule; none where nothing is scheduled. */
-export function startScheduler({ db, notifications, logs, log, clock = systemClock, ...find }: SchedulerOptions): Scheduler {
+export function startScheduler({ db, notifications, logs, log, clock = systemClock, onIdle, ...find }: SchedulerOptions): Scheduler {
   const identity = ownIdentity()
   const seen = new Map<string, { readonly times: string; readonly until: Date }>()
-  const running = openRunning({ db, logs, log, identity, clock, ...find })
+  const running = openRunning({ db, logs, log, identity, clock, onIdle, ...find })
   const stopping = new AbortController()
   let woken = new AbortController()
   let found: FoundSchedules | undefined
