@@ -37,6 +37,16 @@ describe('up', () => {
     expect(server.seen.filter(({ name }) => name === 'putSource').map(({ params }) => params)).toEqual([{ digest: apps[0]!.source.digest }])
   })
 
+  test('names what runs on though the manifest has it no more, and nothing else', async () => {
+    const server = await fake({ status: () => ({ ...emptyStatus, apps: [appView(), appView({ app: 'old' }), appView({ app: 'gone', state: 'destroyed' as never }), appView({ app: 'web' })] }) })
+    await using shop = await folderOf({ 'pilot.yaml': shopManifest, 'api/Dockerfile': 'FROM x\n', 'web/Dockerfile': 'FROM x\n' })
+    server.script([done])
+    const { stderr } = await runCommand(['up'], { cwd: shop.path, env: { PILOT_HOME: server.home } })
+    expect(stderr.split('\n').filter((line) => line.includes('has it no more'))).toEqual([expect.stringMatching(/old runs on at http:\/\/old\.shop\.localhost:4110, .*`.*destroy old` removes it/)])
+    server.script([done])
+    expect((await runCommand(['up', '-a', 'api'], { cwd: shop.path, env: { PILOT_HOME: server.home } })).stderr).not.toContain('no more')
+  })
+
   test('sends the Dockerfile that the manifest names, also where .dockerignore leaves it out', async () => {
     const server = await fake()
     server.script([done])

@@ -78,6 +78,7 @@ export const up = defineCommand({
     if (result.outcome === 'done') {
       if (choice.type === 'missing-local') await (await import('../background.ts')).sayWhatRuns(context)
       if (release && definitions.some(({ domains }) => domains.length > 0)) await (await import('./domains.ts')).sayDomainProblems(context, { project: project.name, environment, platform: platform.name })
+      if (release && only === undefined) await (await import('../left-behind.ts')).sayLeftBehind(context, { known: Object.keys(project.manifest.apps), project: project.name, environment, platform: platform.name })
       if (!release) printStaged(context, result)
       else if (waiting.length === 0) printUrl(context, result)
       else {
