@@ -42,7 +42,7 @@ describe.each(definitions)('pilot $row.name', ({ row, definition }) => {
 })
 
 test('what errors suggest to run can be run', () => {
-  const others = /^(?:-|apt |docker |sudo |systemctl |RUN |\w+:$)|^(?:docker|managedBy|providers)$/
+  const others = /^(?:-|apt |docker |sudo |systemctl |RUN |build: |\w+:$)|^(?:docker|managedBy|providers)$/
   for (const [code, { suggestion }] of Object.entries(catalogue)) {
     for (const [, quoted] of suggestion.matchAll(/`([^`]+)`/g)) {
       if (!others.test(quoted!)) expect([code, quoted, withInvocation(`\`${quoted}\``, 'npm start --')]).toEqual([code, quoted, expect.stringContaining('npm start --')])

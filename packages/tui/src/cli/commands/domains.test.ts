@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Domain } from '@pilot/server/contract'
 import { PilotError } from '@pilot/core/errors'
-import { at, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
+import { appView, at, emptyStatus, startFakeServer, type FakeServer } from '../../testing/fake-server.ts'
 import { runCommand } from '../../testing/run-command.ts'
 
 const servers: FakeServer[] = []
@@ -29,9 +29,11 @@ test('domains shows where each points and its certificate, and below what is wro
 })
 
 test('domains of an app that has none says how to get one', async () => {
-  const { stdout, server } = await run(['domains', 'web', '-p', 'shop'], { domains: () => ({ domains: [] }) })
+  const answers = { domains: () => ({ domains: [] }), status: () => ({ ...emptyStatus, apps: [appView({ app: 'web' })] }) }
+  const { stdout, server } = await run(['domains', 'web', '-p', 'shop'], answers)
   expect(stdout).toContain('Write `domains:` in pilot.yaml')
   expect(server.seen.find(({ name }) => name === 'domains')?.query).toMatchObject({ project: 'shop', app: 'web' })
+  expect(await run(['domains', 'wbe', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('Did you mean web?') })
 })
 
 test.each<[Partial<Domain>, string]>([
