@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { needsDocker } from '../driver/needs.ts'
@@ -70,6 +70,32 @@ test('two services use each other under names that the platform gives', async ()
   const up = await pilot.ok(['up', example])
   expect((await get(up.last)).text).toContain('<blockquote>')
 })
+
+test('a container sends to the queue of a function that it uses, and one that does not use it cannot', async () => {
+  const folder = join(pilot.folder, 'mixed')
+  for (const name of ['web', 'other', 'jobs']) await mkdir(join(folder, name), { recursive: true })
+  const code = `require('http').createServer(async ({ url }, response) => {
+    const to = url === '/' ? undefined : url === '/sent' ? process.env.JOBS_QUEUE_URL : decodeURIComponent(url.slice(1))
+    const status = to && (await fetch(to, { method: 'POST', body: 'from ' + process.env.NAME, signal: AbortSignal.timeout(3000) }).then(({ status }) => status, () => 'unreachable'))
+    response.end(JSON.stringify({ status, queue: process.env.JOBS_QUEUE_URL }))
+  }).listen(8080)`
+  for (const name of ['web', 'other']) {
+    await writeFile(join(folder, name, 'Dockerfile'), `FROM node:24-slim\nENV NAME=${name}\nCOPY server.js .\nEXPOSE 8080\nCMD ["node", "server.js"]\n`)
+    await writeFile(join(folder, name, 'server.js'), code)
+  }
+  await writeFile(join(folder, 'jobs/index.mjs'), `export const handler = async ({ Records }) => Records.forEach(({ body }) => console.log('took', body))`)
+  await writeFile(join(folder, 'pilot.yaml'), 'project: mixed\napps:\n  web: { source: ./web, uses: [jobs] }\n  other: { source: ./other }\n  jobs: { source: ./jobs, function: { handler: index.handler, http: false, queue: true } }\n')
+  const { last } = await pilot.ok(['up'], { cwd: folder })
+  const sent = JSON.parse((await get(last, '/sent')).text) as { status: number; queue: string }
+  expect(sent.status).toBe(202)
+  await expect.poll(async () => (await pilot.ok(['logs', 'jobs'], { cwd: folder })).stdout, { timeout: 30_000, interval: 200 }).toContain('took from web')
+  const { apps } = (await pilot.ok(['status', '--json'], { cwd: folder })).json<{ apps: { status: { app: { app: string }; fallbackUrl: string } }[] }>()
+  const other = apps.find(({ status }) => status.app.app === 'other')!.status.fallbackUrl
+  const refused = JSON.parse((await get(other, `/${encodeURIComponent(sent.queue)}`)).text) as { status: unknown; queue?: string }
+  expect(refused.queue).toBeUndefined()
+  expect(refused.status).not.toBe(202)
+  await pilot.ok(['destroy', '--project', 'mixed', '--delete-data', '--yes'])
+}, 120_000)
 
 test('destroy keeps the data until told otherwise, and then leaves nothing', async () => {
   const kept = await pilot.ok(['destroy', 'web', '-C', todo, '--yes'])
