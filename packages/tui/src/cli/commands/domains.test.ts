@@ -33,7 +33,7 @@ test('domains of an app that has none says how to get one', async () => {
   const { stdout, server } = await run(['domains', 'web', '-p', 'shop'], answers)
   expect(stdout).toContain('Write `domains:` in pilot.yaml')
   expect(server.seen.find(({ name }) => name === 'domains')?.query).toMatchObject({ project: 'shop', app: 'web' })
-  expect(await run(['domains', 'wbe', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('Did you mean web?') })
+  expect(await run(['domains', 'wbe', '-p', 'shop'], answers)).toMatchObject({ exit: 2, stderr: expect.stringContaining('Project shop has no app wbe.') })
 })
 
 test.each<[Partial<Domain>, string]>([
