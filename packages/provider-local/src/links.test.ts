@@ -94,6 +94,6 @@ test('an app reaches its database, and another app cannot use that path', async 
 test('containers run without privileges, with limits, on 127.0.0.1', async () => {
   const docker = new (await import('dockerode')).default()
   const { HostConfig, Config } = await docker.getContainer(platform.app('caller').engine.id('deployment/d1/container-0')).inspect()
-  expect(HostConfig).toMatchObject({ Privileged: false, CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'], Memory: 128 * 1024 ** 2, NanoCpus: 0.5e9, PidsLimit: 512, RestartPolicy: { Name: 'unless-stopped' }, PortBindings: { '8080/tcp': [{ HostIp: '127.0.0.1' }] }, LogConfig: { Type: 'json-file', Config: { 'max-size': '10m' } } })
+  expect(HostConfig).toMatchObject({ Privileged: false, CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'], Memory: 128 * 1024 ** 2, NanoCpus: 0.5e9, PidsLimit: 512, RestartPolicy: { Name: 'unless-stopped' }, PortBindings: { '8080/tcp': [{ HostIp: '127.0.0.1' }] }, LogConfig: { Type: 'json-file', Config: { 'max-size': String(10 * 1024 ** 2), 'max-file': '5' } } })
   expect(Config.Labels).toMatchObject({ 'pilot.platform': platform.platformId, 'pilot.scope': 'app/shop/caller/production', 'pilot.key': 'deployment/d1/container-0', 'pilot.generation': '1' })
 })
