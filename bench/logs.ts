@@ -31,7 +31,7 @@ interface Result {
   readonly rate: number
   /** Processor time of what keeps the log, milliseconds per second of writing. */
   readonly cpu: number
-  /** Resident memory of what is there for this app alone, MB. */
+  /** What the keeper took more than before, with what is there for this app alone, MB. */
   readonly memory: number
   /** Lines that were written and neither read nor said to be dropped. */
   readonly lost: number
@@ -65,6 +65,7 @@ async function asProcess(code: string): Promise<Result> {
   const supervisor = (await supervisorPid(home))!
   await sleep(1_500)
   const before = await cpuMs([supervisor])
+  const memoryBefore = await residentMB(supervisor)
   await putService(home, { name: 'writer', command: process.execPath, args: ['-e', code], logFile, logKeep: { bytes: 50 * 1024 ** 2, ms: 7 * 24 * 3600_000 } })
   await waitForService(home, 'writer')
   let place = 0
@@ -80,11 +81,11 @@ async function asProcess(code: string): Promise<Result> {
     }
   }
   const cpu = (await cpuMs([supervisor])) - before
+  const memory = Math.max(0, (await residentMB(supervisor)) - memoryBefore)
   if (serviceStatus(home, 'writer') === undefined) throw new Error('the writer is gone')
   await removeService(home, 'writer')
   await Promise.all(['', '.facts', '.times', '.1'].map((suffix) => rm(`${logFile}${suffix}`, { force: true })))
-  // A file and a row of times: nothing of it is in memory.
-  return { rate: wrote! / seconds, cpu: cpu / seconds, memory: 0, lost: wrote! - read - dropped }
+  return { rate: wrote! / seconds, cpu: cpu / seconds, memory, lost: wrote! - read - dropped }
 }
 
 async function asContainer(code: string): Promise<Result> {
@@ -93,6 +94,7 @@ async function asContainer(code: string): Promise<Result> {
   try {
     await sleep(1_500)
     const before = await cpuMs([dockerd])
+    const memoryBefore = await residentMB(dockerd)
     await container.start()
     const { State } = await container.inspect()
     const shim = parentOf(await readFile(`/proc/${State.Pid}/stat`, 'utf8'))
@@ -116,7 +118,7 @@ async function asContainer(code: string): Promise<Result> {
     })
     await Promise.race([reading, sleep(seconds * 1000 + 60_000)])
     const cpu = (await cpuMs([dockerd])) - before + (await cpuMs([shim]))
-    return { rate: (wrote ?? Number.NaN) / seconds, cpu: cpu / seconds, memory: await residentMB(shim), lost: (wrote ?? Number.NaN) - read }
+    return { rate: (wrote ?? Number.NaN) / seconds, cpu: cpu / seconds, memory: Math.max(0, (await residentMB(dockerd)) - memoryBefore) + (await residentMB(shim)), lost: (wrote ?? Number.NaN) - read }
   } finally {
     await container.remove({ force: true })
   }

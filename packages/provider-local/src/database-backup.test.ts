@@ -6,9 +6,11 @@ import type { AppIdentity, DatabaseAdministration } from '@pilot/core'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asSuperuser } from './postgres/apps-cluster.ts'
+import { restoreDatabase } from './dump/run-dump.ts'
 import { backupsFolder } from './postgres/backups-folder.ts'
 import { replacedName } from './postgres/swap-databases.ts'
 import { startLocalPlatform, type LocalPlatform } from './testing/local-platform.ts'
+import { startNextPostgres, withoutNextPostgres } from './testing/next-postgres.ts'
 import { catalogueQueries, richSchema } from './testing/rich-schema.ts'
 
 let platform: LocalPlatform
@@ -77,6 +79,36 @@ test('a schema with everything in it comes back with equal catalogues and rows',
   expect(await query(shop.config, "SELECT to_regclass('later') IS NOT NULL AS there")).toEqual([{ there: true }])
   expect((await databases()).filter((name) => /_(new|restore)$/.test(name))).toEqual([])
 }, 60_000)
+
+test('a backup goes into the next major version of PostgreSQL', async ({ skip }) => {
+  const missing = await withoutNextPostgres()
+  skip(missing !== undefined, missing)
+  const shop = await makeDatabase('moves')
+  const guest = await makeDatabase('moving-guest', { from: shop.app })
+  await query(shop.config, richSchema(guest.user))
+  const { place } = await administration.backup({ ...call(shop.app, 'b'), by: 'ada' })
+  const next = await startNextPostgres()
+  try {
+    const owner = shop.config.database
+    for (const sql of [
+      `CREATE ROLE "${owner}"; CREATE ROLE "${guest.user}"; CREATE ROLE mover LOGIN PASSWORD 'mover'`,
+      `GRANT "${owner}" TO mover; GRANT "${guest.user}" TO mover`,
+      `CREATE DATABASE "${owner}" OWNER "${owner}" TEMPLATE template0`,
+    ]) await query(next.superuser, sql)
+    const superuser = { ...next.superuser, database: owner }
+    const { missingRoles } = await restoreDatabase({ file: place, superuser, connection: { ...superuser, user: 'mover', password: 'mover' }, owner, signal: signal(), log: () => {} })
+    expect(missingRoles).toEqual([])
+    expect(await query(superuser, 'SHOW server_version_num')).toEqual([{ server_version_num: expect.stringMatching(/^18/) }])
+    // What the two versions write down in the same way; the newer one also keeps NOT NULL as constraints, and has newer extensions.
+    for (const name of ['relations', 'columns', 'indexes', 'triggers', 'rules', 'policies', 'sequences', 'statistics', 'inheritance', 'largeObjects', 'rows']) {
+      const sql = `SET search_path = ''; ${catalogueQueries[name]}`
+      expect(await query(superuser, sql), name).toEqual(await asSuperuser(platform.home, { doing: 'The test', database: owner }, async (client) => ([await client.query(sql)].flat().at(-1) as pg.QueryResult).rows))
+    }
+    expect(await query(superuser, "INSERT INTO customer (email) VALUES ('new@x.dev') RETURNING id, name")).toEqual([{ id: 502, name: 'none;' }])
+  } finally {
+    await next.stop()
+  }
+}, 180_000)
 
 test('a backup has one id: asked again it is the one that was made, and what was cut short leaves nothing', async () => {
   const { app, config } = await makeDatabase('again')
