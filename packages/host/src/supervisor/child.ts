@@ -6,6 +6,7 @@ import { unseal } from '@pilot/core/seal'
 import { endAll, processesMarked, signal as send } from '../end-processes.ts'
 import type { Home } from '../home/home.ts'
 import { isHomeThere } from '../home/presence.ts'
+import { freeStaleLocks } from '../postgres/stale-lock.ts'
 import { applyLimits, limitsGroupOf, processesInGroup, removeGroup } from './limits.ts'
 import { markOfProcess, markText, newMark, serviceMark } from './mark.ts'
 import { serviceKey } from './service-key.ts'
@@ -38,6 +39,7 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
   // Opening its log would make folders of a home that was deleted.
   if (!isHomeThere(home)) throw new Error(`${home.dir} is gone`)
   const log = openLog(spec)
+  freeStaleLocks(spec)
   try {
     const mark = newMark(home, spec)
     const child = spawn(spec.command, [...(spec.args ?? [])], {

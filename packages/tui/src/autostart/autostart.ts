@@ -14,6 +14,8 @@ export interface Autostart {
   /** Tells the system of the file; false where it does not answer, and then `byHand` is what to type. */
   enable(): Promise<boolean>
   readonly enableByHand: string
+  /** systemd's name of it, where systemd keeps it. */
+  readonly unit?: string
   /** Absent is success. Resolves to whether there was one. */
   remove(): Promise<boolean>
 }
@@ -44,6 +46,7 @@ function systemd(start: Start, config: string): Autostart {
   return {
     file,
     text: systemdUnit(start),
+    unit,
     enable: async () => (await systemctl('daemon-reload')) && (await systemctl('enable', unit)),
     enableByHand: `systemctl --user daemon-reload && systemctl --user enable ${unit}`,
     async remove() {

@@ -14,6 +14,8 @@ test('the unit says what starts and what stops it, with what a path may hold esc
       String.raw`Environment="PILOT_HOME=/home/ada/my \"apps\"/100%% $HOME"`,
       'ExecStart="/bin/true" "/opt/a b/pilot.js" "server" "start"',
       'ExecStop="/bin/true" "/opt/a b/pilot.js" "server" "stop" "--all" "--yes"',
+      'ExecReload="/bin/true" "/opt/a b/pilot.js" "server" "start" "--only-supervisor"',
+      'OOMPolicy=continue',
       'WantedBy=default.target',
     ]),
   )

@@ -9,8 +9,12 @@ export interface Start {
   readonly log: string
 }
 
-/** A unit that starts and ends: what it started is the supervisor's, in the unit's group, and goes on. */
-export const systemdUnit = ({ home, command, env }: Start): string => `[Unit]
+/**
+ * A unit that starts and ends: what it started is the supervisor's, in the unit's group, and goes on. A reload starts a supervisor there
+ * when the last one left. An app that ran out of memory is the supervisor's to start again: systemd would end the whole home for it.
+ * Stopping has to be done before the user's manager is killed, which has 120 s.
+ */
+export const systemdUnit = ({ home, command, env, name }: Start): string => `[Unit]
 Description=Pilot: the apps of ${unitText(home)}
 
 [Service]
@@ -19,8 +23,11 @@ RemainAfterExit=yes
 ${Object.entries({ ...env, PILOT_HOME: home }).map(([name, value]) => `Environment=${unitWord(`${name}=${value}`)}`).join('\n')}
 ExecStart=${execLine([...command, 'server', 'start'])}
 ExecStop=${execLine([...command, 'server', 'stop', '--all', '--yes'])}
+ExecReload=${execLine([...command, 'server', 'start', '--only-supervisor'])}
+SyslogIdentifier=${name}
+OOMPolicy=continue
 TimeoutStartSec=120
-TimeoutStopSec=120
+TimeoutStopSec=100
 
 [Install]
 WantedBy=default.target

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
 import { createClient } from '@pilot/server/client'
 import type { Info } from '@pilot/server/contract'
+import { startSupervisorInUnit } from '../autostart/in-unit.ts'
 import type { Environment } from '../cli/terminal.ts'
 import { homeFolder, serverService } from './home.ts'
 import { serverEnvironment } from './server-environment.ts'
@@ -21,6 +22,7 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
     // The supervisor is as old; the next one adopts what runs.
     await host.stopSupervisor(home)
   }
+  if ((await host.supervisorPid(home)) === undefined) await startSupervisorInUnit(env)
   const { command, args } = serverProgram()
   const revision = await host.putService(home, {
     name: serverService,
@@ -40,6 +42,21 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
   } catch (error) {
     throw unreachable(env, error, host.tailOf(join(home.paths.logs, `${serverService}.log`)))
   }
+}
+
+/** What keeps the others running, and nothing else; it starts what should run. */
+export async function startOnlySupervisor(env: Environment): Promise<void> {
+  const { ensureSupervisor, openHome, supervisorPid } = await import('@pilot/host')
+  const home = await openHome(homeFolder(env))
+  if ((await supervisorPid(home)) === undefined) await startSupervisorInUnit(env)
+  await ensureSupervisor(home)
+}
+
+/** The next supervisor is one of the unit, and adopts what runs. */
+export async function handToUnit(env: Environment): Promise<void> {
+  const { openHome, stopSupervisor } = await import('@pilot/host')
+  await stopSupervisor(await openHome(homeFolder(env)))
+  await startOnlySupervisor(env)
 }
 
 export function unreachable(env: Environment, cause?: unknown, log: readonly string[] = []): PilotError {

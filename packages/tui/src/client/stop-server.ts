@@ -1,3 +1,4 @@
+import { tellUnitOfStop } from '../autostart/in-unit.ts'
 import type { Connection } from './connect.ts'
 import { homeFolder, serverService } from './home.ts'
 import type { Environment } from '../cli/terminal.ts'
@@ -20,4 +21,5 @@ export async function stopServer({ env, running, wait }: { env: Environment; run
 export async function stopEverything(env: Environment): Promise<void> {
   const { openHome, stopSupervisor } = await import('@pilot/host')
   await stopSupervisor(await openHome(homeFolder(env)), { services: 'stop' })
+  await tellUnitOfStop(env)
 }

@@ -3,7 +3,7 @@ import { version } from '../version.ts'
 import { connectIfRunning, isOlder, type Connection } from './connect.ts'
 import { homeFolder, serverSocket } from './home.ts'
 import { isReplacedOnDisk } from './server-program.ts'
-import { startServer } from './start-server.ts'
+import { startOnlySupervisor, startServer } from './start-server.ts'
 
 /** A program of the home that runs as it was before an update, or from another copy of Pilot. */
 export interface OldProgram {
@@ -37,12 +37,12 @@ export async function oldPrograms(env: Environment, running: Connection | undefi
  */
 export async function upgradeHome({ env, running, old, signal }: { env: Environment; running: Connection | undefined; old: readonly OldProgram[]; signal?: AbortSignal }): Promise<void> {
   const has = (name: OldProgram['name']): boolean => old.some((program) => program.name === name)
-  const { ensureEdge, ensureSupervisor, openHome, stopSupervisor } = await import('@pilot/host')
+  const { ensureEdge, openHome, stopSupervisor } = await import('@pilot/host')
   const home = await openHome(homeFolder(env))
   if (has('edge')) await ensureEdge(home)
   if (has('supervisor')) {
     await stopSupervisor(home)
-    await ensureSupervisor(home)
+    await startOnlySupervisor(env)
   }
   if (has('server')) await startServer({ env, replace: (await connectIfRunning(env, signal))?.info ?? running?.info, ...(signal === undefined ? {} : { signal }) })
 }

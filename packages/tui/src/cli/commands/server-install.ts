@@ -1,4 +1,5 @@
 import { autostartOf, writeAutostart } from '../../autostart/autostart.ts'
+import { homeFolder } from '../../client/home.ts'
 import { defineCommand, flag } from '../command.ts'
 
 const everywhere = ['app', 'dir', 'project', 'environment', 'platform'] as const
@@ -8,12 +9,21 @@ export const serverStart = defineCommand({
   name: 'server start',
   summary: 'Start the server, and everything of this home that was stopped',
   description: ['Other commands do this by themselves; this one does nothing else.'],
+  options: [{ flags: '--only-supervisor', summary: 'Only what keeps the others running; the unit of `server install` uses it.' }],
   without: everywhere,
   examples: [{ run: 'server start', summary: 'after `server stop --all`' }],
   type: 'operation',
-  needsServer: true,
-  async run(context) {
+  needsServer: false,
+  async run(context, { options }) {
+    const { startOnlySupervisor } = await import('../../client/start-server.ts')
+    if (flag(options, 'onlySupervisor')) {
+      await startOnlySupervisor(context.terminal.env)
+      context.output.event(done({ home: homeFolder(context.terminal.env) }))
+      return context.output.result('The supervisor runs.')
+    }
     const { info } = await context.connection()
+    // A server that answers may have outlived it.
+    await startOnlySupervisor(context.terminal.env)
     context.output.event(done({ version: info.version, home: info.home }))
     context.output.result(`Server ${info.version} runs.`)
   },
@@ -23,7 +33,7 @@ export const serverInstall = defineCommand({
   name: 'server install',
   summary: 'Start Pilot and its apps when this user logs in',
   description: [
-    'Writes a systemd user unit (Linux) or a launch agent (macOS) that runs `server start`, and enables it. Shows the file. What runs now is not touched.',
+    'Writes a systemd user unit (Linux) or a launch agent (macOS) that runs `server start`, and enables it. Shows the file. Apps that run now are not touched.',
     'On Linux `loginctl enable-linger` makes it start with the machine, before anybody logs in.',
   ],
   options: [{ flags: '--print', summary: 'Show the file and write nothing.' }],
@@ -45,6 +55,10 @@ export const serverInstall = defineCommand({
     }
     await writeAutostart(autostart)
     const enabled = await autostart.enable()
+    if (enabled && autostart.unit !== undefined) {
+      const { handToUnit } = await import('../../client/start-server.ts')
+      await handToUnit(terminal.env)
+    }
     output.event(done({ file: autostart.file, enabled }))
     context.say(autostart.text.trimEnd())
     output.result(`Wrote ${autostart.file}`)

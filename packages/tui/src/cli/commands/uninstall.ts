@@ -79,10 +79,10 @@ async function removeThis(context: CommandContext): Promise<readonly string[]> {
   const { stopEverything, stopServer } = await import('../../client/stop-server.ts')
   const { openHome, removeHome, removeSharedIfLast } = await import('@pilot/host')
   const trust = await endTrustOf(context, homeFolder(env))
-  // Its file is named after the home's id.
-  const around = await removeAround(context, homeFolder(env))
   await stopServer({ env, running: await context.runningConnection(), wait: false })
   await stopEverything(env)
+  // While there is a home: its file is named after the home's id, and systemd is told by then that it was stopped.
+  const around = await removeAround(context, homeFolder(env))
   const home = await openHome(homeFolder(env))
   await removeHome(home)
   return [home.dir, ...(home.paths.reachable === home.dir ? [] : [home.paths.reachable]), ...(await removeSharedIfLast()), ...around, ...trust]
