@@ -45,7 +45,7 @@ export async function openMachine(): Promise<SystemdMachine> {
   await run('cp', ['-a', '--reflink=auto', files, disk])
   await mkdir(changes)
   await chmod(changes, 0o755)
-  let nspawn: ChildProcess
+  let nspawn: ChildProcess | undefined
   let leader: number
 
   async function start(): Promise<void> {
@@ -54,7 +54,7 @@ export async function openMachine(): Promise<SystemdMachine> {
     nspawn = spawn('systemd-nspawn', args, { stdio: ['ignore', log.fd, log.fd], detached: true, env: { PATH: process.env['PATH'], SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' } })
     await log.close()
     for (const end = Date.now() + 60_000; ; await sleep(100)) {
-      if (nspawn.exitCode !== null || Date.now() > end) throw new Error(`The machine does not start:\n${(await readFile(console_, 'utf8')).slice(-3000)}`)
+      if (hasEnded() || Date.now() > end) throw new Error(`The machine does not start:\n${(await readFile(console_, 'utf8')).slice(-3000)}`)
       const [child] = (await readFile(`/proc/${nspawn.pid}/task/${nspawn.pid}/children`, 'utf8').catch(() => '')).trim().split(' ')
       if (!child) continue
       leader = Number(child)
@@ -68,8 +68,9 @@ export async function openMachine(): Promise<SystemdMachine> {
     return stdout
   }
 
+  const hasEnded = (): boolean => nspawn === undefined || nspawn.exitCode !== null || nspawn.signalCode !== null
   const gone = async (): Promise<void> => {
-    if (nspawn.exitCode === null && nspawn.signalCode === null) await new Promise((resolve) => nspawn.once('exit', resolve))
+    if (!hasEnded()) await new Promise((resolve) => nspawn?.once('exit', resolve))
   }
 
   async function losePower(): Promise<void> {
@@ -80,7 +81,7 @@ export async function openMachine(): Promise<SystemdMachine> {
   try {
     await start()
   } catch (error) {
-    nspawn!?.kill('SIGKILL')
+    nspawn?.kill('SIGKILL')
     await rm(folder, { recursive: true, force: true })
     throw error
   }
@@ -97,7 +98,7 @@ export async function openMachine(): Promise<SystemdMachine> {
       await start()
     },
     async [Symbol.asyncDispose]() {
-      if (nspawn.exitCode === null && nspawn.signalCode === null) await losePower()
+      if (!hasEnded()) await losePower()
       await rm(folder, { recursive: true, force: true })
     },
   }
