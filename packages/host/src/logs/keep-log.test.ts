@@ -45,6 +45,18 @@ test('a line has the time of the look that found it; a range takes what is in it
   expect((await linesOf()).at(-1)).toMatchObject({ text: 'at 5', at: start + 60_000 })
 })
 
+test('what nobody has looked at yet has the time of the last write, and stands in a range', async () => {
+  appendFileSync(file, 'first\n')
+  const written = statSync(file).mtimeMs
+  expect(await linesOf({ since: written - 1000 })).toMatchObject([{ text: 'first', at: written }])
+  expect(await textsOf({ since: written - 1000, until: written + 1000 })).toEqual(['first'])
+  expect(await textsOf({ since: written + 1000 })).toEqual([])
+  expect(await textsOf({ until: written - 1000 })).toEqual([])
+  await createLogKeeper(file, { bytes: 1e6, ms: 7 * day }).look(seen(written + 500))
+  appendFileSync(file, 'second\n')
+  expect(await textsOf({ since: written - 1000 })).toEqual(['first', 'second'])
+})
+
 for (const [how, options] of [
   ['by a hole', {}],
   ['by moving aside', { makeHole: async () => false }],

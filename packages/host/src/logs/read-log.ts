@@ -1,13 +1,13 @@
 import { open, stat } from 'node:fs/promises'
 import { besideLog, readFacts, type LogFacts } from './log-facts.ts'
-import { readTimes, type LogTimes } from './log-times.ts'
+import { readTimes } from './log-times.ts'
 
 /** One line of a kept log, or what is to be known of lines that are not there. */
 export interface KeptLine {
   readonly text: string
   /** Of the host, not of the process. */
   readonly isNote?: true
-  /** Milliseconds since 1970, to the second; undefined where nobody noted times. */
+  /** Milliseconds since 1970, to the second. */
   readonly at?: number
   /** Where the next line begins: a reader goes on from there. */
   readonly next: number
@@ -31,7 +31,10 @@ const chunkBytes = 256 * 1024
 export async function* readKeptLog(file: string, { from, tail, since, until, onStart }: LogRange): AsyncGenerator<KeptLine> {
   const facts = readFacts(file)
   const times = readTimes(besideLog(file).times)
-  const end = facts.base + ((await stat(file).catch(() => undefined))?.size ?? 0)
+  const written = await stat(file).catch(() => ({ size: 0, mtimeMs: 0 }))
+  const end = facts.base + written.size
+  // What nobody has noted yet is less than a second old while somebody notes; and never younger than the file's last write.
+  const timeOf = (place: number): number => times.timeOf(place) ?? written.mtimeMs
   const bySince = since === undefined ? facts.start : Math.max(facts.start, times.placeAt(since))
   const asked = from ?? (tail === undefined ? bySince : Math.max(bySince, await placeOfTail(file, { facts, end, count: tail })))
   // A place beyond the end: the log of a process that was made anew under the same name.
@@ -50,18 +53,15 @@ export async function* readKeptLog(file: string, { from, tail, since, until, onS
       const { from: began, to } = gaps.shift()!
       yield { text: `… the disk was full for ${Math.max(1, Math.round((to - began) / 1000))} s: lines may be missing …`, isNote: true, at: to, next: begin }
     }
-    const at = timeOf(times, begin)
-    if (until !== undefined && (at === undefined || at > until)) {
-      if (at === undefined || begin >= untilEnd) return
+    const at = timeOf(begin)
+    if (until !== undefined && at > until) {
+      if (begin >= untilEnd) return
       continue
     }
-    if (since !== undefined && (at === undefined || at < since)) continue
-    yield { text, ...(at === undefined ? {} : { at }), next }
+    if (since !== undefined && at < since) continue
+    yield { text, at, next }
   }
 }
-
-/** Until now is what nobody has noted yet: that is less than a second ago, while somebody notes. */
-const timeOf = (times: LogTimes, place: number): number | undefined => times.timeOf(place) ?? (times.timeOf(0) === undefined ? undefined : Date.now())
 
 /** Lines that were dropped between the place where the reader was, or the time that it asks for, and what is there. */
 function missing({ dropped }: LogFacts, { from, since, start }: { from: number | undefined; since: number | undefined; start: number }): Omit<KeptLine, 'next'> | undefined {
