@@ -11,6 +11,7 @@ const tasks = {
   build: [path.join(modules, 'nx/dist/bin/nx.js'), 'run-many', '-t', 'build', '--outputStyle=stream'],
   typecheck: [path.join(modules, 'typescript/bin/tsc'), '-p', 'tsconfig.json'],
   lint: [path.join(modules, 'oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'],
+  campaign: ['--conditions=@pilot/source', path.join(root, 'scripts/campaign.ts')],
   docs: ['--conditions=@pilot/source', path.join(root, 'scripts/docs.ts')],
 }
 

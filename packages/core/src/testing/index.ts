@@ -1,3 +1,4 @@
+export { casesOf, inCampaign, isFullCampaign } from './campaign.ts'
 export { defineProviderConformance, providerConformance, type ConformanceEnvironment, type KindSample, type ProviderConformanceOptions, type SampleContext } from './conformance.ts'
 export { defineChecks, type Check, type TestRunner } from './check.ts'
 export { definition } from './definition.ts'
