@@ -24,9 +24,23 @@ export const keys = {
   postgres: 'postgres',
 } as const
 
-/** Whether a key is a worker's or a task's: services and containers of these stand beside those of the app itself. */
-export const isWorkerKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/worker\//.test(key)
-export const isTaskKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/task\//.test(key)
-export const isCommandKey = (key: string | undefined): boolean => isWorkerKey(key) || isTaskKey(key)
-export const isFunctionKey = (key: string | undefined): boolean => key !== undefined && /^deployment\/[^/]+\/function$/.test(key)
-export const isQueueKey = (key: string | undefined): boolean => key === 'queue'
+/** What stands behind a key, where resources of several kinds lie in one place: services, containers, routes. */
+const roles = {
+  process: /^deployment\/[^/]+\/process-\d+$/,
+  container: /^deployment\/[^/]+\/container-\d+$/,
+  function: /^deployment\/[^/]+\/function$/,
+  worker: /^deployment\/[^/]+\/worker\//,
+  task: /^deployment\/[^/]+\/task\//,
+  queue: /^queue$/,
+  traffic: /^traffic$/,
+} as const
+
+type Role = keyof typeof roles
+export type ServiceRole = Extract<Role, 'process' | 'function' | 'worker' | 'task' | 'queue'>
+
+/** What carries our mark and a key that nobody knows stays visible: `destroy` tells of it as one of these. */
+const catchAll: readonly Role[] = ['process', 'container', 'traffic']
+
+export const isOfRole = (key: string | undefined, role: Role): boolean => (key !== undefined && roles[role].test(key)) || (catchAll.includes(role) && !isKnown(key))
+
+const isKnown = (key: string | undefined): boolean => key !== undefined && Object.values(roles).some((pattern) => pattern.test(key))

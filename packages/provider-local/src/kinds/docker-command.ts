@@ -2,7 +2,7 @@ import { defineKind, type AnyKind, type CreateCall, type SettleCall, type Settle
 import type { Home } from '@pilot/host'
 import type { ContainerInspectInfo } from 'dockerode'
 import * as z from 'zod'
-import { isTaskKey, isWorkerKey } from '../compute/keys.ts'
+import { isOfRole } from '../compute/keys.ts'
 import { containerLines } from '../compute/container-lines.ts'
 import { entrypoint } from '../compute/container-start.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -68,7 +68,7 @@ export function dockerWorkerKind(engine: () => Promise<Engine>, home: Home): Any
       // A value that the schema does not know is how a reading says "not running".
       return found && { inputs: { ...liveInputs(found, recorded), running: isRunning as true }, outputs: { container: id } }
     },
-    list: (call) => listCommands(engine, call.platformId, isWorkerKey),
+    list: (call) => listCommands(engine, call.platformId, 'worker'),
     async update({ id, checkpoint }) {
       await checkpoint()
       await startContainer(await engine(), id)
@@ -92,7 +92,7 @@ export function dockerTaskKind(engine: () => Promise<Engine>): AnyKind {
       const found = await inspectContainer(await engine(), id)
       return found && { inputs: liveInputs(found, recorded), outputs: { container: id } }
     },
-    list: (call) => listCommands(engine, call.platformId, isTaskKey),
+    list: (call) => listCommands(engine, call.platformId, 'task'),
     delete: (call) => deleteCommand(engine, call),
   })
 }
@@ -151,12 +151,12 @@ async function createCommand(engine: () => Promise<Engine>, { name, owner, input
   return { id }
 }
 
-async function listCommands(engine: () => Promise<Engine>, platformId: string, isOurs: (key: string | undefined) => boolean) {
+async function listCommands(engine: () => Promise<Engine>, platformId: string, role: 'worker' | 'task') {
   const { docker } = await engine()
   const containers = await docker.listContainers({ all: true, filters: platformFilter(platformId) }).catch((error: unknown) => {
     throw engineError(error, 'The list of containers')
   })
-  return containers.filter(({ Labels }) => isOurs(Labels[labels.key])).map(({ Id, Names, Labels }) => ({ id: Id, owner: ownerOfLabels(Labels), title: `container ${(Names[0] ?? Id).replace(/^\//, '')}` }))
+  return containers.filter(({ Labels }) => isOfRole(Labels[labels.key], role)).map(({ Id, Names, Labels }) => ({ id: Id, owner: ownerOfLabels(Labels), title: `container ${(Names[0] ?? Id).replace(/^\//, '')}` }))
 }
 
 async function deleteCommand(engine: () => Promise<Engine>, { id, checkpoint }: { id: string; checkpoint(): Promise<void> }, home?: Home): Promise<object> {

@@ -9,10 +9,10 @@ import { isTimeToFindListeners, judge } from '../health/judge.ts'
 import { probe } from '../health/probe.ts'
 import { assertOurs, labels, ownerOfLabels, platformFilter } from '../ownership.ts'
 import { entrypoint } from '../compute/container-start.ts'
-import { isCommandKey } from '../compute/keys.ts'
+import { isOfRole } from '../compute/keys.ts'
 import { appLabels, envList, exitOf, hostConfig, imageGone, inspectContainer, lastLines, removeContainer, startContainer } from './container-parts.ts'
 import { assertVolumes, giveVolumes, mountedVolumes } from './container-volumes.ts'
-import { appIdentity, freeOfCharge, healthCheck } from './shared.ts'
+import { appIdentity, failedWith, freeOfCharge, healthCheck } from './shared.ts'
 
 const inputs = z.object({
   app: appIdentity,
@@ -115,7 +115,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       if (verdict.status === 'failed') {
         const log = await lastLines(client, id)
         const error = new PilotError(verdict.error.code, verdict.error.message, { ...verdict.error, details: { ...verdict.error.details, log } })
-        return { status: 'failed', reason: [error.message, error.reason].filter(Boolean).join(': '), error }
+        return failedWith(error)
       }
       return { status: 'ready', outputs: outputsOf(found) }
     },
@@ -130,7 +130,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       const containers = await docker.listContainers({ all: true, filters: platformFilter(platformId) }).catch((error: unknown) => {
         throw engineError(error, 'The list of containers')
       })
-      const own = containers.filter(({ Labels }) => !isCommandKey(Labels[labels.key]) && Labels[labels.oneOff] === undefined)
+      const own = containers.filter(({ Labels }) => isOfRole(Labels[labels.key], 'container') && Labels[labels.oneOff] === undefined)
       return own.map(({ Id, Names, Labels }) => ({ id: Id, owner: ownerOfLabels(Labels), title: `container ${(Names[0] ?? Id).replace(/^\//, '')}` }))
     },
 

@@ -1,18 +1,16 @@
 import { join } from 'node:path'
-import { defineKind, PilotError, type AnyKind, type CreateCall } from '@pilot/core'
-import { functionToken, putService, readJson, releasePort, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec } from '@pilot/host'
+import { defineKind, PilotError, type AnyKind } from '@pilot/core'
+import { functionToken, putService, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec } from '@pilot/host'
 import * as z from 'zod'
 import { askFunction } from '../function/ask.ts'
 import { languageIn, type Language } from '../function/handler-file.ts'
 import { configVariable, type FunctionConfig } from '../function/program/config.ts'
 import { functionPrograms, type FunctionPrograms } from '../function/programs.ts'
-import { isFunctionKey } from '../compute/keys.ts'
-import { assertOurs } from '../ownership.ts'
 import { nodeFolder } from '../process/programs.ts'
-import { listMarked, readOwner } from './marks.ts'
 import type { StoredService } from './process.ts'
-import { assertArtifact, exitOf, programInputs, programService, removeProgram, userOf } from './service-parts.ts'
-import { freeOfCharge } from './shared.ts'
+import { readService, serviceGone, serviceHandlers, type PutCall } from './service-handlers.ts'
+import { assertArtifact, exitOf, programInputs, programService, userOf } from './service-parts.ts'
+import { failedWith, freeOfCharge } from './shared.ts'
 
 const { command: _, ...ofPrograms } = programInputs
 const inputs = z.object({
@@ -41,11 +39,9 @@ const initMs = 60_000
 
 /** A deployment of a function: a service of the supervisor that starts workers when events come. */
 export function functionKind(home: Home): AnyKind {
-  const path = (id: string): string => join(home.paths.services, `${id}.json`)
-  const read = (id: string): Promise<StoredFunction | undefined> => readJson<StoredFunction>(path(id))
   const outputsOf = ({ port }: StoredFunction): z.output<typeof outputs> => ({ host: '127.0.0.1', port, address: `http://127.0.0.1:${port}` })
 
-  const put = async ({ owner, name, inputs }: Pick<CreateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
+  const put = async ({ owner, name, inputs }: PutCall<Inputs>): Promise<void> => {
     const { handler, timeoutMs, atOnce, http, queue, memoryBytes, folder, deployment } = inputs
     const language = await languageIn(folder, handler)
     if (!language) throw new PilotError('ARTIFACT_GONE', `The artifact ${folder} holds no file for the handler ${handler}`)
@@ -80,57 +76,29 @@ export function functionKind(home: Home): AnyKind {
     cost: freeOfCharge,
     exposure: ({ http }) => (http ? [{ what: 'a port of 127.0.0.1, behind the edge', to: 'machine' }] : []),
 
-    async create(call) {
-      const { name, inputs } = call
-      const found = await readOwner(path(name))
-      if (found) assertOurs({ found, owner: call.owner, title: `The service ${name}` })
-      await assertArtifact(inputs)
-      await call.checkpoint()
-      await put(call)
-      return { id: name }
-    },
+    ...serviceHandlers({
+      home,
+      role: 'function',
+      check: ({ inputs }) => assertArtifact(inputs),
+      put,
+      inputsOf: ({ app, deployment, cwd: folder, called }: StoredFunction, running) => ({ app, deployment, folder, ...called, running }),
+      outputsOf,
+      portName,
+    }),
 
     /** Ready when its handler has been loaded once. */
     async settle({ id, inputs, elapsedMs, signal }) {
-      const service = await read(id)
-      if (!service) return { status: 'failed', reason: `The service ${id} is gone` }
+      const service = await readService<StoredFunction>(home, id)
+      if (!service) return serviceGone(id)
       const title = `${inputs.app.project}/${inputs.app.app} (deployment ${inputs.deployment})`
       const log = (): readonly string[] => tailOf(service.logFile)
       const exit = exitOf(serviceStatus(home, id), elapsedMs)
-      if (exit) return failed(new PilotError('UNHEALTHY', `${title} could not be started`, { reason: exit.error ?? (exit.code === undefined ? `signal ${exit.signal}` : `exit code ${exit.code}`), details: { log: log() } }))
+      if (exit) return failedWith(new PilotError('UNHEALTHY', `${title} could not be started`, { reason: exit.error ?? (exit.code === undefined ? `signal ${exit.signal}` : `exit code ${exit.code}`), details: { log: log() } }))
       const state = await askFunction(home, { name: id, port: service.port, signal }).catch(() => undefined)
       if (state?.state === 'ready') return { status: 'ready', outputs: outputsOf(service) }
       if (state?.state !== 'failed' && elapsedMs < initMs + 15_000) return { status: 'pending', retryAfterMs: Math.min(500, 20 + Math.round(elapsedMs / 10)), message: `loading ${inputs.handler}` }
       const { type, message } = state?.error ?? { type: 'Runtime.InitTimeout', message: 'It did not answer' }
-      return failed(new PilotError('UNHEALTHY', `${title} did not load its handler ${inputs.handler}`, { reason: `${type}: ${message}`, suggestion: suggestionFor(type), details: { log: log() } }))
-    },
-
-    async read({ id }) {
-      const service = await read(id)
-      if (!service) return undefined
-      const state = serviceStatus(home, id)?.state
-      const isRunning = state !== undefined && state !== 'exited' && state !== 'failed'
-      const { app, deployment, cwd: folder, called } = service
-      // A value that the schema does not know is how a reading says "not running".
-      return { inputs: { app, deployment, folder, ...called, running: isRunning as true }, outputs: outputsOf(service) }
-    },
-
-    async list({ platformId }) {
-      const listed = await listMarked({ folder: home.paths.services, platformId, title: (id) => `function ${id}` })
-      return listed.filter(({ owner }) => isFunctionKey(owner.key))
-    },
-
-    async update(call) {
-      await call.checkpoint()
-      await put({ ...call, name: call.id })
-      return {}
-    },
-
-    async delete({ id, owner, checkpoint }) {
-      await checkpoint()
-      await removeProgram(home, { id, platformId: owner.platformId, service: await read(id) })
-      await releasePort(home, portName(id))
-      return {}
+      return failedWith(new PilotError('UNHEALTHY', `${title} did not load its handler ${inputs.handler}`, { reason: `${type}: ${message}`, suggestion: suggestionFor(type), details: { log: log() } }))
     },
   })
 }
@@ -141,10 +109,6 @@ const portName = (id: string): string => `process/${id}`
 function workerCommand({ language, node, programs, memoryBytes }: { language: Language; node: string; programs: FunctionPrograms; memoryBytes: number }): readonly string[] {
   if (language === 'python') return ['python3', programs.python]
   return [node, '--disable-warning=ExperimentalWarning', '--enable-source-maps', `--max-old-space-size=${Math.max(16, Math.floor((memoryBytes / 1024 ** 2) * 0.8))}`, programs.node]
-}
-
-function failed(error: PilotError): { status: 'failed'; reason: string; error: PilotError } {
-  return { status: 'failed', reason: [error.message, error.reason].filter(Boolean).join(': '), error }
 }
 
 const suggestions: Readonly<Record<string, string>> = {

@@ -1,15 +1,12 @@
-import { join } from 'node:path'
-import { defineKind, PilotError, type AnyKind, type CreateCall } from '@pilot/core'
-import { putService, readJson, releasePort, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec } from '@pilot/host'
+import { defineKind, PilotError, type AnyKind } from '@pilot/core'
+import { putService, reservePort, serviceStatus, tailOf, type Home, type ServiceSpec } from '@pilot/host'
 import * as z from 'zod'
 import { isTimeToFindListeners, judge } from '../health/judge.ts'
 import { listenersOfTree } from '../health/listening.ts'
 import { probe } from '../health/probe.ts'
-import { isCommandKey, isFunctionKey, isQueueKey } from '../compute/keys.ts'
-import { assertOurs } from '../ownership.ts'
-import { listMarked, readOwner } from './marks.ts'
-import { assertArtifact, exitOf, programInputs, programService, removeProgram, type StoredProgram } from './service-parts.ts'
-import { freeOfCharge, healthCheck } from './shared.ts'
+import { readService, serviceGone, serviceHandlers, type PutCall } from './service-handlers.ts'
+import { assertArtifact, exitOf, programInputs, programService, type StoredProgram } from './service-parts.ts'
+import { failedWith, freeOfCharge, healthCheck } from './shared.ts'
 
 const inputs = z.object({
   ...programInputs,
@@ -34,11 +31,9 @@ export interface StoredService extends StoredInstance {
 
 /** One instance of a deployment, as a service of the supervisor. */
 export function processKind(home: Home): AnyKind {
-  const path = (id: string): string => join(home.paths.services, `${id}.json`)
-  const read = (id: string): Promise<StoredService | undefined> => readJson<StoredService>(path(id))
   const outputsOf = ({ port }: StoredService): z.output<typeof outputs> => ({ host: '127.0.0.1', port, address: `http://127.0.0.1:${port}` })
 
-  const put = async ({ owner, name, inputs }: Pick<CreateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
+  const put = async ({ owner, name, inputs }: PutCall<Inputs>): Promise<void> => {
     // Always one of our choice: during a release two deployments run side by side on one machine.
     const port = await reservePort(home, portName(name))
     const service = await programService(home, { name, owner, inputs })
@@ -58,19 +53,19 @@ export function processKind(home: Home): AnyKind {
     cost: freeOfCharge,
     exposure: () => [{ what: 'a port of 127.0.0.1, behind the edge; the process itself decides whether it listens elsewhere too', to: 'machine' }],
 
-    async create(call) {
-      const { name, inputs } = call
-      const found = await readOwner(path(name))
-      if (found) assertOurs({ found, owner: call.owner, title: `The service ${name}` })
-      await assertArtifact(inputs)
-      await call.checkpoint()
-      await put(call)
-      return { id: name }
-    },
+    ...serviceHandlers({
+      home,
+      role: 'process',
+      check: ({ inputs }) => assertArtifact(inputs),
+      put,
+      inputsOf: ({ app, deployment, cwd: folder, args, memoryBytes }: StoredService, running) => ({ app, deployment, folder, command: [...args], memoryBytes, running }),
+      outputsOf,
+      portName,
+    }),
 
     async settle({ id, inputs, elapsedMs, signal }) {
-      const service = await read(id)
-      if (!service) return { status: 'failed', reason: `The service ${id} is gone` }
+      const service = await readService<StoredService>(home, id)
+      if (!service) return serviceGone(id)
       const status = serviceStatus(home, id)
       const exit = exitOf(status, elapsedMs)
       const { health } = inputs
@@ -91,36 +86,7 @@ export function processKind(home: Home): AnyKind {
       })
       if (verdict.status === 'ready') return { status: 'ready', outputs: outputsOf(service) }
       if (verdict.status === 'pending') return verdict
-      const error = new PilotError(verdict.error.code, verdict.error.message, { ...verdict.error, details: { ...verdict.error.details, log: tailOf(service.logFile) } })
-      return { status: 'failed', reason: [error.message, error.reason].filter(Boolean).join(': '), error }
-    },
-
-    async read({ id }) {
-      const service = await read(id)
-      if (!service) return undefined
-      const state = serviceStatus(home, id)?.state
-      const isRunning = state !== undefined && state !== 'exited' && state !== 'failed'
-      // A value that the schema does not know is how a reading says "not running".
-      const { app, deployment, cwd: folder, args, memoryBytes } = service
-      return { inputs: { app, deployment, folder, command: [...args], memoryBytes, running: isRunning as true }, outputs: outputsOf(service) }
-    },
-
-    async list({ platformId }) {
-      const listed = await listMarked({ folder: home.paths.services, platformId, title: (id) => `process ${id}` })
-      return listed.filter(({ owner }) => !isCommandKey(owner.key) && !isFunctionKey(owner.key) && !isQueueKey(owner.key))
-    },
-
-    async update(call) {
-      await call.checkpoint()
-      await put({ ...call, name: call.id })
-      return {}
-    },
-
-    async delete({ id, owner, checkpoint }) {
-      await checkpoint()
-      await removeProgram(home, { id, platformId: owner.platformId, service: await read(id) })
-      await releasePort(home, portName(id))
-      return {}
+      return failedWith(new PilotError(verdict.error.code, verdict.error.message, { ...verdict.error, details: { ...verdict.error.details, log: tailOf(service.logFile) } }))
     },
   })
 }

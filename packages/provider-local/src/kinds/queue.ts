@@ -1,15 +1,14 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defineKind, type AnyKind, type CreateCall } from '@pilot/core'
-import { functionToken, putRoute, putService, readJson, releasePort, removeRoute, removeService, reservePort, serviceStatus, type Home, type Route, type ServiceSpec } from '@pilot/host'
+import { defineKind, type AnyKind } from '@pilot/core'
+import { functionToken, putRoute, putService, removeRoute, reservePort, type Home, type Route, type ServiceSpec } from '@pilot/host'
 import * as z from 'zod'
 import { askQueue } from '../function/ask-queue.ts'
 import { queueVariable, type QueueConfig } from '../function/program/queue-config.ts'
 import { functionPrograms } from '../function/programs.ts'
-import { isQueueKey } from '../compute/keys.ts'
 import { assertOurs } from '../ownership.ts'
 import { nodeFolder } from '../process/programs.ts'
-import { listMarked, markOf, readOwner, type Marked } from './marks.ts'
+import { markOf, readOwner, type Marked } from './marks.ts'
+import { readService, serviceGone, serviceHandlers, type PutCall } from './service-handlers.ts'
 import { programInputs, userOf } from './service-parts.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
 
@@ -38,11 +37,9 @@ const memoryBytes = 512 * 1024 ** 2
 
 /** The queue of an app, as a service of the supervisor that runs with the app's user and knows no deployment. */
 export function queueKind(home: Home): AnyKind {
-  const path = (id: string): string => join(home.paths.services, `${id}.json`)
-  const read = (id: string): Promise<StoredQueue | undefined> => readJson<StoredQueue>(path(id))
   const outputsOf = ({ name, port }: StoredQueue): z.output<typeof outputs> => ({ service: name, port })
 
-  const put = async ({ owner, name, inputs: { app, folder, account, route } }: Pick<CreateCall<Inputs>, 'owner' | 'name' | 'inputs'>): Promise<void> => {
+  const put = async ({ owner, name, inputs: { app, folder, account, route } }: PutCall<Inputs>): Promise<void> => {
     const port = await reservePort(home, portName(name))
     const user = userOf(account)
     const config: QueueConfig = { folder, port, token: functionToken(home, name) }
@@ -82,54 +79,29 @@ export function queueKind(home: Home): AnyKind {
     cost: freeOfCharge,
     exposure: () => [{ what: 'a port of 127.0.0.1, which takes messages', to: 'machine' }],
 
-    async create(call) {
-      const { name } = call
-      const found = await readOwner(path(name))
-      if (found) assertOurs({ found, owner: call.owner, title: `The queue ${name}` })
-      const routed = await readOwner(join(home.paths.routes, `${call.inputs.route}.json`))
-      if (routed) assertOurs({ found: routed, owner: call.owner, title: `The route ${call.inputs.route}` })
-      await call.checkpoint()
-      await put(call)
-      return { id: name }
-    },
+    ...serviceHandlers({
+      home,
+      role: 'queue',
+      async check({ inputs, owner }) {
+        const routed = await readOwner(join(home.paths.routes, `${inputs.route}.json`))
+        if (routed) assertOurs({ found: routed, owner, title: `The route ${inputs.route}` })
+      },
+      put,
+      inputsOf: ({ app, cwd: folder, route }: StoredQueue, running) => ({ app, folder, route, running }),
+      outputsOf,
+      async removeFirst({ recorded }, queue) {
+        const route = queue?.route ?? recorded.route
+        if (route !== undefined) await removeRoute(home, route)
+      },
+      portName,
+    }),
     async settle({ id, signal }) {
-      const queue = await read(id)
-      if (!queue) return { status: 'failed', reason: `The queue ${id} is gone` }
+      const queue = await readService<StoredQueue>(home, id)
+      if (!queue) return serviceGone(id)
       const answers = await askQueue(home, { service: id, port: queue.port, path: '/state', body: { deadMessages: 0 }, signal }).then(() => true, () => false)
       return answers ? { status: 'ready', outputs: outputsOf(queue) } : { status: 'pending', retryAfterMs: 50, message: 'starting the queue' }
-    },
-    async read({ id }) {
-      const queue = await read(id)
-      if (!queue) return undefined
-      const state = serviceStatus(home, id)?.state
-      const isRunning = state !== undefined && state !== 'exited' && state !== 'failed'
-      // A value that the schema does not know is how a reading says "not running".
-      return { inputs: { app: queue.app, folder: queue.cwd, route: queue.route, running: isRunning as true }, outputs: outputsOf(queue) }
-    },
-    async list({ platformId }) {
-      const listed = await listMarked({ folder: home.paths.services, platformId, title: (id) => `queue ${id}` })
-      return listed.filter(({ owner }) => isQueueKey(owner.key))
-    },
-    async update(call) {
-      await call.checkpoint()
-      await put({ ...call, name: call.id })
-      return {}
-    },
-    async delete({ id, recorded, checkpoint }) {
-      await checkpoint()
-      const route = (await read(id))?.route ?? recorded.route
-      if (route !== undefined) await removeRoute(home, route)
-      await removeService(home, id)
-      await releasePort(home, portName(id))
-      await removeLog(home, id)
-      return {}
     },
   })
 }
 
 const portName = (id: string): string => `queue/${id}`
-
-async function removeLog(home: Home, id: string): Promise<void> {
-  const file = join(home.paths.logs, `${id}.log`)
-  await Promise.all([file, `${file}.1`, `${file}.times`].map((each) => rm(each, { force: true })))
-}

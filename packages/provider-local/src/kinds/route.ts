@@ -4,7 +4,7 @@ import { defineKind, type AnyKind, type CreateCall, type UpdateCall } from '@pil
 import { putRoute, readCertificate, readRoute, releasePort, removeRoute, reservePort, securePort, type Home, type Route } from '@pilot/host'
 import * as z from 'zod'
 import { certificateFiles } from '../certificates/files.ts'
-import { isQueueKey } from '../compute/keys.ts'
+import { isOfRole } from '../compute/keys.ts'
 import { assertOurs } from '../ownership.ts'
 import { listMarked, markOf, readOwner, type Marked } from './marks.ts'
 import { appIdentity, freeOfCharge } from './shared.ts'
@@ -84,7 +84,7 @@ export function routeKind(home: Home): AnyKind {
     },
     async list({ platformId }) {
       const listed = await listMarked({ folder: home.paths.routes, platformId, title: (id) => `route ${id}` })
-      return listed.filter(({ owner }) => !isQueueKey(owner.key))
+      return listed.filter(({ owner }) => isOfRole(owner.key, 'traffic'))
     },
     async update(call) {
       await call.checkpoint()

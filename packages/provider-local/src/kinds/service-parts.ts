@@ -85,8 +85,11 @@ export function exitOf(status: ServiceStatus | undefined, elapsedMs: number): Ex
   return { ...(code === null ? {} : { code }), ...(signal ? { signal } : {}) }
 }
 
+/** What is looked at of a service that goes. */
+export type RemovedProgram = Pick<StoredProgram, 'logFile' | 'app'> & { readonly deployment?: string; readonly process?: string }
+
 /** Its log is kept for a while when it is of a deployment. Absent is success. */
-export async function removeProgram(home: Home, { id, platformId, service }: { id: string; platformId: string; service: (Pick<StoredProgram, 'logFile' | 'app'> & { readonly deployment?: string; readonly process?: string }) | undefined }): Promise<void> {
+export async function removeProgram(home: Home, { id, platformId, service }: { id: string; platformId: string; service: RemovedProgram | undefined }): Promise<void> {
   await removeService(home, id)
   const logFile = service?.logFile ?? join(home.paths.logs, `${id}.log`)
   if (service?.deployment !== undefined) await keepProcessLog({ home, platformId, app: service.app }, { deployment: service.deployment, instance: id, process: service.process }, logFile)
