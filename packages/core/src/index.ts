@@ -5,7 +5,11 @@ export type { LifecycleContext } from './lifecycle/context.ts'
 export type * from './lifecycle/records.ts'
 export { hookPhases, type HookCall, type HookName, type HookPhase, type HookRunner } from './provider/hooks.ts'
 export type { BuildCall, Builder, BuildpackChoice, SourceFacts } from './provider/builder.ts'
-export type { AppSpec, ArtifactReference, CommandSpec, CommandTerminal, Compute, ConsumerSpec, DeploymentSpec, ExecCall, FunctionError, FunctionSpec, HealthCheck, InstanceStatus, InvokeCall, InvokeResult, QueueAdministration, QueueCall, QueueState, LinkSpec, LogCall, LogLine, OneOffSpec, RunCall, TaskSpec, TerminalSize, TrafficSpec, VolumeSpec, Volumes, WorkerSpec } from './provider/compute.ts'
+export type { LogCall, LogLine } from './provider/app-logs.ts'
+export type { Compute, InstanceStatus } from './provider/compute.ts'
+export type { AppSpec, ArtifactReference, CommandSpec, DeploymentSpec, HealthCheck, LinkSpec, TaskSpec, TrafficSpec, Volumes, VolumeSpec, WorkerSpec } from './provider/compute-specs.ts'
+export type { ConsumerSpec, FunctionError, FunctionSpec, InvokeCall, InvokeResult, QueueAdministration, QueueCall, QueueState } from './provider/functions.ts'
+export type { CommandTerminal, ExecCall, OneOffSpec, RunCall, TerminalSize } from './provider/one-off.ts'
 export { emptyBlueprint, type Blueprint, type Graph, type Resource } from './provider/graph.ts'
 export {
   defineKind,

@@ -1,6 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { Builder } from '../provider/builder.ts'
-import type { ArtifactReference } from '../provider/compute.ts'
+import type { ArtifactReference } from '../provider/compute-specs.ts'
 import type { Capabilities } from '../provider/provider.ts'
 import type { AppDefinition } from './app-definition.ts'
 import type { LifecycleContext } from './context.ts'

@@ -1,4 +1,5 @@
-import type { CommandSpec, Compute } from '../provider/compute.ts'
+import type { Compute } from '../provider/compute.ts'
+import type { CommandSpec } from '../provider/compute-specs.ts'
 import type { Blueprint, Graph, Resource } from '../provider/graph.ts'
 import type { AnyKind } from '../provider/kind.ts'
 import type { Input, SecretRef } from '../provider/value.ts'

@@ -1,6 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
-import type { InvokeResult } from '../provider/compute.ts'
+import type { InvokeResult } from '../provider/functions.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLiveDeployment } from './cron.ts'
 import { invokeDeployment } from './invoke.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
-import type { InvokeResult } from '../provider/compute.ts'
+import type { InvokeResult } from '../provider/functions.ts'
 import type { LifecycleContext } from './context.ts'
 import type { DeploymentRecord } from './records.ts'
 import { appTitle } from './scope.ts'

@@ -1,6 +1,7 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import { resolveValue, type Outputs } from '../graph/resolve.ts'
-import type { Compute, OneOffSpec, RunCall } from '../provider/compute.ts'
+import type { Compute } from '../provider/compute.ts'
+import type { OneOffSpec, RunCall } from '../provider/one-off.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import { desiredDeployment } from './desired.ts'
 import type { LifecycleContext } from './context.ts'

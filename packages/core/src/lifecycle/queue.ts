@@ -1,6 +1,6 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
-import type { QueueAdministration, QueueState } from '../provider/compute.ts'
+import type { QueueAdministration, QueueState } from '../provider/functions.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger } from './ledger.ts'
 import { appScope, appTitle } from './scope.ts'

@@ -1,5 +1,7 @@
 import type { Plan } from '../graph/plan.ts'
-import type { ArtifactReference, FunctionSpec, HealthCheck, InstanceStatus } from '../provider/compute.ts'
+import type { InstanceStatus } from '../provider/compute.ts'
+import type { ArtifactReference, HealthCheck } from '../provider/compute-specs.ts'
+import type { FunctionSpec } from '../provider/functions.ts'
 import type { TrafficCounters } from '../provider/counters.ts'
 import type { AppIdentity, Target } from '../provider/app-identity.ts'
 import type { HookName } from '../provider/hooks.ts'

@@ -1,4 +1,4 @@
-import type { ArtifactReference } from './compute.ts'
+import type { ArtifactReference } from './compute-specs.ts'
 import type { AppIdentity, Target } from './app-identity.ts'
 
 /** Turns a source into an artifact for one target. Content-addressed: the same source and options may return an existing artifact. */

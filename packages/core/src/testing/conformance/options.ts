@@ -1,4 +1,4 @@
-import type { ArtifactReference } from '../../provider/compute.ts'
+import type { ArtifactReference } from '../../provider/compute-specs.ts'
 import type { Graph } from '../../provider/graph.ts'
 import type { AppIdentity, Target } from '../../provider/app-identity.ts'
 import type { AnyProvider } from '../../provider/provider.ts'
