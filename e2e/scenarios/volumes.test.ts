@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { withoutDocker } from '../../packages/provider-local/src/testing/needs-docker.ts'
 import { get, openPilot, type Pilot } from '../driver/pilot.ts'
 import { ensureBaseImages } from '../environments/docker-base-images.ts'
@@ -20,10 +20,13 @@ require('node:http').createServer((request, response) => {
 `
 
 for (const runtime of ['process', 'docker'] as const) {
-  describe.skipIf(runtime === 'docker' && withoutDocker !== undefined)(`an app with a volume, as ${runtime === 'docker' ? 'containers' : 'processes'}`, () => {
+  const isMissing = runtime === 'docker' && withoutDocker !== undefined
+  describe(`an app with a volume, as ${runtime === 'docker' ? 'containers' : 'processes'}`, () => {
+    beforeEach(({ skip }) => skip(isMissing, withoutDocker))
     let pilot: Pilot
     let folder: string
     beforeAll(async () => {
+      if (isMissing) return
       if (runtime === 'docker') await ensureBaseImages(['node:24-slim'])
       pilot = await openPilot()
       folder = join(pilot.folder, 'words')

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import Docker from 'dockerode'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArtifactReference, Compute, LogCall, LogLine } from '@pilot/core'
@@ -13,13 +13,16 @@ const server = `console.log('ready ' + process.env.NAME)
 require('http').createServer((request, response) => { if (request.url.startsWith('/say?')) console.log(decodeURIComponent(request.url.slice(5))); if (request.url === '/die') process.exit(3); response.end('ok') }).listen(process.env.PORT)`
 
 for (const target of ['process', 'container'] as const) {
-  describe.skipIf(target === 'container' && withoutDocker !== undefined)(`the log of an app as a ${target}`, () => {
+  const isMissing = target === 'container' && withoutDocker !== undefined
+  describe(`the log of an app as a ${target}`, () => {
+    beforeEach(({ skip }) => skip(isMissing, withoutDocker))
     let platform: LocalPlatform
     let compute: Compute
     let artifact: ArtifactReference
     let image: string | undefined
 
     beforeAll(async () => {
+      if (isMissing) return
       platform = await startLocalPlatform({ runtime: target === 'container' ? 'docker' : 'process' })
       compute = platform.provider.compute[target]!
       if (target === 'container') {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import Docker from 'dockerode'
 import type { ArtifactReference, CommandTerminal, Compute, RunCall, TerminalSize } from '@pilot/core'
 import { processesMarked } from '@pilot/host'
@@ -14,7 +14,9 @@ import { defaultHealth, imageFromNode, noSignal, sourceOf, startLocalPlatform, t
 const server = `require('http').createServer((request, response) => response.end('ok')).listen(process.env.PORT)`
 
 for (const target of ['process', 'container'] as const) {
-  describe.skipIf(target === 'container' && withoutDocker !== undefined)(`a one-off command of an app as a ${target}`, () => {
+  const isMissing = target === 'container' && withoutDocker !== undefined
+  describe(`a one-off command of an app as a ${target}`, () => {
+    beforeEach(({ skip }) => skip(isMissing, withoutDocker))
     let platform: LocalPlatform
     let compute: Compute
     let artifact: ArtifactReference
@@ -22,6 +24,7 @@ for (const target of ['process', 'container'] as const) {
     let image: string | undefined
 
     beforeAll(async () => {
+      if (isMissing) return
       platform = await startLocalPlatform({ runtime: target === 'container' ? 'docker' : 'process' })
       compute = platform.provider.compute[target]!
       const { identity, engine } = platform.app('web')

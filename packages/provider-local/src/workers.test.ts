@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import Docker from 'dockerode'
 import type { ArtifactReference, CommandSpec, Compute, LogLine, PilotError } from '@pilot/core'
 import { processesMarked } from '@pilot/host'
@@ -11,13 +11,16 @@ const server = `require('http').createServer((request, response) => response.end
 const workerCode = `console.log('works with ' + process.env.WORD + ' and ' + process.env.PORT); setInterval(() => {}, 1000)`
 
 for (const target of ['process', 'container'] as const) {
-  describe.skipIf(target === 'container' && withoutDocker !== undefined)(`beside an app as a ${target}`, () => {
+  const isMissing = target === 'container' && withoutDocker !== undefined
+  describe(`beside an app as a ${target}`, () => {
+    beforeEach(({ skip }) => skip(isMissing, withoutDocker))
     let platform: LocalPlatform
     let compute: Compute
     let artifact: ArtifactReference
     let image: string | undefined
 
     beforeAll(async () => {
+      if (isMissing) return
       platform = await startLocalPlatform({ runtime: target === 'container' ? 'docker' : 'process' })
       compute = platform.provider.compute[target]!
       if (target === 'container') {

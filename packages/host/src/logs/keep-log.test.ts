@@ -62,7 +62,9 @@ for (const [how, options] of [
   ['by moving aside', { makeHole: async () => false }],
 ] as const) {
   describe(`a log that is too large, kept ${how}`, () => {
-    test.skipIf(how === 'by a hole' && process.platform !== 'linux')('loses its oldest lines, which are counted, and never one that a writer appends meanwhile', async () => {
+    beforeEach(({ skip }) => skip(how === 'by a hole' && process.platform !== 'linux', 'this needs Linux: only there a hole is made at the beginning of a file'))
+
+    test('loses its oldest lines, which are counted, and never one that a writer appends meanwhile', async () => {
       const limit = 200_000
       const keeper = createLogKeeper(file, { bytes: limit, ms: 7 * day }, options)
       const descriptor = openSync(file, 'a')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -97,7 +97,7 @@ test('removing a service ends its whole tree, also what ignores SIGTERM', async 
   await sleep(100)
   await removeService(home, 'tree')
   expect(serviceStatus(home, 'tree')).toBeUndefined()
-  await until(() => !exists(child))
+  expect(runsProgram(child)).toBe(false)
 })
 
 /** Starts something in a session of its own, with what it can be found by left in place or taken away; it ignores SIGTERM. */
@@ -116,8 +116,7 @@ test('removing a service ends what it started in a session of its own', async ()
   await running('stray')
   const stray = await strayPid(spec)
   await removeService(home, 'stray')
-  // Dead, though whoever inherited it may take a moment to reap it.
-  await until(() => !exists(stray))
+  expect(runsProgram(stray)).toBe(false)
 })
 
 test('a service that ended by itself meets nothing of its former life when it starts again', async () => {
@@ -127,7 +126,7 @@ test('a service that ended by itself meets nothing of its former life when it st
   const stray = await strayPid(spec)
   process.kill(pid, 'SIGKILL')
   await until(() => serviceStatus(home, 'stray')?.process !== undefined && serviceStatus(home, 'stray')?.process?.pid !== pid)
-  expect(exists(stray)).toBe(false)
+  expect(runsProgram(stray)).toBe(false)
 })
 
 test('a limited service takes what it started along, also without its environment, and after its supervisor was killed', async ({ skip }) => {
@@ -140,8 +139,7 @@ test('a limited service takes what it started along, also without its environmen
   process.kill((await supervisorPid(home)) as number, 'SIGKILL')
   await ensureSupervisor(home)
   await removeService(home, 'stray')
-  // Dead, though whoever inherited it may take a moment to reap it.
-  await until(() => !exists(stray))
+  expect(runsProgram(stray)).toBe(false)
 })
 
 test('a supervisor that a service starts is none of its processes', async () => {
@@ -157,7 +155,7 @@ test('killed, the supervisor leaves its services alone, and the next one adopts 
   const killed = (await supervisorPid(home)) as number
   process.kill(killed, 'SIGKILL')
   await until(async () => (await supervisorPid(home)) === undefined)
-  expect(exists(a) && exists(b)).toBe(true)
+  expect(runsProgram(a) && runsProgram(b)).toBe(true)
   expect(await ensureSupervisor(home)).not.toBe(killed)
   await sleep(300)
   expect(await running('a')).toBe(a)
@@ -165,7 +163,7 @@ test('killed, the supervisor leaves its services alone, and the next one adopts 
   process.kill(b, 'SIGKILL')
   await until(() => serviceStatus(home, 'b')?.state === 'running' && serviceStatus(home, 'b')?.process?.pid !== b, 2_000)
   await removeService(home, 'a')
-  expect(exists(a)).toBe(false)
+  expect(runsProgram(a)).toBe(false)
 })
 
 test('a supervisor that died between starting a service and writing it down does not lead to a second one', async () => {
@@ -185,7 +183,7 @@ test('a pid that belongs to another process now is not adopted', async () => {
   const pid = await running('a')
   process.kill((await supervisorPid(home)) as number, 'SIGKILL')
   process.kill(pid, 'SIGKILL')
-  await until(async () => (await supervisorPid(home)) === undefined && !exists(pid))
+  await until(async () => (await supervisorPid(home)) === undefined && !runsProgram(pid))
   const status = serviceStatus(home, 'a') as NonNullable<ReturnType<typeof serviceStatus>>
   replaceJson(join(home.paths.serviceStatus, 'a.json'), { ...status, process: { ...status.process, pid: process.pid } })
   await ensureSupervisor(home)
@@ -200,7 +198,7 @@ test('a service removed while no supervisor ran is ended by the next one', async
   await until(async () => (await supervisorPid(home)) === undefined)
   await rm(join(home.paths.services, 'a.json'))
   await ensureSupervisor(home)
-  await until(() => !exists(pid))
+  await until(() => !runsProgram(pid))
 })
 
 /** What services said that they had started: without its environment and outside of a cgroup, the supervisor cannot find it. */
@@ -218,10 +216,11 @@ function isOfThisHome(pid: number): boolean {
   }
 }
 
-function exists(pid: number): boolean {
+/** One that has ended runs none, though whoever inherited it may take a moment to reap it: until then its command line is empty. */
+function runsProgram(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(execFileSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+    return process.platform !== 'linux' || readFileSync(`/proc/${pid}/cmdline`).length > 0
   } catch {
     return false
   }
