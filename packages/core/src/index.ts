@@ -118,7 +118,7 @@ export { defaults as manifestDefaults, environmentSettings, resolveApps, type Re
 export type { Manifest, ManifestApp } from './manifest/schema.ts'
 export { keysNotAppliedYet, unappliedKeys, type Unapplied, type UnappliedKey } from './manifest/unapplied.ts'
 export { formatBytes, parseDuration, parseSize } from './manifest/units.ts'
-export { buildpackRule, variableRule } from './manifest/schema.ts'
+export { buildpackRule } from './manifest/schema.ts'
 export { writeManifest } from './manifest/write-manifest.ts'
 export { similar } from './manifest/schema-problems.ts'
 export { readYaml, type YamlDocument } from './manifest/yaml-document.ts'

@@ -1,4 +1,4 @@
-export { homeFormat, openHome, pilotHome, removeHome, freeSpace, type Home } from './home/home.ts'
+export { openHome, pilotHome, removeHome, freeSpace, type Home } from './home/home.ts'
 export { removeSharedIfLast, type SharedOptions } from './home/last-home.ts'
 export type { HomePaths } from './home/paths.ts'
 export { isPortFree, releasePort, reservedPorts, reservePort } from './home/ports.ts'

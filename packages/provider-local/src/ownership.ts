@@ -72,7 +72,7 @@ export const databaseName = (platformId: string, app: AppIdentity): string => de
 export const databaseUserName = (platformId: string, app: AppIdentity): string => `${derivedName({ platformId, app, separator: '_', limit: 58 })}_user`
 
 /** Ends what every database name of a platform ends with, so that two platforms on one cluster are told apart by name. */
-export const platformTag = (platformId: string): string => platformId.slice(0, 8)
+const platformTag = (platformId: string): string => platformId.slice(0, 8)
 
 export const imageRepository = (platformId: string, { project, app }: AppIdentity): string => `pilot-${platformTag(platformId)}/${project}/${app}`
 

@@ -66,7 +66,7 @@ export function projectFields(inputs: Readonly<Record<string, unknown>>, context
 }
 
 /** All fields after the kind's own schema (defaults, trims), unless it refuses what stands for unknown values and secrets. */
-export function normalized(kind: AnyKind, fields: ReadonlyMap<string, Projection>): Readonly<Record<string, unknown>> {
+function normalized(kind: AnyKind, fields: ReadonlyMap<string, Projection>): Readonly<Record<string, unknown>> {
   const sketch = Object.fromEntries([...fields].map(([field, { value, sealed }]) => [field, sealed ? shown(value) : value]))
   const parsed = kind.inputs.safeParse(sketch)
   return parsed.success && isPlainObject(parsed.data) ? parsed.data : {}

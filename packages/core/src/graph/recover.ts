@@ -18,7 +18,7 @@ export async function recover({ scope, kinds, fence }: { scope: ScopeStore; kind
 }
 
 /** Resources of older versions of their kinds in today's shape. Those of unknown kinds stay as they are. */
-export function migrateResources(state: State, kinds: Kinds): State {
+function migrateResources(state: State, kinds: Kinds): State {
   return { ...state, resources: state.resources.map((resource) => migrateResource(resource, kinds)) }
 }
 

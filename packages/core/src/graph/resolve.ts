@@ -87,7 +87,7 @@ export function project(value: unknown, context: ProjectionContext): Projection 
   }
 }
 
-export const isUnknown = (value: unknown): value is Unknown => isPlainObject(value) && typeof value['$unknown'] === 'string' && Object.keys(value).length === 1
+const isUnknown = (value: unknown): value is Unknown => isPlainObject(value) && typeof value['$unknown'] === 'string' && Object.keys(value).length === 1
 
 /**
  * The value itself: references replaced by outputs, secrets opened, templates joined. `opened` is called with the text of
@@ -112,7 +112,7 @@ export async function resolveValue<T = unknown>(value: unknown, outputs: Outputs
   }
 }
 
-export function outputOf(outputs: Outputs, { key, output }: Ref['$ref']): unknown {
+function outputOf(outputs: Outputs, { key, output }: Ref['$ref']): unknown {
   const known = outputs.get(key)
   if (known !== undefined && output in known) return known[output]
   throw new PilotError('INTERNAL', `${key} has no output ${output}`, {

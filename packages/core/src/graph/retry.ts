@@ -22,7 +22,7 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ACCESS_DENIED', 'N
 export const isRefusal = (error: unknown): boolean => isPilotError(error) && refusals.has(error.code)
 
 /** Not a verdict of the provider or of the handler: a broken connection, a bug. */
-export const isTransient = (error: unknown): boolean => !isPilotError(error) || error.code === 'INTERNAL'
+const isTransient = (error: unknown): boolean => !isPilotError(error) || error.code === 'INTERNAL'
 
 /** After these nothing more may be written or sent. */
 export const isFatal = (error: unknown): error is PilotError => isPilotError(error) && error.code === 'LEASE_LOST'

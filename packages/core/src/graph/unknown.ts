@@ -72,7 +72,7 @@ export function isCreationOf(context: Pick<CallContext, 'platformId' | 'scope'>,
  * intent is in our journal (the caller says so by having a resource), the kind holds no data, nothing recorded refers to them
  * and the provider says that they are empty; else DUPLICATE.
  */
-export async function keepOne(context: FindContext, { kind, resource, matches }: { kind: AnyKind; resource: ResourceState; matches: readonly Listed[] }): Promise<Listed> {
+async function keepOne(context: FindContext, { kind, resource, matches }: { kind: AnyKind; resource: ResourceState; matches: readonly Listed[] }): Promise<Listed> {
   const sorted = matches.toSorted((a, b) => Number(b.id === resource.id) - Number(a.id === resource.id) || Number(b.inUse ?? false) - Number(a.inUse ?? false) || (a.id < b.id ? -1 : 1))
   const [kept, ...others] = sorted as [Listed, ...Listed[]]
   for (const other of others) {

@@ -28,7 +28,7 @@ export async function removeOldArtifacts(session: AppSession): Promise<void> {
 }
 
 /** Oldest first. */
-export function oldBuilds({ builds, deployments, releases }: Ledger, live: readonly string[]): readonly BuildRecord[] {
+function oldBuilds({ builds, deployments, releases }: Ledger, live: readonly string[]): readonly BuildRecord[] {
   const byAge = builds.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1))
   const needed = new Set([...live, ...releases.slice(-keptReleases).map(({ deployment }) => deployment), deployments.at(-1)?.id])
   const neededBuilds = new Set([...deployments.filter(({ id }) => needed.has(id)).map(({ build }) => build), ...byAge.slice(-keptReleases).map(({ id }) => id)])

@@ -38,7 +38,7 @@ export async function deployIn(session: AppSession, { app, build, force = false 
 }
 
 /** Stages unless it is live already, or cannot be there beside what is live. */
-export async function stageDeployment(session: AppSession, deployment: DeploymentRecord): Promise<Deployed> {
+async function stageDeployment(session: AppSession, deployment: DeploymentRecord): Promise<Deployed> {
   if (await waitsForLive(session, deployment)) return { deployment, desired: await desire(session, deployment), live: false, waits: true }
   return runPhase<Deployed>(session.context, { app: session.app, phase: 'deploy', detail: `v${deployment.number}` }, async () => {
     if (liveDeployments(await session.state()).includes(deployment.id)) {

@@ -4,7 +4,7 @@ import { liveDeployments } from './live.ts'
 import type { AppSession } from './session.ts'
 
 /** So many of the newest releases, deployments, configurations and builds of an app are remembered, and what they were made of. */
-export const keptRecords = 200
+const keptRecords = 200
 
 /** Forgets what is older, so that an app that is deployed for years is as fast as a new one. Throws nothing. */
 export async function forgetOldRecords(session: AppSession): Promise<void> {

@@ -4,7 +4,7 @@ import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import type { Ledger } from './ledger.ts'
 
 /** The key of the one traffic resource of an app, on every target. */
-export const trafficKey = 'traffic'
+const trafficKey = 'traffic'
 
 /**
  * Which deployments have traffic now. The truth is the traffic resource as recorded, not the newest release: between

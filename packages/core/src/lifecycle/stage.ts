@@ -41,7 +41,7 @@ export function inWords(error: unknown, { id, number }: DeploymentRecord): unkno
 }
 
 /** Switches all traffic to a staged deployment and writes the release down. */
-export async function switchTraffic(session: AppSession, { deployment, desired, kind, aborted }: Switch): Promise<ReleaseRecord> {
+async function switchTraffic(session: AppSession, { deployment, desired, kind, aborted }: Switch): Promise<ReleaseRecord> {
   const { context, state, engine } = session
   const traffic = trafficTo(context.provider, deployment, desired)
   await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, desired.workers, traffic.resources), { allowReplace: true, lookedWithinMs: justNow })
@@ -74,7 +74,7 @@ export async function recordRelease({ context, app, write, ledger, state }: AppS
 }
 
 /** Lets open requests of the old deployments end, then stops and removes all that the release does not need. */
-export async function settleRelease(session: AppSession, { deployment, desired, previous }: { deployment: DeploymentRecord; desired: DesiredDeployment; previous: readonly string[] }): Promise<void> {
+async function settleRelease(session: AppSession, { deployment, desired, previous }: { deployment: DeploymentRecord; desired: DesiredDeployment; previous: readonly string[] }): Promise<void> {
   const { context, app, engine } = session
   const old = previous.filter((id) => id !== deployment.id)
   const data = recordedData(await session.state(), context.provider.kinds)

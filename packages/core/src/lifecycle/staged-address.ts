@@ -13,7 +13,7 @@ export interface Deployed {
 }
 
 /** Where a deployment without traffic answers, for a look at it before it gets any; undefined where its target gives it no address of its own (a site). */
-export async function stagedAddress({ context, state }: AppSession, { desired }: Deployed): Promise<string | undefined> {
+async function stagedAddress({ context, state }: AppSession, { desired }: Deployed): Promise<string | undefined> {
   const address = desired.deploymentOutputs['address']
   if (address === undefined) return undefined
   const outputs: Outputs = new Map(((await state())?.resources ?? []).filter(({ status }) => status === 'ready').map(({ key, outputs }) => [key, outputs]))

@@ -9,10 +9,10 @@ import { parsePercent } from './units.ts'
 const write = (valid: string) => ({ error: valid })
 
 export const nameRule = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
-export const variableRule = /^[A-Za-z_][A-Za-z0-9_]*$/
-export const sizeRule = /^(?:0|[1-9]\d*)(?:\.\d+)?(?:Ki|Mi|Gi|k|K|M|G)?$/
+const variableRule = /^[A-Za-z_][A-Za-z0-9_]*$/
+const sizeRule = /^(?:0|[1-9]\d*)(?:\.\d+)?(?:Ki|Mi|Gi|k|K|M|G)?$/
 /** Never 0: a check, a step or a time limit of no time would spin or end at once. */
-export const durationRule = /^(?=.*[1-9])\d+(?:\.\d+)?(?:ms|s|m|h)$/
+const durationRule = /^(?=.*[1-9])\d+(?:\.\d+)?(?:ms|s|m|h)$/
 const hostRule = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/
 
 const name = z.string(write('a name of a-z, 0-9 and -, at most 40 characters')).regex(nameRule, write('a name of a-z, 0-9 and -, at most 40 characters'))

@@ -2,7 +2,7 @@ import { Document, isMap, visit } from 'yaml'
 import type { Manifest } from './schema.ts'
 
 /** Where the editor finds the schema: `init` writes it there. */
-export const schemaComment = 'yaml-language-server: $schema=.pilot/schema.json'
+const schemaComment = 'yaml-language-server: $schema=.pilot/schema.json'
 
 /** The text of a manifest: keys in the order they are given, small maps and lists on one line, the schema's comment on top. */
 export function writeManifest(manifest: Manifest): string {

@@ -44,7 +44,7 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-export const cronWords = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually'] as const
+const cronWords = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually'] as const
 
 /** A date and a field of seconds are other things that the library reads. */
 const form = new RegExp(`^(?:${cronWords.join('|')}|\\S+(?:\\s+\\S+){4})$`, 'i')

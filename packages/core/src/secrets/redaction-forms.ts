@@ -1,5 +1,5 @@
 /** Shorter values are not looked for. */
-export const shortestRedacted = 6
+const shortestRedacted = 6
 
 /** Every text that a secret is likely to appear as; none contains a line break. */
 export function redactionForms(secret: string): readonly string[] {

@@ -32,7 +32,7 @@ export interface Verdict {
   readonly tell?: 'secret' | 'usual'
 }
 
-export const usuallyIgnored: readonly string[] = ['node_modules', '.venv', 'venv', '__pycache__', '.DS_Store']
+const usuallyIgnored: readonly string[] = ['node_modules', '.venv', 'venv', '__pycache__', '.DS_Store']
 
 /** Docker sends its Dockerfile even if .dockerignore leaves it out; which one is used may be known only later. */
 const dockerfileRule = /^(?:Dockerfile|Containerfile)(?:\.[^/]*)?$|\.Dockerfile$/i

@@ -35,7 +35,7 @@ export function nodeReadable(tar: Pack): Readable {
 }
 
 /** Numbers and times as they stand in every tar that Pilot writes. */
-export function headerOf({ path, type, mode, mtime, size, target }: SourceEntry): Partial<Header> & Pick<Header, 'name'> {
+function headerOf({ path, type, mode, mtime, size, target }: SourceEntry): Partial<Header> & Pick<Header, 'name'> {
   const seconds = Math.min(latestTime, Math.max(0, Math.floor(mtime.getTime() / 1000)))
   return { name: path, type, mode, size, mtime: new Date(seconds * 1000), uid: 0, gid: 0, uname: '', gname: '', ...(target === undefined ? {} : { linkname: target }) }
 }

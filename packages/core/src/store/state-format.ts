@@ -6,7 +6,7 @@ import { stateFormat, type State } from './store.ts'
 export type StateMigrations = Readonly<Record<number, (state: Record<string, unknown>) => Record<string, unknown>>>
 
 /** Add a row whenever `stateFormat` is raised; rows are never removed. */
-export const stateMigrations: StateMigrations = {}
+const stateMigrations: StateMigrations = {}
 
 /**
  * Reads one stored state. `origin` is the file (or object) for messages. Throws STATE_NEWER when a newer Pilot wrote it,

@@ -24,13 +24,6 @@ interface Thing {
   readyAt: number
 }
 
-export interface MemoryParts {
-  readonly cloud: MemoryCloud
-  readonly provider: AnyProvider
-  readonly capabilities: Capabilities
-  readonly thing: AnyKind
-}
-
 /** `breaks` changes one part, so that a suite can be shown what it has to notice. */
 export function memoryProvider(breaks: { kind?: (kind: AnyKind, cloud: MemoryCloud) => Partial<AnyKind>; capabilities?: (capabilities: Capabilities) => Partial<Capabilities>; provider?: (provider: AnyProvider) => Partial<AnyProvider> } = {}, cloud: MemoryCloud = { things: new Map(), next: 1 }): AnyProvider {
   const provider: AnyProvider = defineProvider({

@@ -27,7 +27,7 @@ export function requestHeaders(request: IncomingMessage, { host, keep = [] }: { 
 }
 
 /** Whether it came over TLS that ended here. */
-export const isSecure = ({ socket }: Pick<IncomingMessage, 'socket'>): boolean => 'encrypted' in socket
+const isSecure = ({ socket }: Pick<IncomingMessage, 'socket'>): boolean => 'encrypted' in socket
 
 /** The headers for the client, from the list of buffers or strings that the parser gives. */
 export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {

@@ -67,7 +67,7 @@ export interface EdgeConfig {
   readonly broken: ReadonlyMap<string, string>
 }
 
-export const routeIdPattern = /^[a-z0-9][a-z0-9.-]{0,120}$/
+const routeIdPattern = /^[a-z0-9][a-z0-9.-]{0,120}$/
 
 export function readEdgeConfig(paths: HomePaths): EdgeConfig {
   const broken = new Map<string, string>()

@@ -60,5 +60,3 @@ export function readJsonSync<T>(path: string): T | undefined {
 export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? '')
 }
-
-export const isTemporaryFile = (name: string): boolean => name.endsWith('.tmp')

@@ -18,7 +18,7 @@ export interface Home {
 }
 
 /** Raised when the layout changes; a newer home is refused untouched. */
-export const homeFormat = 1
+const homeFormat = 1
 
 interface HomeFile {
   readonly format: number

@@ -58,7 +58,7 @@ export function pathsOf({ dir, run, reachable }: { readonly dir: string; readonl
 }
 
 /** A unix socket's path has 108 bytes on Linux and 104 on macOS, with its end mark; the longest name below `run` is counted in. */
-export const longestSocketPath = 103
+const longestSocketPath = 103
 const longestSocketName = '/postgres-control/.s.PGSQL.65535'
 
 export function runFolder({ dir, id, tmp }: { readonly dir: string; readonly id: string; readonly tmp: string }): string {

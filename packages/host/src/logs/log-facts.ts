@@ -32,7 +32,7 @@ export interface Gap {
 /** Files beside a log. */
 export const besideLog = (file: string): { readonly facts: string; readonly times: string; readonly previous: string } => ({ facts: `${file}.facts`, times: `${file}.times`, previous: `${file}.1` })
 
-export const noFacts: LogFacts = { start: 0, base: 0, dropped: [], gaps: [] }
+const noFacts: LogFacts = { start: 0, base: 0, dropped: [], gaps: [] }
 
 export const readFacts = (file: string): LogFacts => readJsonSync<LogFacts>(besideLog(file).facts) ?? noFacts
 

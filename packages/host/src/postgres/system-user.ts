@@ -11,7 +11,7 @@ export interface SystemUser {
 }
 
 /** The name of the user that PostgreSQL runs as when Pilot itself is root, which PostgreSQL refuses. */
-export const postgresUserName = 'pilot-postgres'
+const postgresUserName = 'pilot-postgres'
 
 /** Undefined when Pilot is not root: then PostgreSQL runs as the user of the home. */
 export async function postgresUser(): Promise<SystemUser | undefined> {

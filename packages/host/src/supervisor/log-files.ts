@@ -1,7 +1,7 @@
 import { copyFileSync, statSync, truncateSync } from 'node:fs'
 import { hasErrno } from '../home/files.ts'
 
-export const defaultLogMaxBytes = 10 * 1024 * 1024
+const defaultLogMaxBytes = 10 * 1024 * 1024
 
 /**
  * Copies a log that has grown too large to `<file>.1` and empties it. Its writers hold the file open for appending, so it

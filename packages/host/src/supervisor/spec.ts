@@ -61,7 +61,7 @@ export interface StoredSpec extends Omit<ServiceSpec, 'secretEnv'> {
   readonly revision: string
 }
 
-export const serviceNamePattern = /^[a-z0-9][a-z0-9.-]{0,120}$/
+const serviceNamePattern = /^[a-z0-9][a-z0-9.-]{0,120}$/
 
 /** What is wrong with it, or undefined. Checked by hand: the supervisor is to stay small. */
 export function problemOfSpec(spec: Partial<ServiceSpec>): string | undefined {

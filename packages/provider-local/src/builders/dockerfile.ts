@@ -46,7 +46,7 @@ export function dockerfileBuilder({ engine, platformId }: { engine: () => Promis
   }
 }
 
-export const dockerfilePath = ({ build }: SourceFacts): string => posix.normalize(build ?? 'Dockerfile')
+const dockerfilePath = ({ build }: SourceFacts): string => posix.normalize(build ?? 'Dockerfile')
 
 function readDockerfile(facts: SourceFacts, { dockerfile, title }: { dockerfile: string; title: string }): string {
   const text = facts.files.includes(dockerfile) ? facts.text(dockerfile) : undefined

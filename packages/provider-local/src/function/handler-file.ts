@@ -7,7 +7,7 @@ const endings: Readonly<Record<Language, readonly string[]>> = { node: ['.js', '
 const languages = Object.keys(endings) as Language[]
 
 /** `src/index.handler` → `src/index`. */
-export function handlerModule(handler: string): string {
+function handlerModule(handler: string): string {
   return handler.slice(0, handler.indexOf('.', handler.lastIndexOf('/') + 1))
 }
 

@@ -30,7 +30,7 @@ export interface AppContainer {
 const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETUID']
 
 /** How long a container may take to end after SIGTERM, seconds. The edge has drained it before. */
-export const stopSeconds = 10
+const stopSeconds = 10
 const processLimit = 512
 
 export function hostConfig({ network, extraHosts, memoryBytes, cpu, volumes }: AppContainer, { cpus, hasInit }: Pick<Engine, 'cpus' | 'hasInit'>): NonNullable<ContainerCreateOptions['HostConfig']> {

@@ -18,7 +18,7 @@ const cronJobSchema = as<CronJob>()(
 const targetSchema = z.enum(['container', 'process', 'function', 'static', 'vm'])
 
 /** Shares and limits are checked by core, which says what is wrong. */
-export const canaryPlanSchema = as<CanaryPlan>()(z.object({ steps: z.array(z.number()).max(20).optional(), everyMs: z.number().optional(), maxErrors: z.number(), minRequests: z.number() }))
+const canaryPlanSchema = as<CanaryPlan>()(z.object({ steps: z.array(z.number()).max(20).optional(), everyMs: z.number().optional(), maxErrors: z.number(), minRequests: z.number() }))
 
 /** As it is asked for: what is left out has its default. */
 export const canaryInputSchema = as<CanaryInput>()(z.object({ percent: z.number().optional(), steps: z.array(z.number()).max(20).optional(), everyMs: z.number().optional(), maxErrors: z.number().optional(), minRequests: z.number().optional() })).describe('A share of the traffic only: `percent` from 1 to 99 (default: the first of `steps`); with `steps` the next one follows after `everyMs` by itself, and all of the traffic after the last. More than `maxErrors` (0 to 1) of at least `minRequests` requests end it.')

@@ -1,7 +1,7 @@
 /** How many answers took up to so many milliseconds, each counted once; the last one has no bound. Ascending. */
 export type Histogram = readonly { readonly upToMs: number | undefined; readonly count: number }[]
 
-export const totalOf = (histogram: Histogram): number => histogram.reduce((sum, { count }) => sum + count, 0)
+const totalOf = (histogram: Histogram): number => histogram.reduce((sum, { count }) => sum + count, 0)
 
 /** Adds counts by bound; another version may count by other bounds. */
 export function mergeHistograms(histograms: readonly Histogram[]): Histogram {

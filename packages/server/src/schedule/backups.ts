@@ -4,7 +4,7 @@ import { planJobs } from '../jobs/plan.ts'
 import { requestIdOf } from './runs.ts'
 import type { ScheduleType } from './schedule.ts'
 
-export const backupsName = 'database'
+const backupsName = 'database'
 
 /** `database: { backup: … }`: an operation of the queue like one that somebody asks for, which waits for what works on the app. */
 export function backups({ db }: { readonly db: Database }): ScheduleType {

@@ -4,13 +4,13 @@ import { appTitle, errorBody, livenessOf, PilotError } from '@pilot/core'
 import type { Database, Tx } from '../db/database.ts'
 import type { RunnerIdentity, ScheduleRunTable } from '../db/schema.ts'
 import { addNotice } from '../notify/notices.ts'
-import { schedulerName, type RunEnd, type Schedule, type ScheduleKey } from './schedule.ts'
+import type { RunEnd, Schedule, ScheduleKey } from './schedule.ts'
 
 /** Runs as rows: a time of a schedule has one row, whoever inserts it first, so that it runs at most once with several servers too. */
 export type RunRow = Selectable<ScheduleRunTable>
 
 /** Of each schedule so many stay of those that ran, and as many of those that did not. */
-export const keptRuns = 50
+const keptRuns = 50
 
 /** A runner that cannot be looked at counts as dead after this silence. */
 const silentMs = 60_000
@@ -172,5 +172,3 @@ function newId(): string {
   const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789'
   return [...randomBytes(10)].map((byte) => alphabet[byte % 32]).join('')
 }
-
-export const isBySchedule = ({ by }: Pick<RunRow, 'by'>): boolean => by === schedulerName

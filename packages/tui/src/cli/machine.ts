@@ -13,7 +13,7 @@ export async function machineFindings(env: Environment): Promise<Finding[]> {
   return [nodeFinding(process.versions.node), systemFinding(process.platform, process.arch), await homeFinding(home), await diskFinding(home)]
 }
 
-export function nodeFinding(version: string): Finding {
+function nodeFinding(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > 22 || (major === 22 && minor >= 12)) return { id: 'node.version', status: 'ok', title: `Node ${version}` }
   return { id: 'node.version', status: 'problem', title: `Node ${version} is too old; 22.12 or newer is needed`, fix: 'Install Node 24 from https://nodejs.org, or start Pilot with `npm start` in its folder, which brings its own.' }

@@ -133,7 +133,7 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
 export const at = '2026-01-02T03:04:05.000Z'
 export const emptyStatus: StatusView = { platforms: [], apps: [], jobs: [] }
 
-export function infoOf(home: string): Info {
+function infoOf(home: string): Info {
   return { serverId: 'server-1', version, api: 1, pid: process.pid, home, startedAt: at, uptimeMs: 1, memoryBytes: 1, databaseVersion: 1, jobs: { running: 0, queued: 0 } }
 }
 

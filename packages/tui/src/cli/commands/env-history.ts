@@ -80,7 +80,7 @@ export async function historyText({ versions }: EnvHistory, { style, now }: { st
   return table(['VERSION', 'WHEN', 'BY', 'CHANGED', 'NOTE'], rows, { heading: style.dim, width: style.width, whole: ['CHANGED'] })
 }
 
-export async function diffText({ from, to, changes }: EnvDiff, style: Style): Promise<string> {
+async function diffText({ from, to, changes }: EnvDiff, style: Style): Promise<string> {
   const title = `${choiceTitle(from)} ${style.symbol.arrow} ${choiceTitle(to)}`
   if (changes.length === 0) return `${title}: no difference.`
   const { table } = await import('../text/table.ts')

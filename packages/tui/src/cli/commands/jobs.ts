@@ -34,7 +34,7 @@ export const jobs = defineCommand({
   },
 })
 
-export async function jobsText(jobs: readonly Job[], style: Style, now: number): Promise<string> {
+async function jobsText(jobs: readonly Job[], style: Style, now: number): Promise<string> {
   if (jobs.length === 0) return 'No jobs yet.'
   const { table } = await import('../text/table.ts')
   return table(

@@ -160,7 +160,7 @@ async function readText(context: CommandContext, file: string, option: string): 
 
 const isGiven = (options: Options, name: string): boolean => value(options, name) !== undefined || flag(options, name) || values(options, name).length > 0
 
-export async function channelsText(channels: readonly Channel[], style: Style, now: number): Promise<string> {
+async function channelsText(channels: readonly Channel[], style: Style, now: number): Promise<string> {
   if (channels.length === 0) return 'Nobody is told of failures. `notifications add` changes that.'
   const { table } = await import('../text/table.ts')
   const rows = channels.map(({ name, type, what, last, waiting, failed, topics: wanted, project, environment }) => [

@@ -134,7 +134,7 @@ async function releaseAgain(context: CommandContext, { target, staged, allowed }
   return result.exit
 }
 
-export async function secretsText({ secrets }: Secrets, style: Style, now: number): Promise<string> {
+async function secretsText({ secrets }: Secrets, style: Style, now: number): Promise<string> {
   if (secrets.length === 0) return 'No secrets. `secret set KEY` sets one.'
   const { table } = await import('../text/table.ts')
   const rows = secrets.map(({ name, version, updatedAt, released }) => [cleanLine(name), String(version), ago(updatedAt, now), released === undefined ? '' : released ? 'yes' : style.warn('with the next release')])

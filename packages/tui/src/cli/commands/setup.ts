@@ -88,7 +88,7 @@ function showPlan(context: CommandContext, plan: PlatformPlan): number {
   return 0
 }
 
-export function planText({ platform, changedSettings = [], changes, monthly }: PlatformPlan, style: Style): string {
+function planText({ platform, changedSettings = [], changes, monthly }: PlatformPlan, style: Style): string {
   const shown = changes.filter(({ action }) => action !== 'keep')
   const settings = changedSettings.map(({ name, from, to }) => `  ${style.warn('~')} ${cleanLine(`${name}  ${String(from)} → ${String(to)}`)}`)
   if (shown.length === 0 && settings.length > 0) return [`Platform ${style.strong(cleanLine(platform.name))} (${cleanLine(platform.provider)}): ${plural(settings.length, 'change')}`, ...settings].join('\n')

@@ -3,7 +3,7 @@ import { cleanLine } from './clean.ts'
 import type { Style } from './style.ts'
 
 /** What is wrong with a domain, and what to do: nothing where all is well. */
-export function domainProblems(domain: Domain, { now = Date.now() }: { now?: number } = {}): readonly string[] {
+function domainProblems(domain: Domain, { now = Date.now() }: { now?: number } = {}): readonly string[] {
   const { error, nextTryAt, isHere, pointsTo, issuer } = domain
   const lines: string[] = []
   if (error !== undefined) {
