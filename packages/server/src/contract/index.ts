@@ -52,7 +52,7 @@ export {
   type OperationRequest,
 } from './operations.ts'
 export { historyEntrySchema, type HistoryEntry } from './history.ts'
-export { channelInputSchema, channelPutSchema, channelSchema, topicSchema, type Channel, type ChannelInput, type ChannelPut, type CheckedChannel, type Topic } from './notifications.ts'
+export { channelInputSchema, channelListSchema, channelPutSchema, channelSchema, topicSchema, type Channel, type ChannelInput, type ChannelList, type ChannelPut, type CheckedChannel, type Topic } from './notifications.ts'
 export { metricsSchema, type Metrics } from './metrics.ts'
 export { planChangeSchema, platformPlanSchema, platformSchema, setupInputSchema, type PlanChange, type Platform, type PlatformPlan } from './platforms.ts'
 export { doctorSchema, infoSchema, providerAddedSchema, providerSchema, shutdownRequestSchema, type Doctor, type Info, type Provider, type ProviderAdded } from './server.ts'

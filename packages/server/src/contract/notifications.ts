@@ -53,5 +53,11 @@ export const channelSchema = z
   .meta({ id: 'NotificationChannel' })
 export type Channel = z.infer<typeof channelSchema>
 
+export const channelListSchema = z.object({
+  channels: z.array(channelSchema),
+  damaged: z.array(z.object({ name: z.string(), problem: z.string() })).optional().describe('Channels that cannot be read: nobody is told by these until they are made again.'),
+})
+export type ChannelList = z.infer<typeof channelListSchema>
+
 export const channelPutSchema = z.object({ channel: channelSchema, signingKey: z.string().optional().describe('Of a new webhook in JSON: what its requests are signed with. Shown this once.') })
 export type ChannelPut = z.infer<typeof channelPutSchema>

@@ -7,7 +7,7 @@ import { sourceHeldSchema } from './definition.ts'
 import { activitySchema, streamEventSchema } from './events.ts'
 import { historyEntrySchema } from './history.ts'
 import { metricsSchema } from './metrics.ts'
-import { channelInputSchema, channelPutSchema, channelSchema } from './notifications.ts'
+import { channelInputSchema, channelListSchema, channelPutSchema } from './notifications.ts'
 import { jobSchema, jobStateSchema, operationAcceptedSchema, operationRequestSchema, operationSchema } from './operations.ts'
 import { platformPlanSchema, platformSchema, setupInputSchema } from './platforms.ts'
 import type { Body, Params, Query, Response, RouteName } from './routes.ts'
@@ -98,7 +98,7 @@ export const routeSchemas = {
   restoreState: { params: scope, query: z.object(onPlatform), body: z.object({ version: z.number().int() }), response: stateChangedSchema },
   forgetResource: { params: scope, query: z.object(onPlatform), body: z.object({ key: text }), response: stateChangedSchema },
 
-  notificationChannels: { query: z.object(onPlatform), response: z.object({ channels: z.array(channelSchema) }) },
+  notificationChannels: { query: z.object(onPlatform), response: channelListSchema },
   putNotificationChannel: { params: channelName, query: z.object(onPlatform), body: channelInputSchema, response: channelPutSchema },
   testNotificationChannel: { params: channelName, query: z.object(onPlatform), response: doneSchema },
   removeNotificationChannel: { params: channelName, query: z.object(onPlatform), response: doneSchema },

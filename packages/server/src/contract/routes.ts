@@ -4,7 +4,7 @@ import type { Activity, StreamEvent } from './events.ts'
 import type { AppView, CommandOutput, Deployments, Env, EnvDiff, EnvHistory, Releases, Secrets, SecretsPut, StatusView } from './apps.ts'
 import type { HistoryEntry } from './history.ts'
 import type { Metrics } from './metrics.ts'
-import type { Channel, ChannelInput, ChannelPut } from './notifications.ts'
+import type { ChannelInput, ChannelList, ChannelPut } from './notifications.ts'
 import type { Job, JobState, Operation, OperationAccepted, OperationRequest } from './operations.ts'
 import type { Platform, PlatformPlan } from './platforms.ts'
 import type { Doctor, Info, Provider, ProviderAdded } from './server.ts'
@@ -126,7 +126,7 @@ export const routes = {
   restoreState: route<{ params: { scope: string }; query: OnPlatform; body: { version: number }; response: StateChanged }>('POST', '/v1/scopes/{scope}/restore', 'Make an older version the newest; changes no resource'),
   forgetResource: route<{ params: { scope: string }; query: OnPlatform; body: { key: string }; response: StateChanged }>('POST', '/v1/scopes/{scope}/forget', 'Forget a resource; it is not deleted'),
 
-  notificationChannels: route<{ query: OnPlatform; response: { channels: Channel[] } }>('GET', '/v1/notifications', 'Who is told of failures, and whether that works'),
+  notificationChannels: route<{ query: OnPlatform; response: ChannelList }>('GET', '/v1/notifications', 'Who is told of failures, and whether that works'),
   putNotificationChannel: route<{ params: { name: string }; query: OnPlatform; body: ChannelInput; response: ChannelPut }>('PUT', '/v1/notifications/{name}', 'Make or replace a notification channel; a command only over the unix socket'),
   testNotificationChannel: route<{ params: { name: string }; query: OnPlatform; response: Done }>('POST', '/v1/notifications/{name}/test', 'Send a test; NOTIFICATION_FAILED says why it did not arrive'),
   removeNotificationChannel: route<{ params: { name: string }; query: OnPlatform; response: Done }>('DELETE', '/v1/notifications/{name}', 'Remove a notification channel'),

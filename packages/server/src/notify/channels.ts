@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { PilotError, secretRef, type SecretStore } from '@pilot/core'
+import { isPilotError, PilotError, secretRef, type SecretStore } from '@pilot/core'
 import { channelInputSchema, type ChannelInput, type CheckedChannel } from '../contract/notifications.ts'
 import { topicOf, type Notice } from './notice.ts'
 
@@ -13,16 +13,37 @@ export type StoredChannel = CheckedChannel & {
 const prefix = 'notifications'
 const nameOf = (channel: string): string => `${prefix}/${channel}`
 
-export async function readChannels(secrets: SecretStore): Promise<readonly StoredChannel[]> {
+/** One that is there and cannot be read: it keeps no other from being told. */
+export interface DamagedChannel {
+  readonly name: string
+  readonly problem: string
+}
+
+export interface Channels {
+  readonly channels: readonly StoredChannel[]
+  readonly damaged: readonly DamagedChannel[]
+}
+
+export async function readChannels(secrets: SecretStore): Promise<Channels> {
   const listed = await secrets.list(prefix)
-  return Promise.all(listed.map(async ({ name, version }) => JSON.parse(await secrets.get(secretRef({ store: secrets.name, name, version }))) as StoredChannel))
+  const all = await Promise.all(listed.map((each) => readStored(secrets, each)))
+  return { channels: all.filter((each) => 'type' in each), damaged: all.filter((each) => 'problem' in each) }
 }
 
 export async function readChannel(secrets: SecretStore, name: string): Promise<StoredChannel> {
-  const all = await readChannels(secrets)
-  const found = all.find((channel) => channel.name === name)
+  await assertChannel(secrets, name)
+  const { channels, damaged } = await readChannels(secrets)
+  const found = channels.find((channel) => channel.name === name)
   if (found !== undefined) return found
-  throw new PilotError('NOT_FOUND', `There is no notification channel ${name}`, { suggestion: all.length === 0 ? '`notifications add` makes one.' : `There is: ${all.map((channel) => channel.name).join(', ')}.` })
+  const problem = damaged.find((channel) => channel.name === name)?.problem
+  throw new PilotError('SECRET_UNREADABLE', `The notification channel ${name} is damaged`, { ...(problem === undefined ? {} : { reason: problem }), suggestion: `Make it again with \`notifications add\`, or remove it with \`notifications remove ${name}\`.` })
+}
+
+/** Throws NOT_FOUND; a damaged one is there. */
+export async function assertChannel(secrets: SecretStore, name: string): Promise<void> {
+  const names = (await secrets.list(prefix)).map(channelNamed)
+  if (names.includes(name)) return
+  throw new PilotError('NOT_FOUND', `There is no notification channel ${name}`, { suggestion: names.length === 0 ? '`notifications add` makes one.' : `There is: ${names.join(', ')}.` })
 }
 
 /** Throws USAGE where parts do not fit together. One of the same name is replaced. */
@@ -56,6 +77,21 @@ export function describe(channel: StoredChannel): string {
       return channel.command.join(' ')
   }
 }
+
+async function readStored(secrets: SecretStore, stored: { readonly name: string; readonly version: number }): Promise<StoredChannel | DamagedChannel> {
+  const name = channelNamed(stored)
+  try {
+    const channel = JSON.parse(await secrets.get(secretRef({ store: secrets.name, ...stored }))) as Partial<StoredChannel> | null
+    return channel?.name === name && channel.type !== undefined ? (channel as StoredChannel) : { name, problem: notAChannel }
+  } catch (error) {
+    if (error instanceof SyntaxError) return { name, problem: notAChannel }
+    if (isPilotError(error) && error.code === 'SECRET_UNREADABLE') return { name, problem: [error.message, error.reason].filter(Boolean).join(': ') }
+    throw error
+  }
+}
+
+const notAChannel = 'What is stored is no channel.'
+const channelNamed = ({ name }: { readonly name: string }): string => name.slice(prefix.length + 1)
 
 function assertWebhook(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -53,6 +53,25 @@ test('a failed operation is told by a signed webhook; what fits the filter, and 
   expect(other.received).toEqual([])
   expect(JSON.stringify(await list())).not.toContain('s3cr3t')
   expect(JSON.stringify(await list())).not.toContain(signingKey)
+})
+
+test('a damaged channel is named, keeps no other from being told, and can be removed or made again', async () => {
+  const hook = await receiver()
+  await put('team', { type: 'webhook', secret: hook.url })
+  for (const name of ['pager', 'chat']) {
+    await put(name, { type: 'webhook', secret: 'https://hooks.example.org/x' })
+    const [box] = readdirSync(server.home.dir, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes(`notifications/${name}/`) && path.endsWith('.box'))
+    writeFileSync(join(server.home.dir, box!), 'torn')
+  }
+  await fail()
+  await until(() => hook.received.length === 1)
+  const { channels, damaged } = await server.client.request('notificationChannels', { query: {} })
+  expect([channels.map(({ name }) => name), damaged]).toEqual([['team'], ['chat', 'pager'].map((name) => ({ name, problem: expect.stringContaining('cannot be decrypted') }))])
+  await expect(server.client.request('testNotificationChannel', { params: { name: 'pager' }, query: {} })).rejects.toMatchObject({ code: 'SECRET_UNREADABLE', suggestion: expect.stringContaining('notifications remove pager') })
+  await server.client.request('removeNotificationChannel', { params: { name: 'pager' }, query: {} })
+  await put('chat', { type: 'webhook', secret: 'https://hooks.example.org/y' })
+  expect(await server.client.request('notificationChannels', { query: {} })).toMatchObject({ channels: [{ name: 'chat' }, { name: 'team' }], damaged: [] })
+  await expect(server.client.request('removeNotificationChannel', { params: { name: 'pager' }, query: {} })).rejects.toMatchObject({ code: 'NOT_FOUND', suggestion: 'There is: chat, team.' })
 })
 
 test('what could not be sent is tried again under the same id, and then given up with its reason', async () => {

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
 import type { Log } from '../log.ts'
 import type { Platforms } from '../wiring.ts'
-import { readChannels, wants, type StoredChannel } from './channels.ts'
+import { readChannels, wants, type Channels, type StoredChannel } from './channels.ts'
 import { send } from './send.ts'
 
 export interface NotifierOptions {
@@ -59,7 +59,7 @@ export function startNotifier({ db, notifications, home, platforms, log, lookMs 
 
   async function look(): Promise<void> {
     const { rows: wanted } = await sql<{ platform: string }>`select platform from notices where not spread union select platform from deliveries where state = 'waiting' and next_at <= now()`.execute(db)
-    const channels = new Map<string, readonly StoredChannel[]>()
+    const channels = new Map<string, Channels>()
     for (const { platform } of wanted) {
       const found = await channelsOf(platform)
       if (found !== undefined) channels.set(platform, found)
@@ -69,17 +69,22 @@ export function startNotifier({ db, notifications, home, platforms, log, lookMs 
     if (known.length === 0) return
     const fresh = await db.selectFrom('notices').select(['id', 'platform', 'body']).where('spread', '=', false).where('platform', 'in', known).orderBy('id').limit(mostAtOnce).execute()
     again ||= fresh.length === mostAtOnce
-    for (const { id, platform, body } of fresh) await spread({ id, platform, names: channels.get(platform)!.filter((channel) => wants(channel, body)).map(({ name }) => name) })
+    for (const { id, platform, body } of fresh) await spread({ id, platform, names: channels.get(platform)!.channels.filter((channel) => wants(channel, body)).map(({ name }) => name) })
     const due = await db.selectFrom('deliveries').select(['platform', 'channel']).distinct().where('state', '=', 'waiting').where('next_at', '<=', sql<string>`now()`).where('platform', 'in', known).execute()
-    await Promise.all(due.map(({ platform, channel }) => deliver(platform, { name: channel, channel: channels.get(platform)!.find(({ name }) => name === channel) })))
+    // What waits for a damaged channel waits until that is made again, or removed.
+    const usable = due.filter(({ platform, channel }) => !channels.get(platform)!.damaged.some(({ name }) => name === channel))
+    await Promise.all(usable.map(({ platform, channel }) => deliver(platform, { name: channel, channel: channels.get(platform)!.channels.find(({ name }) => name === channel) })))
   }
 
   /** Of a platform that is gone: none. Undefined: they cannot be read now, so nothing of it is given up. */
-  async function channelsOf(platform: string): Promise<readonly StoredChannel[] | undefined> {
+  async function channelsOf(platform: string): Promise<Channels | undefined> {
     using _visit = platforms.visit()
     try {
-      if (!(await listPlatforms(home.dir)).some(({ name }) => name === platform)) return []
-      return await readChannels((await platforms.reader(platform)).context.secrets)
+      if (!(await listPlatforms(home.dir)).some(({ name }) => name === platform)) return { channels: [], damaged: [] }
+      const found = await readChannels((await platforms.reader(platform)).context.secrets)
+      if (found.damaged.length > 0) log.warn('some notification channels cannot be read', { platform, channels: found.damaged.map(({ name }) => name).join(', ') })
+      // With none that can be read it is more likely the key that is wrong.
+      return found.channels.length === 0 && found.damaged.length > 0 ? undefined : found
     } catch (error) {
       log.warn('could not read the notification channels', { platform, reason: toPilotError(error).message })
       return undefined

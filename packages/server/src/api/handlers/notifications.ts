@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { PilotError, type SecretStore } from '@pilot/core'
 import type { Channel } from '../../contract/notifications.ts'
 import { activityStream, appendEvents } from '../../events/streams.ts'
-import { describe, readChannel, readChannels, removeChannel, storeChannel, type StoredChannel } from '../../notify/channels.ts'
+import { assertChannel, describe, readChannel, readChannels, removeChannel, storeChannel, type StoredChannel } from '../../notify/channels.ts'
 import { send } from '../../notify/send.ts'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -42,7 +42,8 @@ export function notificationHandlers({ db, home, platforms }: Services) {
   return {
     async notificationChannels({ query, signal }) {
       const { secrets, platform } = await open(query.platform, signal)
-      return { channels: await Promise.all((await readChannels(secrets)).map((channel) => view(platform, channel))) }
+      const { channels, damaged } = await readChannels(secrets)
+      return { channels: await Promise.all(channels.map((channel) => view(platform, channel))), damaged: [...damaged] }
     },
 
     async putNotificationChannel({ params: { name }, query, body, by, signal, isOwner }) {
@@ -66,7 +67,7 @@ export function notificationHandlers({ db, home, platforms }: Services) {
 
     async removeNotificationChannel({ params: { name }, query, by, signal }) {
       const { secrets, platform } = await open(query.platform, signal)
-      await readChannel(secrets, name)
+      await assertChannel(secrets, name)
       await removeChannel(secrets, name)
       await db.deleteFrom('deliveries').where('platform', '=', platform).where('channel', '=', name).execute()
       await report(platform, { by, what: 'notifications.removed', text: `removed the notification channel ${name}` })

@@ -17,7 +17,7 @@ async function run(argv: readonly string[], options: RunOptions = {}) {
       bodies.push(body)
       return { channel: { name: params.name, platform: 'local', type: body.type, what: 'hooks.example.org', waiting: 0, failed: 0 }, ...(body.type === 'webhook' && body.format === 'json' ? { signingKey: 'k3y' } : {}) }
     },
-    notificationChannels: () => ({ channels: [{ name: 'chat', platform: 'local', type: 'webhook', what: 'hooks.example.org', topics: ['disk'], project: 'shop', waiting: 2, failed: 1, last: { at: new Date().toISOString(), ok: false, error: 'answered 500' } }] }),
+    notificationChannels: () => ({ channels: [{ name: 'chat', platform: 'local', type: 'webhook', what: 'hooks.example.org', topics: ['disk'], project: 'shop', waiting: 2, failed: 1, last: { at: new Date().toISOString(), ok: false, error: 'answered 500' } }], damaged: [{ name: 'pager', problem: 'It cannot be \u001b[2Jdecrypted' }] }),
     history: () => ({ entries: [{ at: new Date().toISOString(), by: 'ada@laptop', what: 'up', platform: 'local', project: 'shop', environment: 'production', apps: ['api'], outcome: 'failed', ms: 4200, operation: 'op1', text: 'It \u001b[2Jbroke' }, { at: new Date().toISOString(), by: 'ci', what: 'secret.set', project: 'shop', apps: ['api'], outcome: 'done', text: 'set KEY of shop/api' }] }),
   } as never)
   return { ...(await runCommand(argv, { cwd: folder, ...options, env: { PILOT_HOME: server.home, ...options.env } })), bodies }
@@ -54,7 +54,7 @@ test.each([
 })
 
 test('the list shows what does not work, and history who did what', async () => {
-  expect((await run(['notifications', 'list'])).stdout).toBe(['NAME  TYPE     TO                 TOPICS        LAST                           OPEN', 'chat  webhook  hooks.example.org  disk -p shop  failed just now: answered 500  2 waiting, 1 given up', ''].join('\n'))
+  expect((await run(['notifications', 'list'])).stdout).toBe(['NAME  TYPE     TO                 TOPICS        LAST                           OPEN', 'chat  webhook  hooks.example.org  disk -p shop  failed just now: answered 500  2 waiting, 1 given up', 'pager cannot be read: It cannot be decrypted. `notifications add` makes it again, `notifications remove pager` removes it.', ''].join('\n'))
   expect((await run(['history', '--all'])).stdout).toBe(['WHEN      BY          WHAT        OF        OUTCOME              TOOK', 'just now  ada@laptop  up          shop/api  failed: It broke     4.2 s', 'just now  ci          secret.set  shop/api  set KEY of shop/api', ''].join('\n'))
   expect((await run(['history', '--all', '-n', '0'])).exit).toBe(2)
 })

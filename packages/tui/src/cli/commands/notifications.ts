@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
-import type { Channel, ChannelInput } from '@pilot/server/contract'
+import type { ChannelInput, ChannelList } from '@pilot/server/contract'
 import { common, defineCommand, flag, value, values, type CommandInput, type Options } from '../command.ts'
 import type { CommandContext } from '../context.ts'
 import { cleanLine } from '../text/clean.ts'
@@ -67,7 +67,7 @@ export const notificationsList = defineCommand({
   needsServer: true,
   async run(context) {
     const found = await (await context.client()).request('notificationChannels', { query: target(context), signal: context.signal })
-    await context.output.answer(found, () => channelsText(found.channels, context.output.out, Date.now()))
+    await context.output.answer(found, () => channelsText(found, context.output.out, Date.now()))
   },
 })
 
@@ -160,8 +160,9 @@ async function readText(context: CommandContext, file: string, option: string): 
 
 const isGiven = (options: Options, name: string): boolean => value(options, name) !== undefined || flag(options, name) || values(options, name).length > 0
 
-async function channelsText(channels: readonly Channel[], style: Style, now: number): Promise<string> {
-  if (channels.length === 0) return 'Nobody is told of failures. `notifications add` changes that.'
+async function channelsText({ channels, damaged = [] }: ChannelList, style: Style, now: number): Promise<string> {
+  const lost = damaged.map(({ name, problem }) => `${style.bad(`${cleanLine(name)} cannot be read`)}: ${cleanLine(problem).replace(/\.?$/, '.')} \`notifications add\` makes it again, \`notifications remove ${cleanLine(name)}\` removes it.`)
+  if (channels.length === 0) return [...lost, 'Nobody is told of failures. `notifications add` changes that.'].join('\n')
   const { table } = await import('../text/table.ts')
   const rows = channels.map(({ name, type, what, last, waiting, failed, topics: wanted, project, environment }) => [
     cleanLine(name),
@@ -171,5 +172,5 @@ async function channelsText(channels: readonly Channel[], style: Style, now: num
     last === undefined ? 'nothing sent yet' : last.ok ? style.ok(`sent ${ago(last.at, now)}`) : style.bad(`failed ${ago(last.at, now)}: ${cleanLine(last.error ?? '')}`),
     [...(waiting > 0 ? [`${waiting} waiting`] : []), ...(failed > 0 ? [`${failed} given up`] : [])].join(', '),
   ])
-  return table(['NAME', 'TYPE', 'TO', 'TOPICS', 'LAST', 'OPEN'], rows, { heading: style.dim, width: style.width, whole: ['NAME'] })
+  return [table(['NAME', 'TYPE', 'TO', 'TOPICS', 'LAST', 'OPEN'], rows, { heading: style.dim, width: style.width, whole: ['NAME'] }), ...lost].join('\n')
 }
