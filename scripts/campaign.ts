@@ -17,6 +17,7 @@ interface Part {
 /** By what they show; each a selection of test files of one package. */
 const parts: Readonly<Record<string, Part>> = {
   'engine-killed': { folder: 'packages/core', files: ['src/testing/sigkill.test.ts'] },
+  'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts'] },
 }
 
 interface Counts {

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PilotError } from '../errors/pilot-error.ts'
 import { secretRef, type SecretRef } from '../provider/value.ts'
-import { errorCode, guarded, readIfThere, removeFolder, replaceFile } from '../store/durable-file.ts'
+import { errorCode, guarded, makeSure, readIfThere, removeFolder, replaceFile } from '../store/durable-file.ts'
 import { numberedFiles, type NumberedFiles } from '../store/numbered-files.ts'
 import { keyedHash, seal, unseal, type SealKey } from './seal.ts'
 import { decodePart, encodePart, secretNameParts } from './secret-name.ts'
@@ -36,7 +36,11 @@ export function createFileSecretStore({ dir, key, name: storeName = 'file' }: Fi
       const versions = versionsOf(name)
       for (;;) {
         const newest = versions.newest()
-        if (newest !== undefined && newest > (await removedUpTo(name))) return reference(name, newest)
+        if (newest !== undefined && newest > (await removedUpTo(name))) {
+          // It is about to be used, and who wrote it may have been killed before its name was safe.
+          await makeSure(versions.path(newest))
+          return reference(name, newest)
+        }
         const version = (newest ?? 0) + 1
         if (await versions.create(version, `${seal(key, create(), contextOf(name, version))}\n`)) return reference(name, version)
       }

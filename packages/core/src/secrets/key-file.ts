@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { PilotError } from '../errors/pilot-error.ts'
-import { createExclusive, errorCode, guarded } from '../store/durable-file.ts'
+import { createExclusive, errorCode, guarded, makeSure } from '../store/durable-file.ts'
 
 /**
  * Reads the key of a home, or makes it: 32 random bytes in a file of mode 0600. Of several processes that make it at once
@@ -9,8 +9,13 @@ import { createExclusive, errorCode, guarded } from '../store/durable-file.ts'
  */
 export async function loadOrCreateKey(path: string): Promise<KeyObject> {
   const found = await load(path)
-  if (found !== undefined) return found
+  if (found !== undefined) {
+    // Who made it may have been killed before its name was safe, and secrets will be written with it.
+    await makeSure(path)
+    return found
+  }
   await createExclusive(path, `${randomBytes(keyBytes).toString('base64')}\n`)
+  await makeSure(path)
   return (await load(path))!
 }
 

@@ -13,7 +13,8 @@ import { isPilotError, PilotError } from '../errors/pilot-error.ts'
  */
 
 /**
- * Creates `path` with this content; of several creators exactly one gets `true`, and nobody ever sees half a file. `counts` is asked in
+ * Creates `path` with this content; of several creators exactly one gets `true`, and nobody ever sees half a file. Who gets
+ * `false` and goes on with what is there asks {@link makeSure} first. `counts` is asked in
  * the same step in which the file got its name: when it says no, the file goes again.
  */
 export async function createExclusive(path: string, content: string | Uint8Array, counts: () => boolean = () => true): Promise<boolean> {
@@ -51,9 +52,12 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
 }
 
 /** `undefined` when there is no such file. */
-export async function readIfThere(path: string): Promise<string | undefined> {
+export const readIfThere = async (path: string): Promise<string | undefined> => (await readBytesIfThere(path))?.toString('utf8')
+
+/** The same, as it is on the disk. */
+export async function readBytesIfThere(path: string): Promise<Buffer | undefined> {
   try {
-    return readFileSync(path, 'utf8')
+    return readFileSync(path)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     throw convert(error, path)
@@ -85,12 +89,45 @@ export async function removeFolder(path: string): Promise<void> {
   })
 }
 
-/** Creates the folder and its parents; each is durable when this returns. */
+/** Deletes a file for good: it does not come back after a power cut. Absent is success. */
+export async function removeFile(path: string): Promise<void> {
+  await guarded(path, async () => {
+    try {
+      unlinkSync(path)
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    // Also when it was absent: who deleted it may have been killed before that was safe.
+    await syncFolder(dirname(path)).catch(ignoreAbsent)
+  })
+}
+
+/** For who counts on a file that another process may have made a moment ago: its name is durable when this returns. */
+export async function makeSure(path: string): Promise<void> {
+  await ensureFolder(dirname(path))
+  await syncFolder(dirname(path))
+}
+
+/** Folders whose names this process has seen safe on the disk, with those of all their parents. */
+const sureFolders = new Set<string>()
+
+/**
+ * Creates the folder and its parents; each is durable when this returns. That a folder is there does not say that it is durable:
+ * who made it may be about to flush it, or have been killed before it could.
+ */
 export async function ensureFolder(path: string): Promise<void> {
   await guarded(path, async () => {
     const first = await mkdir(path, { recursive: true, mode: 0o700 })
-    if (first === undefined) return
-    for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder))
+    if (first !== undefined) for (let folder = path; folder.length >= first.length; folder = dirname(folder)) sureFolders.delete(folder)
+    const unsure: string[] = []
+    for (let folder = path; !sureFolders.has(folder) && dirname(folder) !== folder; folder = dirname(folder)) unsure.push(folder)
+    for (const folder of unsure.toReversed()) {
+      // What lies above, and is not ours to open, was there before us.
+      await syncFolder(dirname(folder)).catch((error: unknown) => {
+        if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EPERM') throw error
+      })
+      sureFolders.add(folder)
+    }
   })
 }
 
@@ -129,6 +166,7 @@ const temporaryPrefix = '.new-'
 async function writeTemporary(path: string, content: string | Uint8Array): Promise<string> {
   const temporary = join(dirname(path), `${temporaryPrefix}${process.pid}-${randomBytes(8).toString('hex')}`)
   let file: number
+  if (!sureFolders.has(dirname(path))) await ensureFolder(dirname(path))
   try {
     file = openSync(temporary, 'wx', 0o600)
   } catch (error) {
@@ -149,6 +187,10 @@ async function writeTemporary(path: string, content: string | Uint8Array): Promi
 }
 
 const flush = promisify(fsync)
+
+function ignoreAbsent(error: unknown): void {
+  if (errorCode(error) !== 'ENOENT') throw error
+}
 
 /** Nothing depends on whether it worked. */
 export function removeQuietly(path: string): void {

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPilotError, PilotError } from '../errors/pilot-error.ts'
-import { listNames, removeFolder, removeStaleTemporaries, replaceFile } from './durable-file.ts'
+import { encodeChecked } from './checked-json.ts'
+import { listNames, makeSure, removeFolder, removeStaleTemporaries, replaceFile } from './durable-file.ts'
 import { journalFiles } from './journal-files.ts'
 import { checkFence, leaseFiles } from './lease-files.ts'
 import { numberedFiles } from './numbered-files.ts'
@@ -61,7 +62,7 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
       const newest = states.newest()
       if (state.version !== (newest ?? 0) + 1) throw overtaken(state.version, newest)
       if (newest !== undefined) await keepCopyOfOlderFormat(newest)
-      if (!(await states.create(state.version, `${JSON.stringify(state, undefined, 2)}\n`))) throw overtaken(state.version, states.newest())
+      if (!(await states.create(state.version, encodeChecked(JSON.stringify(state, undefined, 2))))) throw overtaken(state.version, states.newest())
     },
     async stateHistory() {
       const versions = states.numbers().toReversed()
@@ -76,7 +77,13 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
 
     appendJournal: (entry, fence) => journal.append(entry, fence),
     readJournal: () => journal.read(),
-    truncateJournal: (fence) => journal.truncate(fence),
+    async truncateJournal(fence) {
+      await check(fence)
+      // The entries are in the newest state, which an owner may have written that was killed before its name was safe.
+      const newest = states.newest()
+      if (newest !== undefined) await makeSure(states.path(newest))
+      await journal.truncate(fence)
+    },
 
     async putRecord(type, id, record, fence) {
       await check(fence)
@@ -84,7 +91,7 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
     },
     async deleteRecord(type, id, fence) {
       await check(fence)
-      records.delete(type, id)
+      await records.delete(type, id)
     },
     getRecord: (type, id) => records.get(type, id),
     listRecords: (type) => records.list(type),

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
-import { createExclusive, ensureFolder, guarded, listNames, readIfThere, removeQuietly, syncFolder } from './durable-file.ts'
+import { PilotError } from '../errors/pilot-error.ts'
+import { createExclusive, ensureFolder, errorCode, guarded, listNames, readBytesIfThere, removeQuietly, syncFolder } from './durable-file.ts'
 import { corrupt } from './state-format.ts'
 import type { Fence, JournalEntry } from './store.ts'
 
@@ -23,7 +24,7 @@ export interface JournalFiles {
 
 /** `check` throws LEASE_LOST when the token is not the lease's. */
 export function journalFiles({ folder, check }: { folder: string; check: (fence: Fence) => Promise<void> }): JournalFiles {
-  const waiting: { line: string; fence: Fence; done: () => void; fail: (error: unknown) => void }[] = []
+  const waiting: { entry: string; fence: Fence; done: () => void; fail: (error: unknown) => void }[] = []
   // Bytes that this process wrote or verified, per file: another size means an interrupted write that must be cut off.
   const verified = new Map<string, number>()
   let writing: Promise<void> | undefined
@@ -31,16 +32,16 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
   return {
     append: (entry, fence) =>
       new Promise((done, fail) => {
-        waiting.push({ line: encode(entry), fence, done, fail })
+        waiting.push({ entry: JSON.stringify(entry), fence, done, fail })
         writing ??= drain()
       }),
     async read() {
       for (;;) {
         const paths = current(segments(folder)).map((segment) => join(folder, segment.name))
-        const contents = await Promise.all(paths.map((path) => readIfThere(path)))
+        const contents = await Promise.all(paths.map((path) => readBytesIfThere(path)))
         // A segment that vanished was truncated while we looked: look again.
         if (contents.includes(undefined)) continue
-        return contents.flatMap((content, index) => decode(Buffer.from(content!), paths[index]!).entries)
+        return contents.flatMap((content, index) => decode(content!, paths[index]!).entries)
       }
     },
     async truncate(fence) {
@@ -67,7 +68,7 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
       const batch = waiting.splice(0, count === -1 ? waiting.length : count)
       try {
         await check({ token })
-        await write(token, batch.map((each) => each.line).join(''))
+        await write(token, batch.map((each) => each.entry))
         await check({ token })
         for (const each of batch) each.done()
       } catch (error) {
@@ -78,11 +79,12 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
     writing = undefined
   }
 
-  async function write(token: number, lines: string): Promise<void> {
-    const known = segments(folder).findLast((segment) => segment.token === token)
-    const path = join(folder, known?.name ?? segmentName(token, 0))
+  async function write(token: number, entries: readonly string[]): Promise<void> {
+    const all = segments(folder)
+    const path = join(folder, all.findLast((segment) => segment.token === token)?.name ?? segmentName(token, 0))
     await guarded(path, async () => {
-      if (known === undefined) await ensureFolder(folder)
+      const isSure = verified.has(path)
+      if (!isSure) await flushBefore(all)
       // Without the thread pool but for the flush: its hops cost more than these short calls.
       const file = openSync(path, 'a', 0o600)
       try {
@@ -92,14 +94,37 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
           ftruncateSync(file, size)
         }
         verified.delete(path)
+        const lines = entries.map((entry) => encode(entry, size)).join('')
         writeFileSync(file, lines)
         await flush(file)
+        if (!isSure) await syncFolder(folder)
         verified.set(path, size + Buffer.byteLength(lines))
       } finally {
         closeSync(file)
       }
-      if (known === undefined) await syncFolder(folder)
     })
+  }
+
+  /** What an owner wrote that was killed before its flush was seen all the same, and the entries that follow build on it. */
+  async function flushBefore(all: readonly Segment[]): Promise<void> {
+    await ensureFolder(folder)
+    for (const { name } of current(all)) await flushFile(join(folder, name))
+  }
+}
+
+async function flushFile(path: string): Promise<void> {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch (error) {
+    // Truncated meanwhile.
+    if (errorCode(error) === 'ENOENT') return
+    throw error
+  }
+  try {
+    await flush(file)
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -128,38 +153,90 @@ function current(all: readonly Segment[]): readonly Segment[] {
   return start === -1 ? all : all.slice(start)
 }
 
-function encode(entry: JournalEntry): string {
-  const text = JSON.stringify(entry)
-  return `{"crc":"${checksum(text)}","entry":${text}}\n`
+/** Raised when an older Pilot would misread the lines. Lines of format 0 name neither it nor where they were written. */
+const journalFormat = 1
+
+/** `from` is where in the file the write began that this line was part of: what was written at once may be torn at once. */
+function encode(entry: string, from: number): string {
+  const text = `"format":${journalFormat},"from":${from},"entry":${entry}}`
+  return `{"crc":"${checksum(text)}",${text}\n`
 }
 
-const linePattern = /^\{"crc":"([0-9a-f]{8})","entry":(.*)\}$/
+/** Lines of every later format begin like this, with a checksum over what follows it. */
+const linePattern = /^\{"crc":"([0-9a-f]{8})",("format":(\d+),.*)$/s
+const contentPattern = /^"format":\d+,"from":(\d+),"entry":(.*)\}$/s
+const formatlessPattern = /^\{"crc":"([0-9a-f]{8})","entry":(.*)\}$/s
 
-/** The entries of one segment. Its last line may be torn by a crash: that entry was never confirmed, so it is dropped. */
+interface Line {
+  readonly entry: JournalEntry
+  readonly from: number
+}
+
+/**
+ * The entries of one segment. A power cut tears the last write, whose entries were never confirmed: what cannot be read of it is
+ * dropped. Anything else that does not match its checksum is damage. Throws STATE_CORRUPT, STATE_NEWER.
+ */
 function decode(content: Buffer, path: string): { readonly entries: readonly JournalEntry[]; readonly validBytes: number } {
   const entries: JournalEntry[] = []
   let start = 0
-  for (let line = 1; start < content.length; line++) {
-    const end = content.indexOf(10, start)
-    const entry = end === -1 ? undefined : decodeLine(content.toString('utf8', start, end))
-    if (entry === undefined) {
-      if (end === -1 || end === content.length - 1) break
+  for (let number = 1; start < content.length; number++) {
+    const end = endOfLine(content, start)
+    const line = decodeLine({ content, start, end, path })
+    if (line === undefined) {
+      if (isTorn(content.subarray(start, end), path) && !linesFrom({ content, start: end, path }).some(({ from }) => from > start)) break
       throw corrupt(
-        `${path}, line ${line},`,
-        'the line does not match its checksum, and more lines follow',
-        `Restore the file from a backup, or keep a copy of it, delete line ${line} and what follows, and run the command again: it looks at what really exists before it changes anything.`,
+        `${path}, line ${number},`,
+        'the line does not match its checksum, and it is not what a power cut leaves',
+        `Restore the file from a backup, or keep a copy of it, delete line ${number} and what follows, and run the command again: it looks at what really exists before it changes anything.`,
       )
     }
-    entries.push(entry)
-    start = end + 1
+    entries.push(line.entry)
+    start = end
   }
   return { entries, validBytes: start }
 }
 
-function decodeLine(text: string): JournalEntry | undefined {
-  const match = linePattern.exec(text)
-  if (match === null || checksum(match[2]!) !== match[1]) return undefined
-  return JSON.parse(match[2]!) as JournalEntry
+/** Past its newline, or past everything. */
+function endOfLine(content: Buffer, start: number): number {
+  const newline = content.indexOf(10, start)
+  return newline === -1 ? content.length : newline + 1
+}
+
+/** Those of the rest that can be read. */
+function linesFrom({ content, start, path }: { content: Buffer; start: number; path: string }): readonly Line[] {
+  const found: Line[] = []
+  for (let end = start; start < content.length; start = end) {
+    end = endOfLine(content, start)
+    const line = decodeLine({ content, start, end, path })
+    if (line !== undefined) found.push(line)
+  }
+  return found
+}
+
+function decodeLine({ content, start, end, path }: { content: Buffer; start: number; end: number; path: string }): Line | undefined {
+  if (content[end - 1] !== 10) return undefined
+  const text = content.toString('utf8', start, end - 1)
+  const [, sum, body = '', format] = linePattern.exec(text) ?? []
+  if (sum === undefined) {
+    const [, oldSum, entry = ''] = formatlessPattern.exec(text) ?? []
+    return oldSum === undefined || checksum(entry) !== oldSum ? undefined : { entry: JSON.parse(entry) as JournalEntry, from: start }
+  }
+  if (checksum(body) !== sum) return undefined
+  if (Number(format) > journalFormat) {
+    throw new PilotError('STATE_NEWER', `${path} has lines of format ${format}; this Pilot reads up to ${journalFormat}`, { details: { format: Number(format), supported: journalFormat } })
+  }
+  const [, from, entry] = contentPattern.exec(body) ?? []
+  return entry === undefined ? undefined : { entry: JSON.parse(entry) as JournalEntry, from: Number(from) }
+}
+
+/** A write that a power cut tore ends early, or has zeros where its content did not get to the disk; a single zero within is damage. */
+function isTorn(line: Buffer, path: string): boolean {
+  const last = line[line.length - 1]
+  if (line[0] === 0 || last === 0 || line.includes('\0\0')) return true
+  if (last === 10) return false
+  // A whole line whose newline was damaged is more than one that ends early.
+  const mended = Buffer.concat([line.subarray(0, -1), Buffer.from('\n')])
+  return decodeLine({ content: mended, start: 0, end: mended.length, path }) === undefined
 }
 
 const checksum = (text: string) => crc32(text).toString(16).padStart(8, '0')

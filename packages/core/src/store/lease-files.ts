@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
+import { decodeChecked, encodeChecked } from './checked-json.ts'
 import { numberedFiles } from './numbered-files.ts'
 import { corrupt } from './state-format.ts'
 import type { Fence, LeaseRecord, LeaseStore, ScopeName } from './store.ts'
@@ -17,7 +18,7 @@ export function leaseFiles({ folder }: { folder: string }): LeaseStore {
     async swap(previous, next) {
       const stored = await newest()
       if (!isDeepStrictEqual(stored?.record, plain(previous))) return false
-      return files.create((stored?.number ?? 0) + 1, `${JSON.stringify(next)}\n`)
+      return files.create((stored?.number ?? 0) + 1, encodeChecked(JSON.stringify(next)))
     },
   }
 
@@ -61,7 +62,7 @@ const plain = (record: LeaseRecord | undefined): LeaseRecord | undefined => (rec
 
 function parse(text: string, path: string): LeaseRecord {
   try {
-    const record = JSON.parse(text) as LeaseRecord
+    const record = JSON.parse(decodeChecked(text)) as LeaseRecord
     if (typeof record.token === 'number' && typeof record.beat === 'number' && typeof record.ttlMs === 'number') return record
   } catch {
     // Said below.

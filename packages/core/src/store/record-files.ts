@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { PilotError } from '../errors/pilot-error.ts'
-import { createExclusive, listNames, readIfThere, removeQuietly } from './durable-file.ts'
+import { decodeChecked, encodeChecked } from './checked-json.ts'
+import { createExclusive, listNames, makeSure, readIfThere, removeFile } from './durable-file.ts'
 import { checkRecordId, compareIds } from './scope-name.ts'
 import { corrupt } from './state-format.ts'
 import type { RecordType } from './store.ts'
@@ -9,7 +10,7 @@ import type { RecordType } from './store.ts'
 /** Immutable records as `<type>/<id>.json`. */
 export interface RecordFiles {
   put(type: RecordType, id: string, record: object): Promise<void>
-  delete(type: RecordType, id: string): void
+  delete(type: RecordType, id: string): Promise<void>
   get<T>(type: RecordType, id: string): Promise<T | undefined>
   list<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
 }
@@ -27,11 +28,11 @@ export function recordFiles({ folder }: { folder: string }): RecordFiles {
     get,
     async put(type, id, record) {
       const text = JSON.stringify(record)
-      if (await createExclusive(path(type, id), `${text}\n`)) return
-      if (isDeepStrictEqual(await get(type, id), JSON.parse(text))) return
+      if (await createExclusive(path(type, id), encodeChecked(text))) return
+      if (isDeepStrictEqual(await get(type, id), JSON.parse(text))) return makeSure(path(type, id))
       throw new PilotError('NAME_TAKEN', `The ${type} ${id} exists already with other content`, { suggestion: 'Records are never changed: write a new one under another id.', details: { type, id } })
     },
-    delete: (type, id) => removeQuietly(path(type, id)),
+    delete: async (type, id) => removeFile(path(type, id)),
     async list<T>(type: RecordType) {
       const ids = listNames(join(folder, type)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length))
       const found: { id: string; record: T }[] = []
@@ -46,7 +47,7 @@ export function recordFiles({ folder }: { folder: string }): RecordFiles {
 
 function parse<T>(text: string, file: string): T {
   try {
-    return JSON.parse(text) as T
+    return JSON.parse(decodeChecked(text)) as T
   } catch (error) {
     throw corrupt(file, (error as Error).message, 'Restore the file from a backup of the home, or move it away: what it recorded is then forgotten.')
   }

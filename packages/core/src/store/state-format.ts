@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { PilotError } from '../errors/pilot-error.ts'
+import { decodeChecked } from './checked-json.ts'
 import { stateFormat, type State } from './store.ts'
 
 /** From a format to the next one: `migrations[1]` reads format 1 and returns format 2. */
@@ -42,7 +43,7 @@ export function corrupt(origin: string, reason: string, suggestion?: string): Pi
 function parseJson({ text, origin, ifCorrupt }: { text: string; origin: string; ifCorrupt: string | undefined }): Record<string, unknown> {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(decodeChecked(text))
   } catch (error) {
     throw corrupt(origin, (error as Error).message, ifCorrupt)
   }
