@@ -18,7 +18,7 @@ export interface YamlDocument {
 }
 
 /** The parser is quadratic in places: a hostile text of this size takes about a second. */
-const maxBytes = 256 * 1024
+export const maxManifestBytes = 256 * 1024
 const maxDepth = 40
 const maxNodes = 20_000
 const maxErrors = 20
@@ -30,7 +30,7 @@ const maxErrors = 20
 export function readYaml(text: string): YamlDocument {
   const counter = new LineCounter()
   const fail = (message: string, position: Position = { line: 1, column: 1 }): YamlDocument => ({ value: undefined, problems: [{ path: [], ...position, message }], locate: () => position, written: () => undefined })
-  if (Buffer.byteLength(text) > maxBytes) return fail(`The file is larger than ${maxBytes / 1024} KB`)
+  if (Buffer.byteLength(text) > maxManifestBytes) return fail(`The file is larger than ${maxManifestBytes / 1024} KB`)
   const nested = deepestLine(text)
   if (nested !== undefined) return fail(`Nested deeper than ${maxDepth} levels`, nested)
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import type { SourceFacts } from '../provider/builder.ts'
 import { listSource, type ListOptions, type SourceListing } from './list-source.ts'
@@ -20,7 +20,9 @@ export function factsOf({ dir, entries }: SourceListing): SourceFacts {
     text(path) {
       if (!readable.has(path)) return undefined
       try {
-        return asText(readFileSync(join(dir, path)))
+        // A link may lead to what is large, or to a fifo, which would be waited for.
+        const found = statSync(join(dir, path))
+        return found.isFile() && found.size <= maxTextBytes ? asText(readFileSync(join(dir, path))) : undefined
       } catch {
         return undefined
       }

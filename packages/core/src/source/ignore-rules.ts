@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join, posix, relative, sep } from 'node:path'
 import dockerignoreModule from '@balena/dockerignore'
 import ignore, { type Ignore } from 'ignore'
@@ -124,6 +124,8 @@ function parents(path: string): string[] {
 const slashed = (path: string, directory: boolean): string => (directory ? `${path}/` : path)
 const relativeTo = (root: string, dir: string, path: string, directory: boolean): string => slashed(relative(root, join(dir, path)), directory)
 
+/** Of a file only: a fifo of that name would be waited for. */
 async function text(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').catch(() => undefined)
+  const found = await stat(file).catch(() => undefined)
+  return found?.isFile() ? readFile(file, 'utf8').catch(() => undefined) : undefined
 }

@@ -120,9 +120,9 @@ async function linkEntry(dir: string, path: string): Promise<SourceEntry> {
   const real = await realpath(join(dir, path)).catch(() => undefined)
   const outside = leavesRoot(posix.join(posix.dirname(path), target.replaceAll(sep, '/'))) || posix.isAbsolute(target) || (real !== undefined && real !== dir && !real.startsWith(dir + sep))
   if (outside) {
-    throw new PilotError('SOURCE_UNREADABLE', `${path} is a link to ${target}, outside the source`, {
+    throw new PilotError('SOURCE_UNREADABLE', `${shown(path)} is a link to ${shown(target)}, outside the source`, {
       reason: 'A source is packed and built elsewhere, where the target of the link does not exist.',
-      suggestion: `Put the file itself there, or write ${path} into .pilotignore.`,
+      suggestion: `Put the file itself there, or write ${shown(path)} into .pilotignore.`,
       details: { path, target },
     })
   }
@@ -130,13 +130,15 @@ async function linkEntry(dir: string, path: string): Promise<SourceEntry> {
 }
 
 function unreadable(path: string, error: Error): PilotError {
-  return new PilotError('SOURCE_UNREADABLE', `${path} cannot be read`, { reason: error.message, suggestion: 'Check that it exists and its permissions, or write it into .pilotignore.', cause: error })
+  // Node puts this character where bytes of a name are no text, and then finds no such file.
+  if (path.includes('\ufffd')) return new PilotError('SOURCE_UNREADABLE', `The name of ${shown(path)} is not UTF-8`, { reason: 'An archive that is built elsewhere has names of text only.', suggestion: 'Rename it, or move it out of the source.', cause: error })
+  return new PilotError('SOURCE_UNREADABLE', `${shown(path)} cannot be read`, { reason: error.message, suggestion: 'Check that it exists and its permissions, or write it into .pilotignore.', cause: error })
 }
 
 function tooLarge({ dir, entries, bytes, maxBytes }: { dir: string; entries: readonly SourceEntry[]; bytes: number; maxBytes: number }): PilotError {
-  const largest = entries.toSorted((a, b) => b.size - a.size).slice(0, 5)
+  const largest = entries.filter(({ size }) => size > 0).toSorted((a, b) => b.size - a.size).slice(0, 5)
   return new PilotError('SOURCE_UNREADABLE', `The source in ${dir} is ${formatBytes(bytes)}, more than ${formatBytes(maxBytes)}`, {
-    reason: `The largest files: ${largest.map(({ path, size }) => `${path} (${formatBytes(size)})`).join(', ')}.`,
+    reason: `The largest files: ${largest.map(({ path, size }) => `${shown(path)} (${formatBytes(size)})`).join(', ')}.`,
     suggestion: 'Leave out what the app does not need: write it into .pilotignore.',
     details: { bytes, maxBytes, largest: largest.map(({ path, size }) => ({ path, size })) },
   })
@@ -149,7 +151,7 @@ function crowded(entries: readonly SourceEntry[]): string {
     counts.set(top, (counts.get(top) ?? 0) + 1)
   }
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 3)
-  return `Most are in ${most.map(([name, count]) => `${name} (${count})`).join(', ')}.`
+  return `Most are in ${most.map(([name, count]) => `${shown(name)} (${count})`).join(', ')}.`
 }
 
 function notices({ secret, usual, special }: { secret: readonly string[]; usual: readonly string[]; special: readonly string[] }): string[] {
@@ -160,4 +162,7 @@ function notices({ secret, usual, special }: { secret: readonly string[]; usual:
   ]
 }
 
-const some = (paths: readonly string[]): string => `${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`
+const some = (paths: readonly string[]): string => `${paths.slice(0, 3).map(shown).join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`
+
+/** A name may hold line breaks and worse. */
+const shown = (path: string): string => (/[\u0000-\u001f\u007f-\u009f]/.test(path) ? JSON.stringify(path) : path)

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { PilotError } from '@pilot/core'
 
 const keptLines = 20
@@ -5,23 +6,42 @@ const keptLines = 20
 /** What buildx puts before each line in its plain form: the number of the step, and the time that it took so far. */
 const stepNumber = /^#\d+ (?:\d+\.\d+ )?/
 
-/** Passes lines on and keeps the last ones for the error. Chunks may end anywhere. */
+/** A longer line goes on as several: one without an end may be all that a build prints. */
+const longestLine = 16 * 1024
+
+// C0 but tab, DEL, C1.
+const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g
+
+/**
+ * Passes lines on and keeps the last ones for the error. Chunks may end anywhere. Nothing passes that a terminal would obey, and
+ * of a line that was written over and over (a progress bar) the last state does.
+ */
 export function createBuildOutput(log: (line: string) => void): { write(text: string): void; end(): void; readonly last: readonly string[] } {
   const last: string[] = []
   let rest = ''
   const emit = (line: string): void => {
-    const clean = line.replace(/\r/g, '').replaceAll(/\u001b\[[0-9;]*[A-Za-z]/g, '').replace(stepNumber, '').trimEnd()
+    const shown = line.replace(/\r+$/, '')
+    const clean = stripVTControlCharacters(shown.slice(shown.lastIndexOf('\r') + 1)).replace(control, '').replace(stepNumber, '').trimEnd()
     if (clean === '') return
     last.push(clean)
     if (last.length > keptLines) last.shift()
     log(clean)
   }
+  const add = (text: string): void => {
+    let from = 0
+    for (; rest.length + text.length - from > longestLine; from += longestLine - rest.length, rest = '') emit(rest + text.slice(from, from + longestLine - rest.length))
+    rest += text.slice(from)
+  }
   return {
     last,
     write(text) {
-      const lines = (rest + text).split('\n')
-      rest = lines.pop() ?? ''
-      lines.forEach(emit)
+      const lines = text.split('\n')
+      for (const [index, line] of lines.entries()) {
+        add(line)
+        if (index === lines.length - 1) continue
+        emit(rest)
+        rest = ''
+      }
     },
     end() {
       if (rest) emit(rest)

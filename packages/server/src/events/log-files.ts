@@ -12,8 +12,15 @@ export interface LogWriter {
   flush(): Promise<void>
 }
 
-export function openLogWriter({ path, prefix = '', redact }: { readonly path: string; readonly prefix?: string; readonly redact: (text: string) => string }): LogWriter {
+/** Of one job. Past it only the last lines are kept, and stand at the end with the number of those between. */
+const maxLogBytes = 16 * 1024 ** 2
+const keptLines = 200
+
+export function openLogWriter({ path, prefix = '', redact, maxBytes = maxLogBytes }: { readonly path: string; readonly prefix?: string; readonly redact: (text: string) => string; readonly maxBytes?: number }): LogWriter {
   let waiting = ''
+  let bytes = 0
+  let leftOut = 0
+  const last: string[] = []
   let writing: Promise<void> | undefined
 
   async function write(): Promise<void> {
@@ -25,17 +32,31 @@ export function openLogWriter({ path, prefix = '', redact }: { readonly path: st
     }
   }
 
+  function add(line: string): void {
+    bytes += Buffer.byteLength(line)
+    if (bytes <= maxBytes) return put(line)
+    last.push(line)
+    if (last.length <= keptLines) return
+    last.shift()
+    leftOut++
+  }
+
+  function put(text: string): void {
+    waiting += text
+    // A full disk must not fail the operation: what could not be written is lost.
+    writing ??= write().catch(() => {}).finally(() => (writing = undefined))
+  }
+
   return {
     line(text) {
-      waiting += redact(text)
-        .replace(/\n$/, '')
-        .split('\n')
-        .map((line) => `${prefix}${line}\n`)
-        .join('')
-      // A full disk must not fail the operation: what could not be written is lost.
-      writing ??= write().catch(() => {}).finally(() => (writing = undefined))
+      for (const line of redact(text).replace(/\n$/, '').split('\n')) add(`${prefix}${line}\n`)
     },
     async flush() {
+      if (last.length > 0) {
+        if (leftOut > 0) put(`${prefix}… ${leftOut} lines left out: the log of a job is kept up to ${Math.round(maxBytes / 1024 ** 2)} MB\n`)
+        put(last.join(''))
+        last.length = leftOut = 0
+      }
       while (writing !== undefined) await writing
     },
   }
