@@ -120,10 +120,7 @@ export async function operationRedactor(secrets: SecretStore, app: AppIdentity |
     purge: (prefix) => secrets.purge(prefix),
     fingerprint: (value) => secrets.fingerprint(value),
   }
-  if (app !== undefined) {
-    const listed = (await Promise.all([secretPrefix(app), `generated/${secretPrefix(app)}`].map((prefix) => secrets.list(prefix)))).flat()
-    await Promise.all(listed.map(({ name, version }) => watched.get({ $secret: { store: secrets.name, name, version } }).catch(() => undefined)))
-  }
+  if (app !== undefined) for (const value of await secretsOf(secrets, app)) redactor.add(value)
   return { redactor, secrets: watched }
 
   function noted(value: string): string {
@@ -131,3 +128,17 @@ export async function operationRedactor(secrets: SecretStore, app: AppIdentity |
     return value
   }
 }
+
+/**
+ * All that an app has been trusted with: what was set, and what was made for it (the password of its database). The newest versions
+ * of each, since deployments that still run, or whose logs are read, may hold an older one.
+ */
+export async function secretsOf(secrets: SecretStore, app: AppIdentity): Promise<readonly string[]> {
+  const listed = (await Promise.all([secretPrefix(app), `generated/${secretPrefix(app)}`].map((prefix) => secrets.list(prefix)))).flat()
+  const references = listed.flatMap(({ name, version }) => Array.from({ length: Math.min(version, versionsKnown) }, (_, back) => ({ $secret: { store: secrets.name, name, version: version - back } })))
+  // One that cannot be read can stand in no log of today either.
+  const values = await Promise.all(references.map((reference) => secrets.get(reference).catch(() => undefined)))
+  return values.filter((value) => value !== undefined)
+}
+
+const versionsKnown = 20

@@ -1,10 +1,11 @@
-import { appTitle, listReleases, PilotError, type AppIdentity, type DeploymentRecord } from '@pilot/core'
+import { appTitle, createRedactor, listReleases, PilotError, type AppIdentity, type DeploymentRecord, type LogLine, type SecretStore } from '@pilot/core'
 import type { Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
 import { errorLine, lineHeaders, streamAnswer } from '../stream.ts'
+import { secretsOf } from '../../wiring.ts'
 import { placeOf } from './app-place.ts'
 
-/** What an app prints, as its target gives it. */
+/** What an app prints, as its target gives it, without the secrets that it was trusted with. */
 export function appLogHandlers(services: Services) {
   return {
     async logs({ params: app, query: { platform, follow = false, tail, cursor, since, until, deployment: wanted }, signal }) {
@@ -22,11 +23,23 @@ export function appLogHandlers(services: Services) {
         onEnd: () => visit[Symbol.dispose](),
         make: async function* (open) {
           const call = { app, follow, signal: open, ...(tail === undefined ? {} : { tail }), ...(cursor === undefined ? {} : { cursor }), ...(since === undefined ? {} : { since: new Date(since).toISOString() }), ...(until === undefined ? {} : { until: new Date(until).toISOString() }), ...(deployment === undefined ? {} : { deployments: [deployment] }) }
-          for await (const line of logs(call)) yield `${JSON.stringify(line)}\n`
+          for await (const line of withoutSecrets(logs(call), { secrets: context.secrets, app })) yield `${JSON.stringify(line)}\n`
         },
       })
     },
   } satisfies Partial<Handlers>
+}
+
+/** An app that prints its environment, or a driver that prints the address of its database, tells nobody who reads its log. */
+async function* withoutSecrets(lines: AsyncIterable<LogLine>, { secrets, app }: { readonly secrets: SecretStore; readonly app: AppIdentity }): AsyncGenerator<LogLine> {
+  const seen = new Set<string>()
+  let redactor = createRedactor()
+  for await (const line of lines) {
+    // Secrets that were set while somebody follows reach the app with another deployment only.
+    if (!seen.has(line.deployment)) redactor = createRedactor(await secretsOf(secrets, app))
+    seen.add(line.deployment)
+    yield { ...line, text: redactor.redact(line.text) }
+  }
 }
 
 /** By id, or by number as `v3` or `3`. Throws NOT_FOUND with those that there are. */
