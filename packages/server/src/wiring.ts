@@ -115,7 +115,7 @@ export async function operationRedactor(secrets: SecretStore, app: AppIdentity |
     put: (name, value) => (redactor.add(value), secrets.put(name, value)),
     ensure: (name, create) => secrets.ensure(name, () => noted(create())),
     get: async (reference) => noted(await secrets.get(reference)),
-    list: (prefix) => secrets.list(prefix),
+    list: (...call) => secrets.list(...call),
     remove: (name) => secrets.remove(name),
     purge: (prefix) => secrets.purge(prefix),
     fingerprint: (value) => secrets.fingerprint(value),
@@ -131,10 +131,10 @@ export async function operationRedactor(secrets: SecretStore, app: AppIdentity |
 
 /**
  * All that an app has been trusted with: what was set, and what was made for it (the password of its database). The newest versions
- * of each, since deployments that still run, or whose logs are read, may hold an older one.
+ * of each, and what was unset, since deployments that still run, or whose logs are read, may hold an older one.
  */
 export async function secretsOf(secrets: SecretStore, app: AppIdentity): Promise<readonly string[]> {
-  const listed = (await Promise.all([secretPrefix(app), `generated/${secretPrefix(app)}`].map((prefix) => secrets.list(prefix)))).flat()
+  const listed = (await Promise.all([secretPrefix(app), `generated/${secretPrefix(app)}`].map((prefix) => secrets.list(prefix, { removed: true })))).flat()
   const references = listed.flatMap(({ name, version }) => Array.from({ length: Math.min(version, versionsKnown) }, (_, back) => ({ $secret: { store: secrets.name, name, version: version - back } })))
   // One that cannot be read can stand in no log of today either.
   const values = await Promise.all(references.map((reference) => secrets.get(reference).catch(() => undefined)))

@@ -58,6 +58,7 @@ describe('a secret store of files', () => {
     await secrets.remove('app/shop/api/production/NEVER')
     const listed = async (prefix: string) => (await secrets.list(prefix)).map(({ name, version }) => `${name} ${version}`)
     expect(await listed('app/shop/api/production')).toEqual(['app/shop/api/production/KEY 2'])
+    expect((await secrets.list('app/shop/api/production', { removed: true })).map(({ name }) => name)).toEqual(['app/shop/api/production/GONE', 'app/shop/api/production/KEY'])
     expect(await listed('app')).toEqual(['app/shop/api 1', 'app/shop/api/preview/KEY 1', 'app/shop/api/production/KEY 2'])
     expect(await listed('app/shop/api/production/')).toEqual(['app/shop/api/production/KEY 2'])
     expect(await listed('')).toHaveLength(3)

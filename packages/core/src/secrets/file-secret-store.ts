@@ -56,12 +56,12 @@ export function createFileSecretStore({ dir, key, name: storeName = 'file' }: Fi
       }
     },
 
-    async list(prefix) {
+    async list(prefix, { removed = false } = {}) {
       const found: { name: string; version: number; updatedAt: string }[] = []
       for (const name of await namesBelow(prefix)) {
         const versions = versionsOf(name)
         const version = versions.newest()
-        if (version === undefined || version <= (await removedUpTo(name))) continue
+        if (version === undefined || (!removed && version <= (await removedUpTo(name)))) continue
         const written = await stat(versions.path(version)).catch(() => undefined)
         if (written !== undefined) found.push({ name, version, updatedAt: written.mtime.toISOString() })
       }

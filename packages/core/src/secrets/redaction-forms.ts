@@ -4,7 +4,7 @@ const shortestRedacted = 6
 /** Every text that a secret is likely to appear as; none contains a line break. */
 export function redactionForms(secret: string): readonly string[] {
   const forms = new Set<string>()
-  const whole = [secret, secret.trim()]
+  const whole = [secret, secret.trim(), ...passwordsIn(secret.trim())]
   const lines = whole[1]!.split(/\r\n|\n|\r/).map((line) => line.trim())
   for (const value of whole) for (const form of encoded(value)) forms.add(form)
   for (const line of lines) {
@@ -14,6 +14,24 @@ export function redactionForms(secret: string): readonly string[] {
     for (const form of encoded(line)) forms.add(form)
   }
   return [...forms].filter((form) => form.length >= shortestRedacted && !/[\r\n]/.test(form))
+}
+
+/**
+ * Of an address: its password, which drivers print by itself, as it stands there and decoded. Not one that is a word of the address
+ * anyway (`postgres://postgres:postgres@…`), which would blacken ordinary text.
+ */
+function passwordsIn(secret: string): readonly string[] {
+  const [, scheme = '', user = '', password = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^\s:/?#@]*):([^\s/?#]+)@/i.exec(secret) ?? []
+  if (password === '' || password === user || scheme.includes(password)) return []
+  return [password, decodedOr(password)]
+}
+
+function decodedOr(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function encoded(value: string): readonly string[] {

@@ -45,6 +45,13 @@ describe('redacting', () => {
     expect(redactor.redact(pem.trim().replaceAll('\n', '\\n'))).toBe(redactedText)
   })
 
+  it('finds the password of an address by itself, but for one that is a word of the address', () => {
+    const redactor = createRedactor(['postgres://app:s%3Dsame-0pen@db:5432/shop?sslmode=disable', 'postgres://postgres:postgres@localhost/shop'])
+    expect(redactor.redact('password s=same-0pen, s%3Dsame-0pen')).toBe('password [redacted], [redacted]')
+    expect(redactor.redact(Buffer.from('app:s=same-0pen').toString('base64'))).toContain('[redacted]')
+    expect(redactor.redact('postgres of app at db')).toBe('postgres of app at db')
+  })
+
   it('leaves short values, and texts without secrets, as they are', () => {
     const redactor = createRedactor(['12345', '', '\n', 'a\nb'])
     expect(redactor.redact('12345 a b')).toBe('12345 a b')

@@ -13,8 +13,8 @@ export interface SecretStore {
   ensure(name: string, create: () => string): Promise<SecretRef>
   /** Throws NOT_FOUND when that version is not there. */
   get(reference: SecretRef): Promise<string>
-  /** The newest version of every name below the prefix that has not been removed. */
-  list(prefix: string): Promise<readonly { readonly name: string; readonly version: number; readonly updatedAt: string }[]>
+  /** The newest version of every name below the prefix that has not been removed; with `removed`, of those too, as long as they can be read. */
+  list(prefix: string, options?: { readonly removed?: boolean }): Promise<readonly { readonly name: string; readonly version: number; readonly updatedAt: string }[]>
   /** Hides the name from `list`; versions stay readable for the deployments that refer to them until `purge`. */
   remove(name: string): Promise<void>
   /** Deletes every version of every name below the prefix. */

@@ -29,9 +29,3 @@ export function markOfProcess(pid: number): string | undefined {
     return undefined
   }
 }
-
-/** The environment of this process for one that belongs to no service, whoever starts it. */
-export function withoutMark(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { [serviceMark]: _, ...rest } = env
-  return rest
-}

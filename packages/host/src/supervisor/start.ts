@@ -6,7 +6,6 @@ import { fileLockOwner } from '../home/lock.ts'
 import { isHomeThere, watchPresence } from '../home/presence.ts'
 import { hostProgram } from '../programs.ts'
 import { rotateLog } from './log-files.ts'
-import { withoutMark } from './mark.ts'
 
 /** Given to every supervisor: when somebody asked for it, milliseconds since 1970. */
 const askedAt = '--asked-at='
@@ -23,12 +22,18 @@ export function startSupervisor(home: Home, ...words: readonly string[]): number
   rotateLog(file)
   const log = openSync(file, 'a', 0o600)
   const { command, args, env } = hostProgram('supervisor')
-  const child = spawn(command, [...args, home.dir, `${askedAt}${Date.now()}`, ...words], { cwd: home.dir, env: { ...withoutMark(process.env), ...env }, detached: true, stdio: ['ignore', log, log] })
+  const child = spawn(command, [...args, home.dir, `${askedAt}${Date.now()}`, ...words], { cwd: home.dir, env: { ...inherited(), ...env }, detached: true, stdio: ['ignore', log, log] })
   child.on('error', () => {})
   child.unref()
   closeSync(log)
   return child.pid
 }
+
+/**
+ * What services get that do not say otherwise, and where temporary files go. Nothing else of the shell that happened to start it,
+ * which may hold anybody's tokens, and no mark of a service: it belongs to none, whoever starts it.
+ */
+const inherited = (): NodeJS.ProcessEnv => Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
 
 /** Says that the supervisor goes on purpose, so that nobody brings it back; taken back by the next one. */
 export function markStopped(home: Home, stopped: boolean): void {
