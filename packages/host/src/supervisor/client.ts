@@ -109,10 +109,14 @@ export function serviceStatus(home: Home, name: string): ServiceStatus | undefin
   return readStatus(home.paths, name)
 }
 
+export interface ListedService extends Pick<ServiceSpec, 'name' | 'app' | 'process'> {
+  readonly status: ServiceStatus | undefined
+}
+
 /** Every service that is wanted or runs. */
-export function listServices(home: Home): readonly { readonly name: string; readonly status: ServiceStatus | undefined }[] {
+export function listServices(home: Home): readonly ListedService[] {
   const names = new Set([...readdirSync(home.paths.services), ...readdirSync(home.paths.serviceStatus)].flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : [])))
-  return [...names].sort().map((name) => ({ name, status: serviceStatus(home, name) }))
+  return [...names].sort().map((name) => ({ name, ...ownerOf(home, name), status: serviceStatus(home, name) }))
 }
 
 export interface WaitOptions {
@@ -181,6 +185,16 @@ export function tailOf(file: string, lines = 20): readonly string[] {
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return []
     throw error
+  }
+}
+
+/** A specification that is damaged, or going just now, says nothing. */
+function ownerOf(home: Home, name: string): Pick<ServiceSpec, 'app' | 'process'> {
+  try {
+    const { app, process } = readJsonSync<StoredSpec>(specPath(home, name)) ?? {}
+    return { ...(app === undefined ? {} : { app }), ...(process === undefined ? {} : { process }) }
+  } catch {
+    return {}
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import type { AppIdentity } from '@pilot/core'
 import { hasErrno, readJsonSync } from '../home/files.ts'
 import type { HomePaths } from '../home/paths.ts'
 import type { LogLimits } from '../logs/keep-log.ts'
@@ -39,6 +40,9 @@ export interface ServiceSpec {
   readonly nice?: number
   /** Services stop in the reverse order when all of them stop; default 50. */
   readonly order?: number
+  /** For people: whose it is, and which of the app's processes where it is not the app itself. */
+  readonly app?: AppIdentity
+  readonly process?: string
   /** Raised to restart a service whose specification is the same. */
   readonly generation?: number
 }

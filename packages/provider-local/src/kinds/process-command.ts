@@ -65,7 +65,7 @@ export function processTaskKind(home: Home): AnyKind {
     home,
     role: 'task',
     check: ({ inputs }) => assertArtifact(inputs),
-    put: async (call: PutCall<TaskInputs>) => putService(home, { ...(await programService(home, call)), restart: { when: 'never' } }),
+    put: async (call: PutCall<TaskInputs>) => putService(home, { ...(await programService(home, call)), process: call.inputs.task, restart: { when: 'never' } }),
     inputsOf: liveInputs,
     outputsOf,
   })

@@ -58,6 +58,7 @@ export function queueKind(home: Home): AnyKind {
       order: 55,
       owner: markOf(owner),
       app,
+      process: 'queue',
       route,
       port,
     }

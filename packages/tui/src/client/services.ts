@@ -1,8 +1,13 @@
+import type { AppIdentity } from '@pilot/core'
 import { homeFolder } from './home.ts'
 import type { Environment } from '../cli/terminal.ts'
 
 export interface HomeService {
   readonly name: string
+  /** Of an app's process: whose. */
+  readonly app?: AppIdentity
+  /** Which of the app's processes, where it is not the app itself. */
+  readonly process?: string
   readonly state: string
   readonly pid?: number
   /** ISO 8601. */
@@ -18,7 +23,7 @@ export async function homeServices(env: Environment): Promise<HomeService[]> {
   const { listServices, openHome, serviceMemory, supervisorPid } = await import('@pilot/host')
   const home = await openHome(homeFolder(env))
   const supervisor = await supervisorPid(home)
-  const listed = listServices(home).map(({ name, status }) => ({ name, state: status?.state ?? 'waiting', pid: status?.process?.pid, since: status?.since, restarts: status?.restarts, problem: status?.problem }))
+  const listed = listServices(home).map(({ name, app, process, status }) => ({ name, app, process, state: status?.state ?? 'waiting', pid: status?.process?.pid, since: status?.since, restarts: status?.restarts, problem: status?.problem }))
   const memory = new Map((await serviceMemory(home)).map(({ pid, residentBytes }) => [pid, residentBytes]))
   const rows = [{ name: 'supervisor', state: supervisor === undefined ? 'stopped' : 'running', pid: supervisor }, ...listed]
   return rows.map((row) => ({ ...(definedOnly(row) as unknown as HomeService), ...(row.pid !== undefined && memory.has(row.pid) ? { memoryBytes: memory.get(row.pid)! } : {}) }))

@@ -1,4 +1,5 @@
 import { PilotError } from '@pilot/core/errors'
+import type { HomeService } from '../../client/services.ts'
 import { common, defineCommand, flag, value } from '../command.ts'
 import { cleanLine } from '../text/clean.ts'
 import { ago, bytes } from '../text/units.ts'
@@ -25,10 +26,13 @@ export const serverStatus = defineCommand({
     const info = running?.info
     output.result(info === undefined ? `The server ${output.out.warn('does not run')}; any command that needs it starts it.` : `Server ${info.version} ${output.out.ok('runs')}, started ${ago(info.startedAt, Date.now())}; home ${cleanLine(info.home)}; ${info.jobs.running} jobs run, ${info.jobs.queued} wait.`)
     const { table } = await import('../text/table.ts')
-    const rows = services.map(({ name, state, pid, since, restarts, memoryBytes, problem }) => [cleanLine(name), problem === undefined ? state : `${state}: ${cleanLine(problem)}`, String(pid ?? ''), since === undefined ? '' : ago(since, Date.now()), restarts === undefined ? '' : String(restarts), memoryBytes === undefined ? '' : bytes(memoryBytes)])
+    const rows = services.map(({ state, pid, since, restarts, memoryBytes, problem, ...service }) => [cleanLine(titleOf(service)), problem === undefined ? state : `${state}: ${cleanLine(problem)}`, String(pid ?? ''), since === undefined ? '' : ago(since, Date.now()), restarts === undefined ? '' : String(restarts), memoryBytes === undefined ? '' : bytes(memoryBytes)])
     output.result(`\n${table(['PROCESS', 'STATE', 'PID', 'SINCE', 'RESTARTS', 'MEMORY'], rows, { heading: output.out.dim, width: output.out.width })}`)
   },
 })
+
+/** An app's processes are known by the app; their own names mean something to Pilot only. */
+const titleOf = ({ name, app, process }: Pick<HomeService, 'name' | 'app' | 'process'>): string => (app === undefined ? name : [`${app.project}/${app.app}`, app.environment, ...(process === undefined ? [] : [process])].join(', '))
 
 export const serverStop = defineCommand({
   name: 'server stop',
