@@ -35,6 +35,7 @@ export const destroy = defineCommand({
     const deleteData = flag(input.options, 'deleteData')
     await announce(context, { ...what.place, platform: what.place.platform })
     showWhatGoes(context, what, deleteData)
+    if (what.usedBy !== undefined && what.usedBy.length > 0) warnOfUsers(context, what.name, what.usedBy)
     const data = await agree(context, what, { yes: flag(input.options, 'yes'), deleteData })
     const result = await runOperation(context, { ...what.request, deleteData: data, ...(input.options['hooks'] === false ? { hooks: false } : {}) } as OperationRequest)
     if (result.outcome === 'done') showKept(context, { results: (await result.operation()).jobs.map((job) => job.result), ...(data ? {} : { again: what.again }) })
@@ -51,6 +52,8 @@ interface Subject {
   readonly again: string
   readonly place: { readonly project?: string; readonly environment?: string; readonly platform?: string | undefined; readonly app?: string }
   readonly apps: readonly AppView[]
+  /** Names of apps that stay and call this one. */
+  readonly usedBy?: readonly string[]
   readonly project?: ProjectTarget
 }
 
@@ -66,7 +69,7 @@ async function subjectOf(context: CommandContext, { args, options }: CommandInpu
     const target = appTarget(project, app)
     const view = await viewOf(context, project, app)
     const elsewhere = [...(project.folder === undefined || context.globals.project !== undefined ? [`-p ${project.project}`] : []), ...(project.environment === 'production' ? [] : [`-e ${project.environment}`])]
-    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, again: ['destroy', app, ...elsewhere].join(' '), request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view], project }
+    return { title: `app ${app} of ${project.project}, ${project.environment}`, name: app, again: ['destroy', app, ...elsewhere].join(' '), request: { action: 'destroy-app', app: target.params, ...target.query }, place: { ...target.params, platform: project.platform }, apps: [view], usedBy: await usersOf(context, view), project }
   }
   if (wholeProject !== undefined) {
     const project = await projectOf(scoped)
@@ -105,6 +108,13 @@ async function viewOf(context: CommandContext, project: ProjectTarget, app: stri
   }
 }
 
+/** Apps beside it that say `uses:` of it, in what has their traffic. */
+async function usersOf(context: CommandContext, { status: { app }, platform }: AppView): Promise<readonly string[]> {
+  const beside = await appsOf(context, { project: app.project, environment: app.environment, platform })
+  const isUser = ({ status: { deployment, canary } }: AppView): boolean => [deployment, canary?.deployment].some((each) => each?.run.uses.includes(app.app) === true)
+  return beside.filter((other) => other.status.app.app !== app.app && isUser(other)).map(({ status }) => status.app.app)
+}
+
 const appsOf = async (context: CommandContext, query: { project?: string; environment?: string; platform?: string }): Promise<readonly AppView[]> => (await (await context.client()).request('status', { query, signal: context.signal })).apps
 
 async function nothingNamed(context: CommandContext): Promise<PilotError> {
@@ -122,6 +132,14 @@ function showWhatGoes({ output, say }: CommandContext, { title, apps }: Subject,
   say(`${err.bad('Destroys')} ${cleanLine(title)}`)
   for (const { status, platform } of apps) output.progress(`  ${err.bad('-')} ${cleanLine(`${status.app.project}/${status.app.app}`)}, ${cleanLine(status.app.environment)} on ${cleanLine(platform)}${status.url === undefined ? '' : `, ${cleanLine(status.url)}`}`)
   output.progress(deleteData ? `  ${err.bad('-')} their databases, volumes and backups` : `  ${err.dim('=')} databases, volumes and backups are kept`)
+}
+
+function warnOfUsers({ output }: CommandContext, app: string, users: readonly string[]): void {
+  const [last, ...rest] = users.toReversed()
+  const who = rest.length === 0 ? `${last} uses` : `${rest.toReversed().join(', ')} and ${last} use`
+  const text = cleanLine(`${who} ${app}, and will get no answer from it.`)
+  if (output.json) output.event({ v: 1, at: new Date().toISOString(), type: 'notice', level: 'warning', text })
+  else output.error(`  ${output.err.warn('!')} ${text}`)
 }
 
 /** Resolves to whether data goes too. `--yes` agrees to what was asked for on the command line, never to more. */

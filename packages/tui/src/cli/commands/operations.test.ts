@@ -325,6 +325,22 @@ describe('destroy', () => {
     expect((await run(server, '--platform', 'local', '--yes', '--delete-data')).stderr).not.toContain('deletes')
   })
 
+  test('of an app that others use says who, also where nobody is asked', async () => {
+    const using = (app: string, uses: readonly string[], canary?: object) => {
+      const view = appView({ app })
+      return { ...view, status: { ...view.status, deployment: { run: { uses } }, ...(canary === undefined ? {} : { canary }) } } as unknown as ReturnType<typeof appView>
+    }
+    const apps = [using('api', []), using('web', ['mailer', 'api'])]
+    const server = await fake({ status: ({ query }) => ({ ...emptyStatus, apps: query.project === 'shop' && query.environment === 'production' && query.platform === 'local' ? apps : [] }), app: () => apps[0]! })
+    expect((await run(server, 'api', '-p', 'shop', '--yes', '--quiet')).stderr).toContain('  ! web uses api, and will get no answer from it.\n')
+    apps.push(using('admin', [], { deployment: { run: { uses: ['api'] } } }), using('mailer', []), appView({ app: 'stopped' }))
+    expect((await run(server, 'api', '-p', 'shop', '--yes')).stderr).toContain('databases, volumes and backups are kept\n  ! web and admin use api, and will get no answer from it.\n')
+    const { stdout } = await run(server, 'api', '-p', 'shop', '--yes', '--json')
+    expect(stdout.split('\n').map((line) => (line === '' ? {} : (JSON.parse(line) as object)))).toContainEqual(expect.objectContaining({ type: 'notice', level: 'warning', text: 'web and admin use api, and will get no answer from it.' }))
+    apps.splice(1, 2)
+    expect((await run(server, 'api', '-p', 'shop', '--yes')).stderr).not.toContain('no answer')
+  })
+
   test('of an app that is not there lists those that are', async () => {
     await using shop = await folderOf({ 'pilot.yaml': 'project: my-app\napps: { web: { source: . } }\n' })
     const server = await fake({ status: () => ({ ...emptyStatus, apps: [appView({ project: 'my-app', app: 'web' })] }) })
