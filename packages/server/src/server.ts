@@ -4,6 +4,7 @@ import { browserToken, tokenPath } from './api/access.ts'
 import { createApi } from './api/app.ts'
 import { createHandlers } from './api/handlers/index.ts'
 import type { Services } from './api/services.ts'
+import { forgetDeadCommands } from './commands/in-use.ts'
 import type { DatabaseAddress } from './db/database.ts'
 import { engineRoom, type EngineRoom } from './engine-room.ts'
 import type { RunnerOptions } from './jobs/runner.ts'
@@ -69,6 +70,7 @@ export async function startServer({ home, database, log, build, runner = {}, sam
   let notifier: ReturnType<typeof startNotifier> | undefined
   try {
     room = await engineRoom({ home, database, log, providers, runner })
+    await forgetDeadCommands(room.db)
     const port = await reservePort(home, 'server')
     const token = await browserToken(home.paths.keys)
     let stopping: Promise<void> | undefined

@@ -33,6 +33,8 @@ export interface LifecycleContext {
   usualMs?(phase: Phase, app: AppIdentity): number | undefined
   /** Ids of deployments of an app that something still works with although they have no traffic: their artifacts stay. */
   deploymentsInUse?(app: AppIdentity): Promise<readonly string[]>
+  /** Called before a one-off command starts: until what it returns is disposed, the deployment counts as one that is in use. */
+  useDeployment?(app: AppIdentity, deployment: string): Promise<AsyncDisposable>
   /** How long to wait for a scope that another owner holds, milliseconds; default 0: HELD at once. */
   readonly waitForLeaseMs?: number
 }

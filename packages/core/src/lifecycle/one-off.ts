@@ -21,7 +21,8 @@ export interface OneOffInput extends Pick<RunCall, 'input' | 'tty' | 'output'> {
 export async function runOneOff(context: LifecycleContext, { app, command, deployment, ...streams }: OneOffInput): Promise<{ readonly exitCode: number }> {
   const { compute, spec } = await specOf(context, app, deployment)
   if (!compute.run) throw new PilotError('NOT_ALLOWED_NOW', `Nothing of ${appTitle(app)} can run a command`, { reason: 'It is a site: it consists of files.' })
-  return compute.run({ ...spec, command, ...streams, signal: context.signal })
+  await using _use = await context.useDeployment?.(app, spec.deployment)
+  return await compute.run({ ...spec, command, ...streams, signal: context.signal })
 }
 
 /** `exec`: a command inside a running instance; of the app itself by default, else of the named process. */

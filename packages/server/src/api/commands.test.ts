@@ -3,6 +3,8 @@ import { request } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { deploymentsInUse, forgetDeadCommands } from '../commands/in-use.ts'
+import { ownIdentity } from '../jobs/runner.ts'
 import { interrupted, waiting } from '../testing/fake-provider.ts'
 import { definition, testServer, upRequest, type TestServer } from '../testing/test-server.ts'
 
@@ -35,6 +37,28 @@ test('it ends when the one who asked goes away', async () => {
   await running
   for (let waited = 0; waited < 5_000 && interrupted.length === 0; waited += 20) await sleep(20)
   expect(interrupted).toEqual(['wait here'])
+})
+
+test('what a command runs in counts as in use while it runs, so that no release deletes its artifact; one that died with its server does not', async () => {
+  const { db } = server.database
+  const { status } = await server.client.request('app', { params: app, query: {} })
+  const inUse = () => deploymentsInUse(db, { platform: 'fake', app })
+  await command('run', { command: ['migrate'] })
+  expect(await inUse()).toEqual([])
+
+  const stop = new AbortController()
+  const running = [command('run', { command: ['wait', 'noted'] }, stop.signal), session(['wait', 'noted too'], { signal: stop.signal })].map((each) => each.catch(() => 'left'))
+  await expect.poll(() => waiting.filter((each) => each.startsWith('wait noted')).length).toBe(2)
+  expect(await inUse()).toEqual([status.deployment!.id])
+  expect(await deploymentsInUse(db, { platform: 'fake', app: { ...app, environment: 'preview' } })).toEqual([])
+  stop.abort()
+  await Promise.all(running)
+  await expect.poll(inUse).toEqual([])
+
+  await db.insertInto('commands').values({ platform: 'fake', ...app, deployment: 'd1', runner: JSON.stringify({ ...ownIdentity(), pid: 2 ** 22 + 1 }) }).execute()
+  expect(await inUse()).toEqual([])
+  await forgetDeadCommands(db)
+  expect(await db.selectFrom('commands').select('id').execute()).toEqual([])
 })
 
 test('an app that was never deployed, a process that is not there and no command at all are refused', async () => {

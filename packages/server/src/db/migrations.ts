@@ -161,6 +161,21 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
       );
     `,
   },
+  {
+    name: 'commands of people, while they run',
+    up: `
+      create table commands (
+        id bigint generated always as identity primary key,
+        platform text not null,
+        project text not null,
+        environment text not null,
+        app text not null,
+        deployment text not null,
+        runner jsonb not null,
+        started_at timestamptz not null default now()
+      );
+    `,
+  },
 ]
 
 export const databaseVersion = steps.length

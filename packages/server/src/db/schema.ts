@@ -21,6 +21,7 @@ export interface Tables {
   notices: NoticeTable
   deliveries: DeliveryTable
   incidents: IncidentTable
+  commands: CommandTable
 }
 
 /** json (which keeps the order of keys) or jsonb: parsed when read, text when written. */
@@ -132,6 +133,18 @@ export interface ScheduleSeenTable {
 }
 
 /** See `schedule/runs.ts`. */
+/** Of people, while they run. */
+interface CommandTable {
+  id: Generated<number>
+  platform: string
+  project: string
+  environment: string
+  app: string
+  deployment: string
+  runner: JsonColumn<RunnerIdentity>
+  started_at: Time
+}
+
 export interface ScheduleRunTable {
   id: string
   platform: string

@@ -30,12 +30,13 @@ import {
   type LifecycleContext,
   type PackedSource,
 } from '@pilot/core'
+import { deploymentsInUse } from '../commands/in-use.ts'
 import type { Database } from '../db/database.ts'
 import { openLogWriter, operationLogPath } from '../events/log-files.ts'
 import { setUpPlatform } from '../platforms/setup.ts'
 import type { Providers } from '../providers/installed.ts'
 import { removeRunLogs } from '../schedule/run-log.ts'
-import { deploymentsOfRuns, forgetRunsOf } from '../schedule/runs.ts'
+import { forgetRunsOf } from '../schedule/runs.ts'
 import { sourcePath } from '../sources/upload.ts'
 import { operationRedactor, ownerOf, type Platforms } from '../wiring.ts'
 import { recordDuration, usualDurations } from './durations.ts'
@@ -89,7 +90,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
       },
     })
     const openSource = (source: { readonly digest: string }): Promise<PackedSource> => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source })
-    const context: LifecycleContext = { ...opened, secrets, openSource, deploymentsInUse: (of) => deploymentsOfRuns(db, { platform: job.platform, app: of }) }
+    const context: LifecycleContext = { ...opened, secrets, openSource, deploymentsInUse: (of) => deploymentsInUse(db, { platform: job.platform, app: of }) }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
 
     for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })

@@ -1,4 +1,5 @@
-import { execInInstance, runOneOff, type LifecycleContext, type OneOffInput } from '@pilot/core'
+import { execInInstance, runOneOff, type AppIdentity, type LifecycleContext, type OneOffInput } from '@pilot/core'
+import { noteCommand } from '../../commands/in-use.ts'
 import type { CommandOutput } from '../../contract/apps.ts'
 import type { RawAnswer, Handlers } from '../handler.ts'
 import type { Services } from '../services.ts'
@@ -11,7 +12,7 @@ import { placeOf } from './app-place.ts'
 export function commandHandlers(services: Services) {
   return {
     async run({ params: app, query: { platform }, body: { command }, signal }) {
-      const { context } = await placeOf(services, app, { platform, signal })
+      const context = await noting(app, platform, signal)
       return answer((open, output) => runOneOff({ ...context, signal: open }, { app, command, output }))
     },
     async exec({ params: app, query: { platform }, body: { command, process, instance }, signal }) {
@@ -20,7 +21,7 @@ export function commandHandlers(services: Services) {
       return answer((open, output) => execInInstance({ ...context, signal: open }, { app, command, output, ...place }))
     },
     async runSession({ params: app, query: { platform }, signal }) {
-      const { context } = await placeOf(services, app, { platform, signal })
+      const context = await noting(app, platform, signal)
       return session((streams, open) => runOneOff({ ...context, signal: open }, { app, ...streams }))
     },
     async execSession({ params: app, query: { platform, ...place }, signal }) {
@@ -28,6 +29,12 @@ export function commandHandlers(services: Services) {
       return session((streams, open) => execInInstance({ ...context, signal: open }, { app, ...place, ...streams }))
     },
   } satisfies Partial<Handlers>
+
+  /** What `run` starts in stays as long as that runs. */
+  async function noting(app: AppIdentity, platform: string | undefined, signal: AbortSignal): Promise<LifecycleContext> {
+    const { context, name } = await placeOf(services, app, { platform, signal })
+    return { ...context, useDeployment: (of, deployment) => noteCommand(services.db, { platform: name, app: of, deployment }) }
+  }
 
   function session(work: Parameters<typeof commandSession>[0]['work']): SocketAnswer {
     const visit = services.platforms.visit()
