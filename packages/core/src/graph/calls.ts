@@ -44,25 +44,29 @@ export function callHandler<T>(context: CallContext, options: CallOptions, run: 
   const { kind, resource, what, mutates, isRepeatable, opened = new Set() } = options
   const redact = redactText(opened)
   let isSent = false
+  let isAnswered = true
   const once = () =>
     context.gate.run(async () => {
       throwIfStopped(context.signal)
       isSent = true
       return withDeadline({ context, title: `${what} of ${resource.key} (${kind.kind})`, timeoutMs: callTimeoutMs(kind), mutates }, (signal) =>
         run({ ...context.identity(resource), signal, checkpoint: context.checkpoint, log: (line) => context.log(redact(line)) }),
-      )
+      ).catch((error: unknown) => {
+        isAnswered &&= isRefusal(error)
+        throw error
+      })
     })
   return withRetries(once, { policy: context.policy, clock: context.clock, signal: context.signal, isRepeatable }).catch((error: unknown) => {
     const clean = redactError(error, redact)
-    if (!isSent) notSent.add(clean)
+    if (!isSent || isAnswered) withoutEffect.add(clean)
     throw clean
   })
 }
 
-const notSent = new WeakSet<object>()
+const withoutEffect = new WeakSet<object>()
 
-/** Whether it is certain that the call changed nothing: the provider refused it, or it was stopped before it was sent. */
-export const isWithoutEffect = (error: unknown): boolean => isRefusal(error) || (typeof error === 'object' && error !== null && notSent.has(error))
+/** Whether it is certain that the call changed nothing: it was stopped before it was sent, or the provider refused it each time. */
+export const isWithoutEffect = (error: unknown): boolean => typeof error === 'object' && error !== null && withoutEffect.has(error)
 
 export function listKind(context: CallContext, kind: AnyKind): Promise<readonly Listed[]> {
   const once = () =>
@@ -91,10 +95,12 @@ export function stopReason(signal: AbortSignal): PilotError {
 async function withDeadline<T>({ context, title, timeoutMs, mutates }: { context: CallContext; title: string; timeoutMs: number; mutates: boolean }, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const { signal } = controller
-  const timers = [setTimeout(() => controller.abort(new PilotError('TIMED_OUT', `The ${title} timed out after ${timeoutMs} ms`)), timeoutMs)]
+  const over = new AbortController()
+  const abortAfter = (ms: number, reason: () => PilotError): void => void context.clock.sleep(ms, { signal: over.signal }).then(() => controller.abort(reason()), () => {})
+  abortAfter(timeoutMs, () => new PilotError('TIMED_OUT', `The ${title} timed out after ${timeoutMs} ms`))
   const cancel = () => {
     const reason = stopReason(context.signal)
-    if (mutates && reason.code === 'CANCELLED') timers.push(setTimeout(() => controller.abort(reason), context.cancelGraceMs))
+    if (mutates && reason.code === 'CANCELLED') abortAfter(context.cancelGraceMs, () => reason)
     else controller.abort(reason)
   }
   if (context.signal.aborted) cancel()
@@ -106,7 +112,7 @@ async function withDeadline<T>({ context, title, timeoutMs, mutates }: { context
       else run(signal).then(resolve, (error: unknown) => reject(signal.aborted ? signal.reason : error))
     })
   } finally {
-    for (const timer of timers) clearTimeout(timer)
+    over.abort()
     context.signal.removeEventListener('abort', cancel)
   }
 }

@@ -1,7 +1,19 @@
 import type { Emit } from '../events/event.ts'
 import type { ResourceState, State } from '../store/store.ts'
 import type { Recorded } from './recorded.ts'
-import type { FindContext } from './unknown.ts'
+import type { CallContext } from './calls.ts'
+import type { Kinds } from './graph.ts'
+import type { Journal } from './journal.ts'
+
+/** What finding out needs. `quietSince`: since when (monotonic) the process before this one can have sent nothing more. */
+export interface FindContext extends CallContext {
+  readonly recorded: Recorded
+  readonly journal: Journal
+  readonly kinds: Kinds
+  readonly quietSince: number
+  /** How long a request that has left may be on its way. */
+  readonly lateArrivalMs: number
+}
 
 /** What all parts of one engine share. */
 export interface EngineContext extends FindContext {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startFakeCloud, type FakeCloud } from '../testing/fake-cloud/index.ts'
+import { startFakeCloud, type FakeAccount, type FakeCloud } from '../testing/fake-cloud/index.ts'
 import { createFileStore } from '../store/file-store.ts'
 import { acquireLease } from '../store/lease.ts'
 import { stateFormat } from '../store/store.ts'
@@ -10,6 +10,8 @@ beforeAll(async () => void (cloud = await startFakeCloud()))
 afterAll(() => cloud.stop())
 
 const web = [network(), server(), rule()]
+/** The first call to create one of these has no answer, and no effect so far. */
+const unanswered = (type: string) => ({ action: 'crash', moment: 'before', operation: 'create', type, call: 1 }) as const
 const marks = (key: string, generation = 1, scope = 'platform') => ({ platformId, scope, key, generation: String(generation) })
 
 describe('without state', () => {
@@ -130,9 +132,10 @@ describe('destroy', () => {
 
   test('the sweep deletes strays that were ours, and prints what was not and what is kept on purpose', async () => {
     const { account, engine } = await openBench(cloud)
-    await account.configure({ consistencyMs: consistencyMs / 2 })
+    await account.configure({ consistencyMs: consistencyMs / 2, faults: [unanswered('server')] })
     await engine().apply(web)
     await engine().apply([network(), server('server', { image: 'two' }), rule()])
+    // What the call without an answer made, late.
     await account.plant({ type: 'server', marks: marks('server', 1), needs: ['network-0001'] })
     const unknown = await account.plant({ type: 'server', marks: marks('server', 9) })
     const foreign = await account.plant({ type: 'network', name: 'x', marks: marks('never-heard-of') })
@@ -229,12 +232,61 @@ describe('the lease', () => {
   })
 })
 
-test('a second one that arrives late is found by the next plan and goes', async () => {
-  const { account, engine, changes } = await openBench(cloud)
-  await engine().apply(web)
-  const late = await account.plant({ type: 'server', marks: marks('server'), needs: ['network-0001'] })
-  const before = (await changes()).length
-  expect(actions(await engine().apply(web))).toEqual(['keep network', 'keep server', 'keep rule'])
-  expect((await account.calls()).filter(({ operation, id }) => operation === 'delete' && id === late)).toHaveLength(1)
-  expect((await changes()).length).toBe(before + 1)
+describe('what a creation without an answer made', () => {
+  test('beside the recorded one is found by the next plan and goes', async () => {
+    const { account, engine, changes } = await openBench(cloud)
+    await account.configure({ faults: [unanswered('server')] })
+    await engine().apply(web)
+    const late = await account.plant({ type: 'server', marks: marks('server'), needs: ['network-0001'] })
+    const before = (await changes()).length
+    expect(actions(await engine().apply(web))).toEqual(['keep network', 'keep server', 'keep rule'])
+    expect((await account.calls()).filter(({ operation, id }) => operation === 'delete' && id === late)).toHaveLength(1)
+    expect((await changes()).length).toBe(before + 1)
+    // There was one such call: nothing more can come of it.
+    const copy = await account.plant({ type: 'server', marks: marks('server') })
+    await engine().apply(web)
+    expect((await account.resources()).map(({ id }) => id)).toContain(copy)
+  })
+
+  test('of a generation that was given up is found by the next plan and goes', async () => {
+    const { account, engine, changes, scope } = await openBench(cloud)
+    await engine().apply([network()])
+    const seq = (await scope.readState())!.journalSeq! + 1
+    const inputs = { network: { $ref: { key: 'network', output: 'id' } } }
+    await scope.appendJournal({ type: 'intent', action: 'create', isSearched: true, at: new Date().toISOString(), seq, resource: { key: 'server', kind: 'fake/server', kindVersion: 1, generation: 1, inputs, dependsOn: ['network'] } }, { token: (await scope.lease.read())!.token })
+    await engine().apply(web)
+    const late = await account.plant({ type: 'server', marks: marks('server'), needs: ['network-0001'] })
+    await engine().apply(web)
+    expect((await account.resources()).map(({ id }) => id)).not.toContain(late)
+    expect(await changes()).toEqual(['create network', 'create server#2', 'create rule', `delete ${late}`])
+  })
+})
+
+describe('a copy of our marks on what somebody else made', () => {
+  const ids = async ({ account }: { account: FakeAccount }) => (await account.resources()).map(({ id }) => id)
+  const copies = ({ account }: { account: FakeAccount }) =>
+    Promise.all([account.plant({ type: 'network', name: 'copy', marks: marks('network') }), account.plant({ type: 'server', marks: marks('server') }), account.plant({ type: 'database', marks: marks('database') })])
+
+  test('is left alone by apply, also by a replacement, and is shown and left by destroy', async () => {
+    const bench = await openBench(cloud)
+    const { engine } = bench
+    await engine().apply([...web, database()])
+    const foreign = await copies(bench)
+    await engine().apply([...web, database()])
+    await engine().apply([network(), server('server', { image: 'two' }), rule(), database()])
+    const destroyed = await engine().destroy({ confirmProtected: ['database'] })
+    expect(destroyed.foreign.map(({ id, reason }) => [id, reason]).toSorted()).toEqual(foreign.map((id) => [id, 'Pilot has no record of having made it']).toSorted())
+    expect((await ids(bench)).toSorted()).toEqual(foreign.toSorted())
+  })
+
+  test('is not taken for the resource when that is made again', async () => {
+    const bench = await openBench(cloud)
+    await bench.engine().apply([...web, database()])
+    const foreign = await copies(bench)
+    await bench.engine().apply([], { confirmProtected: ['database'] })
+    expect((await ids(bench)).toSorted()).toEqual(foreign.toSorted())
+    await bench.engine().apply([...web, database()])
+    expect((await ids(bench)).length).toBe(foreign.length + 4)
+    expect((await bench.changes()).slice(-4).toSorted()).toEqual(['create database#2', 'create network#2', 'create rule#2', 'create server#2'])
+  })
 })

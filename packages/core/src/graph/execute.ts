@@ -6,6 +6,7 @@ import type { SecretRef } from '../provider/value.ts'
 import type { IntentResource, ResourceState } from '../store/store.ts'
 import { callHandler, isWithoutEffect } from './calls.ts'
 import { isEqual } from './canonical.ts'
+import type { FindContext } from './context.ts'
 import { diffResource, fingerprints, type Difference, type Live } from './diff.ts'
 import type { OrderedGraph } from './graph.ts'
 import type { Journal, JournalFact } from './journal.ts'
@@ -17,7 +18,7 @@ import { resolveValue, type Outputs } from './resolve.ts'
 import { isFatal, pauses } from './retry.ts'
 import { schedule, type Park } from './schedule.ts'
 import { assertInTime, parseOutputs, rest, settle, settleDelete, SettleFailure } from './settle.ts'
-import { findCreated, type FindContext } from './unknown.ts'
+import { findCreated } from './unknown.ts'
 
 export interface ExecuteContext extends FindContext {
   readonly graph: OrderedGraph
@@ -42,7 +43,8 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
   let surprise: Surprise | undefined
   let isFatallyBroken = false
 
-  const saving = setInterval(() => void context.journal.writeState().catch(() => {}), saveEveryMs)
+  const over = new AbortController()
+  void saveNowAndThen(context, over.signal)
   const outcome = await schedule({
     tasks: operations,
     // Wider than the gate: while calls fill it, the intents of the next ones become durable, also on a disk that takes its time.
@@ -62,7 +64,7 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
         throw error
       }
     },
-  }).finally(() => clearInterval(saving))
+  }).finally(() => over.abort())
   const keys = new Map(operations.map(({ id, key }) => [id, key]))
   return {
     failures: outcome.failed.filter(({ error }) => !(error instanceof Surprise)).map(({ id, error }) => ({ key: keys.get(id)!, error: toPilotError(error) })),
@@ -72,6 +74,14 @@ export async function execute(context: ExecuteContext, plan: Plan): Promise<Exec
 }
 
 /** The journal is the truth; a newer state in between is for those who look on, and for histories of long operations. */
+async function saveNowAndThen({ clock, journal }: ExecuteContext, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await clock.sleep(saveEveryMs, { signal, background: true }).catch(() => {})
+    if (signal.aborted) return
+    await journal.writeState().catch(() => {})
+  }
+}
+
 const saveEveryMs = 30_000
 
 type Report = (status: 'started' | 'waiting' | 'done' | 'failed', message?: string) => void
@@ -123,10 +133,11 @@ async function create({ context, step, park, report, desired, kind }: Work): Pro
   const { journal } = context
   const { inputs, opened } = await handlerInputs(context, { desired, kind })
   const resource = intentResource(context, { desired, kind, generation: step.generation })
-  await journal.append({ type: 'intent', action: 'create', resource })
+  const intend = () => journal.append({ type: 'intent', action: 'create', resource, ...(kind.identity === 'search' ? { isSearched: true as const } : {}) })
+  await intend()
   const facts = { key: step.key, generation: step.generation, action: 'create' as const }
   try {
-    const { id, operation } = await createOnce(context, { kind, resource, inputs, opened })
+    const { id, operation } = await createOnce(context, { kind, resource, inputs, opened, intend })
     note(journal, { type: 'accepted', ...facts, id, ...(operation === undefined ? {} : { operation }) })
     await finish({ context, step, park, report, desired, kind, inputs, opened, action: 'create', since: context.clock.date().getTime() })
   } catch (error) {
@@ -137,7 +148,7 @@ async function create({ context, step, park, report, desired, kind }: Work): Pro
 }
 
 /** By name or token the same call is repeated after a broken connection; by search the provider is asked first. */
-async function createOnce(context: ExecuteContext, { kind, resource, inputs, opened }: { kind: AnyKind; resource: IntentResource; inputs: unknown; opened: ReadonlySet<string> }): Promise<{ readonly id: string; readonly operation?: string }> {
+async function createOnce(context: ExecuteContext, { kind, resource, inputs, opened, intend }: { kind: AnyKind; resource: IntentResource; inputs: unknown; opened: ReadonlySet<string>; intend: () => Promise<void> }): Promise<{ readonly id: string; readonly operation?: string }> {
   const isRepeatable = kind.identity !== 'search'
   const send = () => callHandler(context, { kind, resource, what: 'creation', mutates: true, isRepeatable, opened }, (call) => kind.create({ ...call, inputs }))
   try {
@@ -147,6 +158,7 @@ async function createOnce(context: ExecuteContext, { kind, resource, inputs, ope
     const known = context.recorded.get(resource.key, resource.generation)!
     const found = await findCreated(context, { kind, resource: known, quietSince: context.clock.monotonicMs() })
     if (found !== undefined) return { id: found.id }
+    await intend()
     return send()
   }
 }

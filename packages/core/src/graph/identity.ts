@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Ownership } from '../provider/kind.ts'
+import type { Listed, Ownership } from '../provider/kind.ts'
 
 /**
  * The name that a provider is asked to create a resource under: `pilot-<readable part of the key>-<hash>`, at most 40
@@ -14,6 +14,15 @@ export function resourceName(owner: Ownership): string {
     .slice(0, nameLength - 'pilot--'.length - hash.length)
     .replaceAll(/^-+|-+$/g, '')
   return readable === '' ? `pilot-${hash}` : `pilot-${readable}-${hash}`
+}
+
+/** By its marks; where the provider has room for a name only, by the hash in the name. */
+export function isCreationOf(context: Pick<Ownership, 'platformId' | 'scope'>, { owner, id, title, retained }: Listed, { key, generation }: Pick<Ownership, 'key' | 'generation'>): boolean {
+  if (retained === true) return false
+  if (owner.scope !== undefined && owner.scope !== context.scope) return false
+  if (owner.key !== undefined && owner.generation !== undefined) return owner.key === key && owner.generation === generation
+  const name = resourceName({ platformId: context.platformId, scope: context.scope, key, generation })
+  return id.includes(name) || title.includes(name)
 }
 
 /** The idempotency token of an owner: 32 hexadecimal digits of SHA-256 over the same four facts. */

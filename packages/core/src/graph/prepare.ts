@@ -7,7 +7,8 @@ import { orderGraph, type OrderedGraph } from './graph.ts'
 import { outputContext, readLive } from './live.ts'
 import { planGraph, type Plan } from './plan.ts'
 import { secretsIn } from './resolve.ts'
-import { adoptExisting, settleDuplicates, settleUnknown } from './unknown.ts'
+import { settleStrays } from './strays.ts'
+import { adoptExisting, settleUnknown } from './unknown.ts'
 
 export interface Prepared {
   readonly plan: Plan
@@ -22,7 +23,10 @@ export async function preparePlan(context: EngineContext, { desired, refresh, ad
   const graph = orderGraph(desired, kinds)
   const secretHash = await hashSecrets(context.secrets, desired)
   await settleUnknown(context, { wanted: graph.resources, projection: outputContext(recorded, secretHash) })
-  if (adopt) await Promise.all([adoptExisting(context, { wanted: graph.resources }), settleDuplicates(context)])
+  if (adopt) {
+    await adoptExisting(context, { wanted: graph.resources })
+    await settleStrays(context)
+  }
   const live = refresh ? await readLive(context, recorded, kinds) : new Map<string, Live | 'absent'>()
   const plan = planGraph({ desired: graph, recorded, live, kinds, secretHash })
   return { plan, graph, live, secretHash }

@@ -1,4 +1,4 @@
-import type { JournalEntry, ResourceState, State } from '../store/store.ts'
+import type { JournalEntry, ResourceState, State, UnansweredCreation } from '../store/store.ts'
 import { stateFormat } from '../store/store.ts'
 
 /**
@@ -18,6 +18,9 @@ export interface Recorded {
   nextGeneration(key: string): number
   /** Whether we have ever begun to create this generation. */
   isOurs(owner: { readonly key: string; readonly generation: number }): boolean
+  /** Creations that may have made, or may still make, more than what is recorded. */
+  unanswered(): readonly UnansweredCreation[]
+  mayHaveMade(owner: { readonly key: string; readonly generation: number }): boolean
   apply(entry: JournalEntry): void
   /** What a reading or an unchanged plan taught: outputs, edges, protection. Not journaled, since the next plan learns it again. */
   refresh(key: string, generation: number, change: Partial<Pick<ResourceState, 'outputs' | 'inputs' | 'fingerprints' | 'dependsOn' | 'protect' | 'kindVersion'>>): void
@@ -33,11 +36,15 @@ export interface Recorded {
 /** More retired keys than this are folded into the floor. */
 export const keptRetired = 256
 
+/** Of more creations without an answer than this the oldest are forgotten: what they made is then shown to a person. */
+export const keptUnanswered = 256
+
 /** `firstFloor`: generations up to it may have been used by an earlier life of a scope without a state. */
 export function createRecorded(state: State | undefined, firstFloor = 0): Recorded {
   const resources = new Map<string, Map<number, ResourceState>>()
   const before = new Map<string, ResourceState>()
   const retired = new Map(Object.entries(state?.retired?.generations ?? {}))
+  const unanswered = new Map<string, UnansweredCreation>((state?.unanswered ?? []).map((each) => [slot(each), each]))
   let floor = state === undefined ? firstFloor : (state.retired?.floor ?? 0)
   let version = state?.version ?? 0
   let lastSeq = state?.journalSeq ?? 0
@@ -52,6 +59,8 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
     all,
     nextGeneration: (key) => Math.max(retired.get(key) ?? floor, ...(resources.get(key)?.keys() ?? [])) + 1,
     isOurs: ({ key, generation }) => get(key, generation) !== undefined || generation <= (retired.get(key) ?? 0) || generation < (current(key)?.generation ?? 0),
+    unanswered: () => [...unanswered.values()],
+    mayHaveMade: (owner) => unanswered.has(slot(owner)),
     apply(entry) {
       if (entry.seq <= lastSeq) return
       lastSeq = entry.seq
@@ -72,6 +81,7 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
       resources: all(),
       journalSeq: lastSeq,
       retired: { floor, generations: Object.fromEntries(retired) },
+      ...(unanswered.size === 0 ? {} : { unanswered: [...unanswered.values()] }),
     }),
     written(next) {
       version = next.version
@@ -82,6 +92,7 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
   function reduce(entry: JournalEntry): void {
     if (entry.type === 'intent') {
       const { resource } = entry
+      if (entry.action === 'create') asked(resource, entry.isSearched === true)
       const known = get(resource.key, resource.generation)
       if (entry.action === 'create') return put({ ...(known ?? { outputs: {}, status: 'unknown', createdAt: entry.at }), ...resource, id: known?.id ?? '', changedAt: entry.at })
       if (known === undefined) return
@@ -92,6 +103,10 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
     }
     const known = get(entry.key, entry.generation)
     if (entry.type === 'deleted') return remove(entry.key, entry.generation)
+    if (entry.type === 'stray') return answered(entry)
+    if (entry.type === 'failed' && entry.action === 'create' && entry.certain && entry.mayArrive !== true && known?.id === '') answered(entry)
+    // An adoption writes down an intent of its own, and sends nothing.
+    if (entry.type === 'accepted' && entry.action === 'create') answered(entry, entry.adopted === true ? 2 : 1)
     if (known === undefined) return
     const { operation: _, ...rest } = known
     switch (entry.type) {
@@ -109,6 +124,22 @@ export function createRecorded(state: State | undefined, firstFloor = 0): Record
       case 'failed':
         return failed(entry, known)
     }
+  }
+
+  function asked({ key, kind, generation }: Pick<UnansweredCreation, 'key' | 'kind' | 'generation'>, isSearched: boolean): void {
+    changed = true
+    const before = unanswered.get(slot({ key, generation }))?.calls ?? 0
+    unanswered.set(slot({ key, generation }), { key, kind, generation, calls: isSearched ? before + 1 : 1 })
+    const oldest = unanswered.keys().next().value!
+    if (unanswered.size > keptUnanswered) unanswered.delete(oldest)
+  }
+
+  function answered(owner: { readonly key: string; readonly generation: number }, calls = 1): void {
+    const found = unanswered.get(slot(owner))
+    if (found === undefined) return
+    changed = true
+    if (found.calls > calls) unanswered.set(slot(owner), { ...found, calls: found.calls - calls })
+    else unanswered.delete(slot(owner))
   }
 
   function failed(entry: JournalEntry & { type: 'failed' }, known: ResourceState): void {

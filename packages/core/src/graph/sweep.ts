@@ -1,11 +1,11 @@
 import { isPilotError } from '../errors/pilot-error.ts'
 import type { AnyKind, Listed } from '../provider/kind.ts'
 import type { ResourceState } from '../store/store.ts'
-import { callHandler, listKind } from './calls.ts'
-import { isCreationOf, type FindContext } from './unknown.ts'
-import { readOne, recordedInputs } from './live.ts'
-import { assertInTime } from './settle.ts'
-import { pauses } from './retry.ts'
+import { listKind } from './calls.ts'
+import type { FindContext } from './context.ts'
+import { isCreationOf } from './identity.ts'
+import { readOne } from './live.ts'
+import { deleteStray, strayOf } from './strays.ts'
 
 /** What carries our marks in this scope (of the platform's: in any scope) and is not deleted by Pilot: someone has to look at it. */
 export interface Foreign extends Listed {
@@ -19,8 +19,8 @@ export interface SweepResult {
 }
 
 /**
- * Asks every kind what carries the marks of this scope, and deletes what is of this scope, is not `kept` and whose (kind, key, generation) is
- * in state or journal: duplicates and late arrivals. Everything else is returned, retained backups among it.
+ * Asks every kind what carries the marks of this scope, and deletes what is of this scope, is not `kept` and was
+ * made by a creation that had no answer: duplicates and late arrivals. Everything else is returned, retained backups among it.
  */
 export async function sweep(context: FindContext, { kept, mayDelete, patient }: { kept: readonly ResourceState[]; mayDelete: (key: string, kind: AnyKind) => boolean; /** Wait for what blocks; else leave it for later. */ patient: boolean }): Promise<SweepResult> {
   const deleted: { kind: string; id: string; key: string }[] = []
@@ -38,7 +38,12 @@ export async function sweep(context: FindContext, { kept, mayDelete, patient }: 
         if (patient && (await isThere(context, kind, listed, owner))) foreign.push({ ...listed, kind: kind.kind, reason: reason! })
         continue
       }
-      if (await deleteStray(context, { kind, listed, owner, patient })) deleted.push({ kind: kind.kind, id: listed.id, key: owner.key })
+      if (!(await isThere(context, kind, listed, owner))) continue
+      const isGone = await deleteStray(context, { kind, id: listed.id, owner, patient }).then(() => true, (error: unknown) => {
+        if (!patient && isPilotError(error) && error.code === 'BLOCKED') return false
+        throw error
+      })
+      if (isGone) deleted.push({ kind: kind.kind, id: listed.id, key: owner.key })
     }
   }
   return { deleted, foreign }
@@ -54,42 +59,14 @@ function isLookedFor({ platformId, scope }: FindContext, { owner }: Listed): boo
 
 function ownerOf(context: FindContext, listed: Listed, kind: AnyKind): Owner | undefined {
   const { key, generation } = listed.owner
-  if (key !== undefined && generation !== undefined) return context.recorded.isOurs({ key, generation }) ? { key, generation } : undefined
-  return context.recorded.all().find((resource) => resource.kind === kind.kind && isCreationOf(context, listed, resource))
+  const recorded = context.recorded.all().filter((resource) => resource.kind === kind.kind)
+  const known = recorded.find(({ id }) => id === listed.id) ?? recorded.find((resource) => isCreationOf(context, listed, resource) && context.recorded.mayHaveMade(resource))
+  if (known !== undefined || key === undefined || generation === undefined) return known
+  const isOurs = listed.isChild === true ? context.recorded.isOurs({ key, generation }) : context.recorded.mayHaveMade({ key, generation })
+  return isOurs ? { key, generation } : undefined
 }
 
 /** A list may still show what was deleted a moment ago. */
 async function isThere(context: FindContext, kind: AnyKind, { id }: Listed, owner: Owner | undefined): Promise<boolean> {
-  if (kind.consistencyMs === 0) return true
-  return (await readOne(context, { kind, resource: stray(kind, id, owner ?? { key: 'foreign', generation: 1 }), recorded: context.recorded })) !== undefined
-}
-
-async function deleteStray(context: FindContext, { kind, listed, owner, patient }: { kind: AnyKind; listed: Listed; owner: Owner; patient: boolean }): Promise<boolean> {
-  const resource = context.recorded.get(owner.key, owner.generation) ?? stray(kind, listed.id, owner)
-  const target = { ...resource, id: listed.id }
-  if (kind.consistencyMs > 0 && (await readOne(context, { kind, resource: target, recorded: context.recorded })) === undefined) return false
-  const started = context.clock.monotonicMs()
-  const pause = pauses(context.policy)
-  let earlier: { readonly operation?: string } = {}
-  for (;;) {
-    try {
-      const { operation, again } = await callHandler(context, { kind, resource: owner, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, ...earlier, id: listed.id, recorded: recordedInputs(resource, context.recorded) }))
-      if (again === undefined) break
-      assertInTime(context, { kind, resource: target, started })
-      await context.clock.sleep(again.afterMs, { signal: context.signal })
-      earlier = operation === undefined ? earlier : { operation }
-    } catch (error) {
-      if (!isPilotError(error) || error.code !== 'BLOCKED') throw error
-      if (!patient) return false
-      if (context.clock.monotonicMs() - started > context.policy.blockedMs) throw error
-      await context.clock.sleep(pause(), { signal: context.signal })
-    }
-  }
-  const wait = pauses({ firstPauseMs: 20, longestPauseMs: 5_000 })
-  while ((await readOne(context, { kind, resource: target, recorded: context.recorded })) !== undefined) await context.clock.sleep(wait(), { signal: context.signal })
-  return true
-}
-
-function stray(kind: AnyKind, id: string, { key, generation }: Owner): ResourceState {
-  return { key, generation, kind: kind.kind, kindVersion: kind.version, id, inputs: {}, outputs: {}, dependsOn: [], status: 'deposed', createdAt: '' }
+  return (await readOne(context, { kind, resource: strayOf(kind, owner ?? { key: 'foreign', generation: 1 }, id), recorded: context.recorded })) !== undefined
 }

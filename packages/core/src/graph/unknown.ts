@@ -1,26 +1,13 @@
-import { PilotError } from '../errors/pilot-error.ts'
 import type { AnyKind, Listed } from '../provider/kind.ts'
 import type { Resource } from '../provider/graph.ts'
 import type { ResourceState } from '../store/store.ts'
-import { callHandler, listKind, type CallContext } from './calls.ts'
+import { listKind } from './calls.ts'
+import type { FindContext } from './context.ts'
 import { diffResource, takenOver } from './diff.ts'
-import { resourceName } from './identity.ts'
-import type { Kinds } from './graph.ts'
-import type { Journal } from './journal.ts'
-import { readOne, recordedInputs } from './live.ts'
-import { isRefusal, pauses } from './retry.ts'
-import type { Recorded } from './recorded.ts'
+import { isCreationOf } from './identity.ts'
+import { pauses } from './retry.ts'
 import type { ProjectionContext } from './resolve.ts'
-
-/** What finding out needs. `quietSince`: since when (monotonic) the process before this one can have sent nothing more. */
-export interface FindContext extends CallContext {
-  readonly recorded: Recorded
-  readonly journal: Journal
-  readonly kinds: Kinds
-  readonly quietSince: number
-  /** How long a request that has left may be on its way. */
-  readonly lateArrivalMs: number
-}
+import { duplicate, removeStrays } from './strays.ts'
 
 /**
  * Finds out about every create call that has no result:
@@ -40,7 +27,7 @@ export async function settleUnknown(context: FindContext, { wanted, projection }
       if (isSame && kind.identity !== 'search') return
       const found = await findCreated(context, { kind, resource, quietSince: context.quietSince })
       const facts = { key: resource.key, generation: resource.generation, action: 'create' as const }
-      await context.journal.append(found === undefined ? { type: 'failed', ...facts, reason: 'nothing was found', certain: true } : { type: 'accepted', ...facts, id: found.id })
+      await context.journal.append(found === undefined ? { type: 'failed', ...facts, reason: 'nothing was found', certain: true, mayArrive: true } : { type: 'accepted', ...facts, id: found.id })
     }),
   )
 }
@@ -58,15 +45,6 @@ export async function findCreated(context: FindContext, { kind, resource, quietS
   }
 }
 
-/** By its marks; where the provider has room for a name only, by the hash in the name. */
-export function isCreationOf(context: Pick<CallContext, 'platformId' | 'scope'>, { owner, id, title, retained }: Listed, { key, generation }: Pick<ResourceState, 'key' | 'generation'>): boolean {
-  if (retained === true) return false
-  if (owner.scope !== undefined && owner.scope !== context.scope) return false
-  if (owner.key !== undefined && owner.generation !== undefined) return owner.key === key && owner.generation === generation
-  const name = resourceName({ platformId: context.platformId, scope: context.scope, key, generation })
-  return id.includes(name) || title.includes(name)
-}
-
 /**
  * Several answer to one identity. The recorded one is kept, else the first by id that is in use. The others go only if the
  * intent is in our journal (the caller says so by having a resource), the kind holds no data, nothing recorded refers to them
@@ -75,50 +53,8 @@ export function isCreationOf(context: Pick<CallContext, 'platformId' | 'scope'>,
 async function keepOne(context: FindContext, { kind, resource, matches }: { kind: AnyKind; resource: ResourceState; matches: readonly Listed[] }): Promise<Listed> {
   const sorted = matches.toSorted((a, b) => Number(b.id === resource.id) - Number(a.id === resource.id) || Number(b.inUse ?? false) - Number(a.inUse ?? false) || (a.id < b.id ? -1 : 1))
   const [kept, ...others] = sorted as [Listed, ...Listed[]]
-  for (const other of others) {
-    if (other.inUse === true || kind.protect === true || resource.protect === true || isReferredTo(context.recorded, other.id)) throw duplicate(kind, resource, sorted)
-    await deleteDuplicate(context, { kind, resource, other }).catch((error: unknown) => {
-      throw isRefusal(error) ? duplicate(kind, resource, sorted, error) : error
-    })
-  }
+  await removeStrays(context, { kind, resource, all: sorted, strays: others })
   return kept
-}
-
-function deleteDuplicate(context: FindContext, { kind, resource, other }: { kind: AnyKind; resource: ResourceState; other: Listed }): Promise<unknown> {
-  return callHandler(context, { kind, resource, what: 'deletion of a duplicate', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, id: other.id, recorded: recordedInputs(resource, context.recorded) }))
-}
-
-export function duplicate(kind: AnyKind, resource: Pick<ResourceState, 'key'>, matches: readonly Listed[], cause?: unknown): PilotError {
-  const names = matches.map(({ id, title }) => (title === id ? id : `${id} (${title})`))
-  return new PilotError('DUPLICATE', `${matches.length} resources answer to ${resource.key} (${kind.kind}): ${names.join(', ')}`, { details: { key: resource.key, kind: kind.kind, ids: matches.map(({ id }) => id) }, ...(cause === undefined ? {} : { cause }) })
-}
-
-function isReferredTo(recorded: Recorded, id: string): boolean {
-  const text = JSON.stringify(id)
-  return recorded.all().some((resource) => JSON.stringify([resource.inputs, resource.outputs]).includes(text))
-}
-
-/**
- * Looks by marks at the kinds that can be made twice: a call of a dead owner may have arrived after we looked for it. What
- * answers to the identity of a recorded resource is a duplicate of it.
- */
-export async function settleDuplicates(context: FindContext): Promise<void> {
-  const recorded = context.recorded.all().filter(({ id, kind, status }) => id !== '' && status !== 'deposed' && context.kinds.get(kind)?.identity === 'search')
-  await Promise.all(
-    [...Map.groupBy(recorded, ({ kind }) => kind)].map(async ([name, resources]) => {
-      const kind = context.kinds.get(name)!
-      const listed = await listKind(context, kind)
-      for (const resource of resources) {
-        const matches = listed.filter((each) => isCreationOf(context, each, resource))
-        const strays = matches.filter(({ id }) => id !== resource.id)
-        if (strays.length === 0) continue
-        // The list may lag: the recorded one counts although it is not shown, and a stray may be gone already.
-        const own = matches.find(({ id }) => id === resource.id) ?? { id: resource.id, title: resource.id, owner: {} }
-        const there = await Promise.all(strays.map(async (stray) => ((await readOne(context, { kind, resource: { ...resource, id: stray.id }, recorded: context.recorded })) === undefined ? [] : [stray])))
-        await keepOne(context, { kind, resource, matches: [own, ...there.flat()] })
-      }
-    }),
-  )
 }
 
 /**
@@ -137,14 +73,23 @@ export async function adoptExisting(context: FindContext, { wanted }: { wanted: 
   for (const desired of missing) {
     const kind = context.kinds.get(desired.kind)
     if (kind === undefined) continue
-    const ours = (lists.get(desired.kind) ?? []).filter(({ owner, retained }) => retained !== true && owner.platformId === context.platformId && owner.scope === context.scope && owner.key === desired.key && owner.generation !== undefined)
-    const unrecorded = ours.filter(({ owner }) => context.recorded.get(desired.key, owner.generation!) === undefined)
-    const generation = Math.max(0, ...unrecorded.map(({ owner }) => owner.generation!))
-    const newest = unrecorded.filter(({ owner }) => owner.generation === generation)
-    if (newest.length === 0 || generation < context.recorded.nextGeneration(desired.key) - 1) continue
+    const ours = (lists.get(desired.kind) ?? []).filter((listed) => mayBeOurs(context, { desired, listed }))
+    const generation = Math.max(0, ...ours.map(({ owner }) => owner.generation!))
+    const newest = ours.filter(({ owner }) => owner.generation === generation)
+    if (newest.length === 0) continue
     if (newest.length > 1) throw duplicate(kind, desired, newest)
     await adopt(context, { kind, desired, listed: newest[0]!, generation })
   }
+}
+
+/**
+ * Made by a life of this scope that nothing is recorded of, or by a call that had no answer. Else its marks are a copy of those of
+ * something that is gone.
+ */
+function mayBeOurs({ recorded, platformId, scope }: FindContext, { desired: { key }, listed: { owner, retained } }: { desired: Resource; listed: Listed }): boolean {
+  const { generation } = owner
+  if (retained === true || owner.platformId !== platformId || owner.scope !== scope || owner.key !== key || generation === undefined) return false
+  return generation >= recorded.nextGeneration(key) || (recorded.get(key, generation) === undefined && recorded.mayHaveMade({ key, generation }))
 }
 
 /** Fields that cannot be read back are unknown: those that can be changed are set again, the others are taken as they are. */

@@ -188,6 +188,8 @@ export interface Listed {
   readonly owner: Partial<Ownership>
   /** For people: a name, an ARN, an address. */
   readonly title: string
+  /** It has no marks of its own: `owner` is that of what it came with. */
+  readonly isChild?: boolean
   /** Kept on purpose (a final snapshot): listed, never swept. */
   readonly retained?: boolean
   /** Something is attached to it or stored in it: it is never deleted as the duplicate of another one. */

@@ -72,6 +72,17 @@ export interface State {
   readonly journalSeq?: number
   /** Generations that were used by keys without a resource now, so that none is used twice. Bounded: see `floor`. */
   readonly retired?: RetiredGenerations
+  /** Creations that were asked for and never answered, as far as nothing was found that they made. Bounded; oldest first. */
+  readonly unanswered?: readonly UnansweredCreation[]
+}
+
+/** What carries these marks and is not recorded may be ours; what carries the marks of any other creation is a copy that somebody else made. */
+export interface UnansweredCreation {
+  readonly key: string
+  readonly kind: string
+  readonly generation: number
+  /** How many resources may be there, or still come to be. */
+  readonly calls: number
 }
 
 export interface RetiredGenerations {
@@ -120,11 +131,13 @@ export interface ResourceState {
  * One step of one operation, written before (`intent`) and after. An intent without a result is unknown.
  */
 export type JournalEntry = { readonly at: string; readonly seq: number } & (
-  | { readonly type: 'intent'; readonly action: 'create' | 'update' | 'delete'; readonly resource: IntentResource; /** Of an update: the fields that differ. */ readonly changed?: readonly string[] }
+  | { readonly type: 'intent'; readonly action: 'create' | 'update' | 'delete'; readonly resource: IntentResource; /** Of an update: the fields that differ. */ readonly changed?: readonly string[]; /** Of a create: the provider cannot tell it from the same call before, so each may make one. */ readonly isSearched?: true }
   | { readonly type: 'accepted'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly id: string; readonly operation?: string; /** It was found with our marks; it may hold data. */ readonly adopted?: true }
   | { readonly type: 'settled'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update'; readonly outputs: Readonly<Record<string, unknown>> }
-  | { readonly type: 'failed'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly reason: string; readonly certain: boolean }
+  | { readonly type: 'failed'; readonly key: string; readonly generation: number; readonly action: 'create' | 'update' | 'delete'; readonly reason: string; readonly certain: boolean; /** Nothing is there, but the call may still arrive. */ readonly mayArrive?: true }
   | { readonly type: 'deleted'; readonly key: string; readonly generation: number }
+  /** What a creation without an answer had made beside the recorded one, or after it was given up, is gone. */
+  | { readonly type: 'stray'; readonly key: string; readonly generation: number; readonly id: string }
 )
 
 export type IntentResource = Pick<ResourceState, 'key' | 'kind' | 'kindVersion' | 'generation' | 'inputs' | 'fingerprints' | 'dependsOn' | 'protect'> & { readonly id?: string }

@@ -82,6 +82,8 @@ export interface AccountControl {
   violations(): readonly string[]
   /** A resource that somebody else made, or that an earlier life left behind. Returns its id. */
   plant(resource: Partial<CloudResource> & { readonly type: string }): string
+  /** The cloud gives up on it: it never becomes ready. */
+  spoil(id: string): void
   /** Takes a resource away behind Pilot's back, or changes its properties. */
   remove(id: string): void
   change(id: string, properties: Readonly<Record<string, unknown>>): void
@@ -89,7 +91,24 @@ export interface AccountControl {
   held(): Promise<CallRecord>
   /** Lets held calls go on; `drop`: before its effect it never has one, after it the answer is lost. */
   release(options?: { readonly drop?: boolean }): void
+  /** What exists, so that another account can begin there: as JSON. */
+  save(): SavedAccount
+  restore(saved: SavedAccount): void
 }
+
+export interface SavedAccount {
+  readonly resources: readonly Stored[]
+  readonly serial: number
+  readonly violations: readonly string[]
+}
+
+/** How an account sees time; a simulation brings its own. */
+export interface AccountTime {
+  readonly now: () => number
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+const realTime: AccountTime = { now: () => Date.now(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 interface Stored extends Mutable<CloudResource> {
@@ -97,9 +116,10 @@ interface Stored extends Mutable<CloudResource> {
   readyAt: number
   deletedAt?: number
   goneAt?: number
+  isSpoiled?: boolean
 }
 
-export function createAccount(): Account {
+export function createAccount({ now, sleep }: AccountTime = realTime): Account {
   const resources = new Map<string, Stored>()
   const calls: Mutable<CallRecord>[] = []
   const violations: string[] = []
@@ -114,14 +134,22 @@ export function createAccount(): Account {
     control: {
       configure: (change) => void (configuration = { ...configuration, ...change }),
       calls: () => calls,
-      resources: () => [...resources.values()].filter(isThere).map(shown),
+      resources: () => there().map(shown),
       violations: () => violations,
       plant: (resource) => add({ marks: {}, properties: {}, needs: [], ...resource }).id,
+      spoil: (id) => void Object.assign(resources.get(id) ?? {}, { isSpoiled: true }),
       remove: (id) => void resources.delete(id),
       change: (id, properties) => void Object.assign(resources.get(id) ?? {}, { properties: { ...resources.get(id)?.properties, ...properties } }),
       held: () => (held[0] === undefined ? new Promise((resolve) => waiters.push(resolve)) : Promise.resolve(held[0].call)),
       release: ({ drop = false } = {}) => {
         for (const each of held.splice(0)) each.go(drop)
+      },
+      save: () => structuredClone({ resources: [...resources.values()], serial, violations }),
+      restore: (saved) => {
+        resources.clear()
+        for (const resource of structuredClone(saved.resources)) resources.set(resource.id, resource)
+        serial = saved.serial
+        violations.splice(0, Infinity, ...saved.violations)
       },
     },
   }
@@ -194,7 +222,7 @@ export function createAccount(): Account {
     if (missing.length > 0) violations.push(`${request.type} created without ${missing.join(', ')}`)
     const lost = (request.needs ?? []).find((id) => !isThere(resources.get(id)))
     if (lost !== undefined) return { status: 400, body: { message: `${lost} does not exist` } }
-    const live = [...resources.values()].filter((each) => each.type === request.type && isThere(each))
+    const live = there().filter((each) => each.type === request.type)
     if (rules.token) {
       const first = [...resources.values()].find((each) => each.type === request.type && each.token === request.token)
       if (first !== undefined && JSON.stringify(first.properties) !== JSON.stringify(request.properties)) {
@@ -214,7 +242,7 @@ export function createAccount(): Account {
   }
 
   function add(resource: Partial<CloudResource> & Pick<CloudResource, 'type' | 'marks' | 'properties' | 'needs'>): Stored {
-    const createdAt = Date.now()
+    const createdAt = now()
     const readyAt = createdAt + (resourceTypes[resource.type]?.slow === true ? configuration.slowMs : 0)
     const stored: Stored = { id: `${resource.type}-${String(++serial).padStart(4, '0')}`, revision: 1, state: 'pending', ...resource, createdAt, readyAt }
     resources.set(stored.id, stored)
@@ -228,23 +256,23 @@ export function createAccount(): Account {
     found.properties = { ...found.properties, ...request.properties }
     if (request.needs !== undefined) found.needs = request.needs
     found.revision++
-    if (resourceTypes[found.type]?.slow === true) found.readyAt = Date.now() + configuration.slowMs
+    if (resourceTypes[found.type]?.slow === true) found.readyAt = now() + configuration.slowMs
     return { status: 200, body: shown(found) }
   }
 
   function remove(request: CloudRequest): CloudResponse {
     const found = find(request)
     if (found === undefined) return notFound(request)
-    const blockers = [...resources.values()].filter((each) => isThere(each) && each.needs.includes(found.id))
+    const blockers = there().filter((each) => each.needs.includes(found.id))
     if (blockers.length > 0) return { status: 409, body: { code: 'DependencyViolation', message: `${found.id} is needed by ${blockers.map(({ id }) => id).join(', ')}` } }
-    found.deletedAt = Date.now()
+    found.deletedAt = now()
     found.goneAt = found.deletedAt + (resourceTypes[found.type]?.slow === true ? configuration.slowMs : 0)
     return { status: 200, body: { id: found.id } }
   }
 
   function visible({ type, marks = {} }: CloudRequest): readonly CloudResource[] {
     const lag = resourceTypes[type]?.eventual === true ? configuration.consistencyMs : 0
-    const seenAt = Date.now() - lag
+    const seenAt = now() - lag
     return [...resources.values()]
       .filter((each) => each.type === type && each.createdAt <= seenAt && (each.goneAt === undefined || each.goneAt > seenAt))
       .filter((each) => Object.entries(marks).every(([mark, value]) => each.marks[mark] === value))
@@ -258,21 +286,24 @@ export function createAccount(): Account {
 
   function isThrottled(): boolean {
     if (configuration.throttlePerSecond === undefined) return false
-    const now = Date.now()
-    recent = recent.filter((at) => now - at < 1_000)
+    recent = recent.filter((at) => now() - at < 1_000)
     if (recent.length >= configuration.throttlePerSecond) return true
-    recent.push(now)
+    recent.push(now())
     return false
   }
-}
 
-function isThere(resource: Stored | undefined): resource is Stored {
-  return resource !== undefined && (resource.goneAt === undefined || resource.goneAt > Date.now())
-}
+  function there(): readonly Stored[] {
+    return [...resources.values()].filter(isThere)
+  }
 
-function shown({ createdAt: _, readyAt, deletedAt, goneAt: __, ...resource }: Stored): CloudResource {
-  const failure = resource.properties['fails'] === true ? 'failed' : 'ready'
-  return { ...resource, state: deletedAt !== undefined ? 'deleting' : readyAt > Date.now() ? 'pending' : failure }
+  function isThere(resource: Stored | undefined): resource is Stored {
+    return resource !== undefined && (resource.goneAt === undefined || resource.goneAt > now())
+  }
+
+  function shown({ createdAt: _, readyAt, deletedAt, goneAt: __, isSpoiled, ...resource }: Stored): CloudResource {
+    const failure = isSpoiled === true || resource.properties['fails'] === true ? 'failed' : 'ready'
+    return { ...resource, state: deletedAt !== undefined ? 'deleting' : readyAt > now() ? 'pending' : failure }
+  }
 }
 
 function answer(record: Mutable<CallRecord>, response: CloudResponse): CloudResponse {
@@ -288,4 +319,3 @@ const facts = ({ id, name, token, marks }: CloudRequest) => ({
 })
 
 const notFound = ({ type, id }: CloudRequest): CloudResponse => ({ status: 404, body: { message: `There is no ${type} ${id}` } })
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,6 +1,6 @@
 import { PilotError } from '../../errors/pilot-error.ts'
 import type { Listed, Ownership } from '../../provider/kind.ts'
-import type { CloudRequest, CloudResource } from './account.ts'
+import type { CloudRequest, CloudResource, CloudResponse } from './account.ts'
 
 /** What a cloud's SDK would be. Errors are converted here, once. */
 export interface FakeClient {
@@ -12,7 +12,17 @@ export interface FakeClient {
   delete(request: { readonly type: string; readonly id: string; readonly signal: AbortSignal }): Promise<void>
 }
 
-export function fakeClient(url: string): FakeClient {
+/** One request and its answer; rejects when there is none. */
+export type FakeTransport = (request: CloudRequest, signal: AbortSignal) => Promise<CloudResponse>
+
+export const httpTransport =
+  (url: string): FakeTransport =>
+  async (request, signal) => {
+    const response = await fetch(`${url}/call`, { method: 'POST', body: JSON.stringify(request), signal })
+    return { status: response.status as CloudResponse['status'], body: await response.json() }
+  }
+
+export function fakeClient(transport: FakeTransport): FakeClient {
   return {
     async create({ owner, signal, ...request }) {
       const { status, body } = await send({ operation: 'create', marks: marksOf(owner), ...request }, signal)
@@ -46,9 +56,7 @@ export function fakeClient(url: string): FakeClient {
   }
 
   async function send(request: Omit<CloudRequest, 'pid'>, signal: AbortSignal, expected: readonly number[] = []): Promise<{ status: number; body: unknown }> {
-    const response = await fetch(`${url}/call`, { method: 'POST', body: JSON.stringify({ pid: process.pid, ...request }), signal })
-    const body = (await response.json()) as unknown
-    const { status } = response
+    const { status, body } = await transport({ pid: process.pid, ...request }, signal)
     if (status === 200 || (status === 409 && request.operation !== 'update') || expected.includes(status)) return { status, body }
     const { message } = body as { message: string }
     if (status === 403) throw new PilotError('ACCESS_DENIED', message)

@@ -3,19 +3,19 @@ import { PilotError } from '../../errors/pilot-error.ts'
 import { defineKind, type AnyKind, type Settled } from '../../provider/kind.ts'
 import type { CloudResource } from './account.ts'
 import { deleted, settled } from './answers.ts'
-import { fakeClient, type FakeClient } from './client.ts'
+import { fakeClient, httpTransport, type FakeClient, type FakeTransport } from './client.ts'
 import { commandKinds } from './command-kinds.ts'
 
 export interface FakeKindsOptions {
-  /** Of an account: `fakeCloud.url`. */
-  readonly url: string
+  /** Of an account: `fakeCloud.url`; or what stands in for HTTP. */
+  readonly url: string | FakeTransport
   /** What the kinds promise; must be at least what the cloud is configured to. Default 200. */
   readonly consistencyMs?: number
 }
 
 /** One kind per way in which clouds tell two equal calls apart, and the two that apps are made of. */
 export function fakeKinds({ url, consistencyMs = 200 }: FakeKindsOptions): readonly AnyKind[] {
-  const client = fakeClient(url)
+  const client = fakeClient(typeof url === 'string' ? httpTransport(url) : url)
   return [network(client), server(client, consistencyMs), database(client), rule(client), volume(client), deployment(client), traffic(client), ...commandKinds(client)]
 }
 

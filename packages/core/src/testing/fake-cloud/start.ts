@@ -36,7 +36,7 @@ export async function startFakeCloud(): Promise<FakeCloud> {
 }
 
 function remoteAccount(url: string): FakeAccount {
-  const methods = ['configure', 'calls', 'resources', 'violations', 'plant', 'remove', 'change', 'held', 'release'] as const satisfies readonly (keyof AccountControl)[]
+  const methods = ['configure', 'calls', 'resources', 'violations', 'plant', 'spoil', 'remove', 'change', 'held', 'release', 'save', 'restore'] as const satisfies readonly (keyof AccountControl)[]
   const remote = Object.fromEntries(methods.map((method) => [method, (...params: unknown[]) => control(url, method, params)]))
   return { url, ...remote } as unknown as FakeAccount
 }
