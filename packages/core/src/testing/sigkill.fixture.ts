@@ -13,36 +13,39 @@ import { fakeKinds } from './fake-cloud/kinds.ts'
 import { dieAtJournalEntry } from './faults.ts'
 
 export interface Job {
-  readonly action: 'apply' | 'destroy' | 'none'
+  /** Of an account of the fake cloud. */
   readonly url: string
   readonly dir: string
+  /** An empty one is a `destroy`. */
   readonly desired: Graph
-  readonly dieAt?: { readonly entry: number; readonly moment: 'before' | 'after' }
+  /** Keys whose data may go. */
+  readonly confirm: readonly string[]
   readonly consistencyMs: number
+  readonly dieAt?: { readonly entry: number; readonly moment: 'before' | 'after' }
+  readonly lease?: { readonly ttlMs: number; readonly maxCallMs: number; readonly waitMs: number }
 }
 
 export interface JobAnswer {
-  readonly error?: { readonly code: string; readonly message: string }
+  readonly error?: { readonly code: string; readonly message: string; readonly reason?: string }
   readonly foreign?: readonly string[]
   readonly entries?: number
 }
 
 const noSecrets = { name: 'none' } as SecretStore
 
-async function perform({ action, url, dir, desired, dieAt, consistencyMs }: Job): Promise<JobAnswer> {
-  if (action === 'none') return {}
+async function perform({ url, dir, desired, confirm, dieAt, consistencyMs, lease: leaseOptions = { ttlMs: 15_000, maxCallMs: 60_000, waitMs: 10_000 } }: Job): Promise<JobAnswer> {
   const stored = createFileStore({ dir }).scope('platform')
   let entries = 0
   const scope = { ...stored, appendJournal: (...call: Parameters<typeof stored.appendJournal>) => (entries++, stored.appendJournal(...call)) }
-  const lease = await acquireLease({ store: scope, title: action, waitMs: 10_000 })
+  const lease = await acquireLease({ store: scope, title: `job of ${process.pid}`, ...leaseOptions })
   try {
     const kinds = fakeKinds({ url, consistencyMs })
     const engine = createEngine({ kinds, scope: dieAt === undefined ? scope : dieAtJournalEntry(scope, dieAt), lease, platformId: 'p1', secrets: noSecrets, width: 3, lateArrivalMs: 150, signal: lease.signal })
-    if (action === 'apply') {
-      await engine.apply(desired)
+    if (desired.length > 0) {
+      await engine.apply(desired, { confirmProtected: confirm })
       return { entries }
     }
-    const { foreign } = await engine.destroy({ confirmProtected: desired.map(({ key }) => key) })
+    const { foreign } = await engine.destroy({ confirmProtected: confirm })
     return { entries, foreign: foreign.map(({ id }) => id) }
   } finally {
     await lease.release()
@@ -51,7 +54,10 @@ async function perform({ action, url, dir, desired, dieAt, consistencyMs }: Job)
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   void perform(JSON.parse(line) as Job)
-    .catch((error: unknown): JobAnswer => ({ error: { code: toPilotError(error).code, message: toPilotError(error).stack ?? '' } }))
+    .catch((thrown: unknown): JobAnswer => {
+      const { code, message, reason } = toPilotError(thrown)
+      return { error: { code, message, ...(reason === undefined ? {} : { reason }) } }
+    })
     .then((answer) => process.stdout.write(`${JSON.stringify(answer)}\n`))
 })
 process.stdin.on('end', () => process.exit(0))
