@@ -1,7 +1,7 @@
 import { PilotError } from '../errors/pilot-error.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import { currentSecrets } from './configuration.ts'
-import { applyConfiguration, refuseBadName } from './configure.ts'
+import { applyConfiguration } from './configure.ts'
 import type { LifecycleContext } from './context.ts'
 import { writeConfiguration } from './deploy.ts'
 import { newestConfiguration, readLedger } from './ledger.ts'
@@ -9,6 +9,7 @@ import { liveDeployment } from './live.ts'
 import type { ConfigureResult, SetSecretInput } from './phases.ts'
 import { appScope, appTitle, secretPrefix } from './scope.ts'
 import { withApp } from './session.ts'
+import { refuseBadVariable } from './variables.ts'
 
 /**
  * The user's secrets of an app. Storing and removing need no lease, so that they work while the app is deployed: each version of
@@ -42,7 +43,7 @@ export async function listSecrets({ store, secrets }: SecretsContext, { app }: {
 
 /** The same value again is the same version, so that nothing is released for it. What runs gets them with the next configuration. */
 export async function storeSecrets({ secrets }: Pick<LifecycleContext, 'secrets'>, { app, values }: { readonly app: AppIdentity; readonly values: Readonly<Record<string, string>> }): Promise<readonly StoredSecret[]> {
-  Object.keys(values).forEach(refuseBadName)
+  for (const [name, value] of Object.entries(values)) refuseBadVariable(name, value)
   const before = await currentSecrets(secrets, app)
   const stored: StoredSecret[] = []
   for (const [name, value] of Object.entries(values)) {

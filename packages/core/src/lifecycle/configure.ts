@@ -12,6 +12,7 @@ import { refuseWithoutArtifact } from './release.ts'
 import { appTitle } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
 import { makeLive } from './stage.ts'
+import { refuseBadVariable } from './variables.ts'
 
 /**
  * `env set`, `env unset` and `env restore`: the next configuration, released at once without a build unless staged. Of a restored
@@ -19,7 +20,7 @@ import { makeLive } from './stage.ts'
  */
 export const configure = (context: LifecycleContext, { app, set, unset, restore, stage = false }: ConfigureInput): Promise<ConfigureResult> =>
   withApp(context, { app, action: 'env', staged: stage }, async (session) => {
-    Object.keys(set).forEach(refuseBadName)
+    for (const [name, value] of Object.entries(set)) refuseBadVariable(name, value)
     const ledger = await session.ledger()
     const newest = newestConfiguration(ledger)
     const base = restore === undefined ? newest : findConfiguration(ledger, app, restore)
@@ -58,9 +59,3 @@ function reportOtherSecrets({ context, app }: AppSession, { wanted, secrets }: {
 }
 
 const nothing = { manifest: {}, set: {}, secrets: {} }
-
-/** POSIX names, as shells take them. */
-export function refuseBadName(name: string): void {
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return
-  throw new PilotError('USAGE', `${JSON.stringify(name)} is not a name for a variable`, { suggestion: 'Use letters, digits and underscores, not beginning with a digit.' })
-}

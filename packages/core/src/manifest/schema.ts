@@ -20,7 +20,9 @@ const variable = z.string(write('a variable name such as LOG_LEVEL')).regex(vari
 const text = (valid: string) => z.string(write(valid)).min(1, write(valid))
 const path = text('a path')
 const shell = text('a command such as npm run worker')
-const values = (what: string) => z.record(variable, z.union([z.string(), z.number(), z.boolean()], write('text, a number, true or false')), write(what))
+/** Longer ones start no program, see lifecycle/variables.ts. */
+const isVariableValue = (value: string): boolean => value.length < 130_000 && !value.includes('\0')
+const values = (what: string) => z.record(variable, z.union([z.string().refine(isVariableValue, write('text of 127 KB at most, without zero bytes')), z.number(), z.boolean()], write('text, a number, true or false')), write(what))
 const relative = z
   .string(write('a path inside the source'))
   .min(1, write('a path inside the source'))

@@ -1,4 +1,4 @@
-import { defineKind, type AnyKind, type CreateCall, type SettleCall, type Settled } from '@pilot/core'
+import { defineKind, refuseLargeEnvironment, type AnyKind, type CreateCall, type SettleCall, type Settled } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import type { ContainerInspectInfo } from 'dockerode'
 import * as z from 'zod'
@@ -123,6 +123,7 @@ interface How {
 }
 
 async function createCommand(engine: () => Promise<Engine>, { name, owner, inputs, checkpoint }: CreateCall<WorkerInputs | TaskInputs>, { restart, appLabel }: How): Promise<{ id: string }> {
+  refuseLargeEnvironment(inputs.env, `${inputs.app.project}/${inputs.app.app}`)
   const client = await engine()
   const existing = await inspectContainer(client, name)
   if (existing) assertOurs({ found: ownerOfLabels(existing.Config.Labels), owner, title: `The container ${name}` })

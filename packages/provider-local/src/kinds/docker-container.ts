@@ -1,4 +1,4 @@
-import { defineKind, PilotError, type AnyKind } from '@pilot/core'
+import { defineKind, PilotError, refuseLargeEnvironment, type AnyKind } from '@pilot/core'
 import { releasePort, reservePort, type Home } from '@pilot/host'
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode'
 import * as z from 'zod'
@@ -65,6 +65,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
 
     async create(call) {
       const { owner, name, inputs, checkpoint } = call
+      refuseLargeEnvironment(inputs.env, `${inputs.app.project}/${inputs.app.app}`)
       const client = await engine()
       const existing = await inspectContainer(client, name)
       if (existing) {

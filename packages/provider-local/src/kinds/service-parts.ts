@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PilotError, type Ownership } from '@pilot/core'
+import { PilotError, refuseLargeEnvironment, type Ownership } from '@pilot/core'
 import { besideLog, removeService, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
 import * as z from 'zod'
 import { keepProcessLog, logLimits } from '../compute/ended-logs.ts'
@@ -48,6 +48,7 @@ export async function programEnv(home: Home, { account, folder }: Pick<ProgramIn
 
 export async function programService(home: Home, { name, owner, inputs }: { name: string; owner: Ownership; inputs: ProgramInputs }): Promise<ServiceSpec & StoredProgram> {
   const user = userOf(inputs.account)
+  refuseLargeEnvironment(inputs.env, `${inputs.app.project}/${inputs.app.app}`)
   return {
     name,
     // Found on the PATH of the app, not on ours.

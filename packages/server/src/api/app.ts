@@ -115,11 +115,20 @@ async function jsonOf(request: IncomingMessage): Promise<unknown> {
   const text = await textOf(request)
   if (text === '') return {}
   if (!request.headers['content-type']?.toLowerCase().startsWith('application/json')) throw new PilotError('USAGE', 'The body must be JSON with `content-type: application/json`')
+  let body: unknown
   try {
-    return JSON.parse(text)
+    body = JSON.parse(text)
   } catch (error) {
     throw new PilotError('USAGE', 'The body is not valid JSON', { reason: (error as Error).message })
   }
+  // No name, value or command can hold one, and PostgreSQL takes none.
+  if (text.includes('\\u0000') && holdsZeroByte(body)) throw new PilotError('USAGE', 'The request holds a zero byte', { reason: 'Neither an environment nor a command can carry one.', suggestion: 'Encode what is no text, for example with base64.' })
+  return body
+}
+
+function holdsZeroByte(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0')
+  return typeof value === 'object' && value !== null && Object.entries(value).some(([key, item]) => key.includes('\0') || holdsZeroByte(item))
 }
 
 function whoAsks({ headers }: IncomingMessage): string {
