@@ -18,6 +18,7 @@ interface Part {
 const parts: Readonly<Record<string, Part>> = {
   'engine-killed': { folder: 'packages/core', files: ['src/testing/sigkill.test.ts'] },
   'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts'] },
+  'power-loss-home': { folder: 'packages/host', files: ['src/home/power.test.ts'] },
 }
 
 interface Counts {

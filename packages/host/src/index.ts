@@ -3,7 +3,7 @@ export { removeSharedIfLast, type SharedOptions } from './home/last-home.ts'
 export type { HomePaths } from './home/paths.ts'
 export { isPortFree, releasePort, reservedPorts, reservePort } from './home/ports.ts'
 export { fileLockOwner, tryFileLock, withFileLock, type FileLock } from './home/lock.ts'
-export { hasErrno, readJson, replaceFile, replaceJson } from './home/files.ts'
+export { hasErrno, makeSure, readJson, readOrCreate, removeFile, replaceFile, replaceJson } from './home/files.ts'
 export {
   ensureSupervisor,
   isSupervisorOutdated,
@@ -33,7 +33,7 @@ export type { EdgeState } from './edge/edge.ts'
 export { latencyBounds, type DeploymentMetrics, type EdgeMetrics } from './edge/metrics.ts'
 export type { Link, Mount, ProxyUpstream, Route, RouteWeight, SiteUpstream, Upstream } from './edge/routes.ts'
 export { filesFolder as siteFilesFolder, writeSiteIndex, type SiteIndex } from './site/site-index.ts'
-export { hasCluster, initCluster, openCluster, postgresServiceName, postgresServiceSpec, type Cluster, type ClusterName } from './postgres/cluster.ts'
+export { hasCluster, initCluster, openCluster, postgresServiceName, postgresServiceSpec, removeClusterData, type Cluster, type ClusterName } from './postgres/cluster.ts'
 export { connectAsSuperuser, ensurePostgres, stopPostgres, waitForPostgres } from './postgres/run.ts'
 export { canReach, ensureSystemUser, findUser, postgresUser, type SystemUser } from './postgres/system-user.ts'
 export { endAll, endAllOf, processesMarked } from './end-processes.ts'

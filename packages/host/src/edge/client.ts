@@ -1,10 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { httpRequest } from './node-http.ts'
 import { join } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
-import { hasErrno, readJson, replaceJson } from '../home/files.ts'
+import { hasErrno, readJson, removeFile, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { withFileLock } from '../home/lock.ts'
 import { releasePort, reservedPorts, reservePort } from '../home/ports.ts'
@@ -105,7 +104,7 @@ export async function refuseTakenHost(home: Home, { id, app, host }: Pick<Route,
 
 /** Absent is success. */
 export async function removeCertificate(home: Home, domain: string): Promise<void> {
-  rmSync(certificatePath(home, domain), { force: true })
+  removeFile(certificatePath(home, domain))
   await apply(home)
 }
 
@@ -129,13 +128,13 @@ const certificatePath = (home: Home, domain: string): string => join(home.paths.
 
 /** Absent is success. */
 export async function removeRoute(home: Home, id: string): Promise<void> {
-  rmSync(join(home.paths.routes, `${id}.json`), { force: true })
+  removeFile(join(home.paths.routes, `${id}.json`))
   await apply(home)
 }
 
 /** Absent is success. */
 export async function removeLink(home: Home, id: string): Promise<void> {
-  rmSync(join(home.paths.links, `${id}.json`), { force: true })
+  removeFile(join(home.paths.links, `${id}.json`))
   await apply(home)
 }
 

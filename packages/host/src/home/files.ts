@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -22,11 +22,69 @@ export function replaceFile(path: string, content: string | Buffer, { durable = 
     rmSync(temporary, { force: true })
     throw error
   }
-  if (durable) syncFolder(dirname(path))
+  if (durable) makeSure(path)
 }
 
+/**
+ * What is in the file, made by whoever asks first, and the same for all who ask later: for keys and passwords, which are used the
+ * moment they are known. 0600. Durable when it returns.
+ */
+export function readOrCreate(path: string, create: () => string | Buffer): Buffer {
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
+  try {
+    const found = readFileSync(path)
+    // Who made it may have been killed before its name was safe.
+    makeSure(path)
+    return found
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error
+  }
+  try {
+    writeFileSync(temporary, create(), { mode: 0o600, flag: 'wx', flush: true })
+    linkSync(temporary, path)
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+  makeSure(path)
+  return readFileSync(path)
+}
+
+/** Deletes a file for good: it does not come back after a power cut. Absent is success. */
+export function removeFile(path: string): void {
+  rmSync(path, { force: true })
+  syncFolder(dirname(path))
+}
+
+/** The name of the file or folder is on the disk for good when this returns, and those of the folders that it is in. */
+export function makeSure(path: string): void {
+  const folder = dirname(path)
+  sureFolder(folder)
+  syncFolder(folder)
+}
+
+/** Folders whose names this process has seen safe, by path and identity: that one is there does not say so. */
+const sureFolders = new Set<string>()
+
+function sureFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false })
+  const identity = `${folder}:${found?.ino}`
+  if (dirname(folder) === folder || sureFolders.has(identity)) return
+  sureFolder(dirname(folder))
+  syncFolder(dirname(folder))
+  sureFolders.add(identity)
+}
+
+/** What lies above the home and is not ours to open was there before it; what is gone needs nothing. */
 function syncFolder(path: string): void {
-  const fd = openSync(path, 'r')
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (error) {
+    if (hasErrno(error, 'EACCES', 'EPERM', 'ENOENT')) return
+    throw error
+  }
   try {
     fsyncSync(fd)
   } finally {

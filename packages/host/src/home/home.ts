@@ -4,7 +4,7 @@ import { access, chmod, lstat, mkdir, rm, statfs } from 'node:fs/promises'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
-import { hasErrno, readJson, replaceJson } from './files.ts'
+import { hasErrno, makeSure, readJson, replaceJson } from './files.ts'
 import { withFileLock } from './lock.ts'
 import { pathsOf, reachableFolder, runFolder, type HomePaths } from './paths.ts'
 import { unclaimAll } from './port-notes.ts'
@@ -44,7 +44,9 @@ export async function openHome(dir: string = pilotHome()): Promise<Home> {
   const { run, reachable, id } = file
   const paths = pathsOf({ dir: absolute, run, reachable })
   await makePrivateFolder(run)
-  for (const folder of [paths.serviceStatus, paths.services, paths.logs, paths.edge, paths.routes, paths.links, paths.certificates, paths.challenges, paths.keys]) await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const folder of [paths.serviceStatus, paths.services, paths.logs, paths.edge, paths.routes, paths.links, paths.certificates, paths.challenges, paths.keys]) {
+    if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) makeSure(folder)
+  }
   if (reachable !== absolute) await makeReachableFolder(reachable)
   return { id, dir: absolute, paths }
 }

@@ -34,10 +34,18 @@ export const besideLog = (file: string): { readonly facts: string; readonly time
 
 const noFacts: LogFacts = { start: 0, base: 0, dropped: [], gaps: [] }
 
-export const readFacts = (file: string): LogFacts => readJsonSync<LogFacts>(besideLog(file).facts) ?? noFacts
+/** A file that is damaged says nothing: lines are shown all the same, from where they are. */
+export function readFacts(file: string): LogFacts {
+  try {
+    return readJsonSync<LogFacts>(besideLog(file).facts) ?? noFacts
+  } catch (error) {
+    if (error instanceof SyntaxError) return noFacts
+    throw error
+  }
+}
 
 const remembered = 100
 
 export function writeFacts(file: string, facts: LogFacts): void {
-  replaceJson(besideLog(file).facts, { ...facts, dropped: facts.dropped.slice(-remembered), gaps: facts.gaps.slice(-remembered) })
+  replaceJson(besideLog(file).facts, { ...facts, dropped: facts.dropped.slice(-remembered), gaps: facts.gaps.slice(-remembered) }, { durable: true })
 }

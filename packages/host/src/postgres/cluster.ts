@@ -5,6 +5,7 @@ import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, writeFile } 
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { PilotError } from '@pilot/core/errors'
+import { hasErrno, makeSure } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { withFileLock } from '../home/lock.ts'
 import { reservePort } from '../home/ports.ts'
@@ -31,6 +32,19 @@ export interface Cluster {
 
 /** Whether its data are there. Reserves no port, as opening it does. */
 export const hasCluster = (home: Home, name: ClusterName): boolean => existsSync(join(home.paths.postgres, name, 'data'))
+
+/** Deletes its data in one step, so that after a power cut there are either all of them or none. */
+export async function removeClusterData({ folder, data, socketDir }: Cluster): Promise<void> {
+  // The next one that is made sweeps what begins like this.
+  const removed = await rename(data, join(folder, `init-removed-${randomBytes(4).toString('hex')}`)).then(() => true, ignoreAbsent)
+  if (removed) makeSure(data)
+  for (const path of [folder, socketDir]) await rm(path, { recursive: true, force: true })
+}
+
+function ignoreAbsent(error: unknown): false {
+  if (hasErrno(error, 'ENOENT')) return false
+  throw error
+}
 
 export async function openCluster(home: Home, name: ClusterName): Promise<Cluster> {
   const user = await postgresUser()
@@ -61,6 +75,8 @@ export async function initCluster(home: Home, { cluster, password }: { cluster: 
       await ownFolder(work, cluster.user)
       await initdb({ cluster, work, password })
       await rename(join(work, 'data'), cluster.data)
+      // PostgreSQL flushes what is in the folder, and the folder is ours.
+      makeSure(cluster.data)
       await rm(work, { recursive: true, force: true })
       return true
     },
@@ -139,7 +155,7 @@ async function initdb({ cluster, work, password }: { cluster: Cluster; work: str
   }
   // Whoever connects has a password: no replication, no other address.
   const rules = ['local all all scram-sha-256', 'host all all 127.0.0.1/32 scram-sha-256', '']
-  await writeFile(join(data, 'pg_hba.conf'), rules.join('\n'))
+  await writeFile(join(data, 'pg_hba.conf'), rules.join('\n'), { flush: true })
 }
 
 /** A folder that the user of the cluster can pass through but not list, whatever the umask of this process is. */

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core/errors'
 import { seal } from '@pilot/core/seal'
-import { hasErrno, readJson, readJsonSync, replaceJson } from '../home/files.ts'
+import { hasErrno, readJson, readJsonSync, removeFile, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { fileLockOwner } from '../home/lock.ts'
 import { hostProgram } from '../programs.ts'
@@ -78,7 +78,7 @@ export async function putService(home: Home, spec: ServiceSpec): Promise<string>
 
 /** Stops the service with all its processes and forgets it; returns when it is gone. Absent is success. */
 export async function removeService(home: Home, name: string, { timeoutMs = 60_000 }: { timeoutMs?: number } = {}): Promise<void> {
-  rmSync(specPath(home, name), { force: true })
+  removeFile(specPath(home, name))
   if (serviceStatus(home, name) === undefined) return
   await ensureSupervisor(home)
   const deadline = performance.now() + timeoutMs

@@ -35,8 +35,14 @@ export interface ServiceExit {
 
 const statusPath = (paths: HomePaths, name: string): string => join(paths.serviceStatus, `${name}.json`)
 
+/** Not flushed when written: one that a power cut tore tells of no process that lives. */
 export function readStatus(paths: HomePaths, name: string): ServiceStatus | undefined {
-  return readJsonSync<ServiceStatus>(statusPath(paths, name))
+  try {
+    return readJsonSync<ServiceStatus>(statusPath(paths, name))
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }
 
 export function writeStatus(paths: HomePaths, status: ServiceStatus): void {

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { chmod, readdir, rename, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
 import { PilotError, type AppIdentity, type BuildCall } from '@pilot/core'
-import { freeSpace, readJson, type Home, type Route } from '@pilot/host'
+import { freeSpace, makeSure, readJson, type Home, type Route } from '@pilot/host'
 import tar from 'tar-fs'
 import { prepareBuildHome, runStep } from './process-run.ts'
 import type { Step } from './process-plan.ts'
@@ -91,7 +93,9 @@ async function keep(source: string, folder: string, home: Home): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await makeFoldersBelow(home.paths.reachable, dirname(folder), asRoot ? 0o711 : 0o700)
+      await syncFileSystem(source)
       await rename(source, folder)
+      makeSure(folder)
       break
     } catch (error) {
       // The same source was built by another job at the same moment.
@@ -101,6 +105,14 @@ async function keep(source: string, folder: string, home: Home): Promise<void> {
     }
   }
   if (asRoot) await chmod(folder, 0o555)
+}
+
+/**
+ * An artifact that is there is never built again, so it must be whole after a power cut too. Flushing each of ten thousand files
+ * would take minutes; where there is no such command, the kernel does it in half a minute by itself.
+ */
+async function syncFileSystem(folder: string): Promise<void> {
+  await promisify(execFile)('sync', process.platform === 'linux' ? ['-f', folder] : []).catch(() => {})
 }
 
 /** As an engine refuses to delete an image that a container was made of. */

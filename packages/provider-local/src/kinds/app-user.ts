@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { defineKind, PilotError, type AnyKind, type Ownership } from '@pilot/core'
-import { endAllOf, findUser, readJson, replaceJson, type Home } from '@pilot/host'
+import { endAllOf, findUser, readJson, removeFile, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { forgetEndedLogs } from '../compute/ended-logs.ts'
 import { assertOurs, ownerOfText, ownerText, userName } from '../ownership.ts'
@@ -81,7 +81,7 @@ export function appUserKind(home: Home): AnyKind {
         await removeUser(id)
       }
       await rm(folderOf(id), { recursive: true, force: true })
-      await rm(markFile(id), { force: true })
+      removeFile(markFile(id))
       await forgetEndedLogs(home, owner)
       return {}
     },

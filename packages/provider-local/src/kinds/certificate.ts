@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, isPilotError, type AnyKind } from '@pilot/core'
-import { readCertificate, readJson, refuseTakenHost, replaceJson, type Home } from '@pilot/host'
+import { readCertificate, readJson, refuseTakenHost, removeFile, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { ensureCertificate } from '../certificates/ensure.ts'
 import { certificateFiles, makeFolders, type Claim } from '../certificates/files.ts'
@@ -75,7 +74,7 @@ export function certificateKind(home: Home): AnyKind {
     async delete({ id, recorded, checkpoint }) {
       await checkpoint()
       const domain = (await readJson<Claim>(path(id)).catch(() => undefined))?.domain ?? recorded.domain
-      await rm(path(id), { force: true })
+      removeFile(path(id))
       if (domain !== undefined) await forgetUnwanted(home, domain)
       return {}
     },

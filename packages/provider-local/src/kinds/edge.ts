@@ -1,7 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, type AnyKind } from '@pilot/core'
-import { edgeState, ensureEdge, releasePort, removeService, replaceJson, reservePort, type Home } from '@pilot/host'
+import { edgeState, ensureEdge, releasePort, removeFile, removeService, replaceJson, reservePort, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { hasMarked, listMarked, markOf, readOwner } from './marks.ts'
 import { freeOfCharge } from './shared.ts'
@@ -53,7 +53,7 @@ export function edgeKind(home: Home): AnyKind {
     },
     async delete({ id, checkpoint }) {
       await checkpoint()
-      await rm(claim(id), { force: true })
+      removeFile(claim(id))
       if (await hasMarked(claims)) return {}
       await removeService(home, 'edge')
       // Unless another platform has just written its claim.

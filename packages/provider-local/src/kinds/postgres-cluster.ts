@@ -1,7 +1,7 @@
-import { mkdir, rm, rmdir } from 'node:fs/promises'
+import { mkdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, isPilotError, type AnyKind, type PilotError } from '@pilot/core'
-import { ensurePostgres, openCluster, releasePort, replaceJson, reservePort, stopPostgres, type Home } from '@pilot/host'
+import { ensurePostgres, openCluster, releasePort, removeClusterData, removeFile, replaceJson, reservePort, stopPostgres, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { asSuperuser, postgresMajor, superuserPassword } from '../postgres/apps-cluster.ts'
 import { removeSharedFolders } from '../process/shared-folders.ts'
@@ -41,9 +41,8 @@ export function postgresClusterKind(home: Home): AnyKind {
     }
   }
   const removeData = async (): Promise<void> => {
-    const { folder, socketDir } = await openCluster(home, 'apps')
-    for (const path of [folder, socketDir]) await rm(path, { recursive: true, force: true })
-    await rm(join(home.paths.keys, 'postgres-apps.password'), { force: true })
+    await removeClusterData(await openCluster(home, 'apps'))
+    removeFile(join(home.paths.keys, 'postgres-apps.password'))
     await removeSharedFolders(home)
   }
 
@@ -89,12 +88,12 @@ export function postgresClusterKind(home: Home): AnyKind {
     async delete({ id, checkpoint }) {
       await checkpoint()
       const isShared = await hasMarked(claims, { except: id })
-      if (isShared) await rm(claim(id), { force: true })
+      if (isShared) removeFile(claim(id))
       if (isShared && (await hasMarked(claims))) return {}
       const problem = await stop()
       if (problem !== undefined) return { again: { afterMs: 500, message: problem.message } }
       await removeData()
-      await rm(claim(id), { force: true })
+      removeFile(claim(id))
       // Unless another platform has just written its claim.
       await rmdir(claims).catch(() => {})
       if (!(await hasMarked(claims))) await releasePort(home, 'postgres-apps')

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdir, rm, rmdir, stat } from 'node:fs/promises'
+import { chmod, chown, mkdir, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { defineKind, PilotError, type AnyKind } from '@pilot/core'
-import { readJson, replaceJson, type Home } from '@pilot/host'
+import { readJson, removeFile, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { assertOurs } from '../ownership.ts'
 import { listMarked, markOf, type Marked } from './marks.ts'
@@ -63,7 +63,7 @@ export function processVolumeKind(home: Home): AnyKind {
     async delete({ id, checkpoint }) {
       await checkpoint()
       await removeFolder(folderOf(id))
-      await rm(markFile(id), { force: true })
+      removeFile(markFile(id))
       return {}
     },
   })

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineKind, type AnyKind } from '@pilot/core'
-import { readJson, replaceJson, type Home } from '@pilot/host'
+import { readJson, removeFile, replaceJson, type Home } from '@pilot/host'
 import * as z from 'zod'
 import { askQueue } from '../function/ask-queue.ts'
 import { assertOurs } from '../ownership.ts'
@@ -66,7 +66,7 @@ export function queueConsumerKind(home: Home): AnyKind {
     async delete({ id, checkpoint }) {
       await checkpoint()
       const note = await readJson<StoredConsumer>(path(id))
-      await rm(path(id), { force: true })
+      removeFile(path(id))
       // A queue that does not answer hands out nothing; told again when the next consumer comes.
       if (note) await tell(note.queue).catch(() => {})
       return {}

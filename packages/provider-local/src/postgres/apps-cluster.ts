@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPilotError, PilotError } from '@pilot/core'
-import { connectAsSuperuser, hasCluster, openCluster, type Cluster, type Home } from '@pilot/host'
+import { connectAsSuperuser, hasCluster, openCluster, readOrCreate, type Cluster, type Home } from '@pilot/host'
 import type { Client } from 'pg'
 
 /** The major version of every database on this machine: the one of the packaged binaries. */
@@ -13,19 +12,7 @@ export const postgresMajor = 17
  * both, and it is made before the cluster is. 0600, and used over the cluster's unix socket only.
  */
 export async function superuserPassword(home: Home): Promise<string> {
-  const path = join(home.paths.keys, 'postgres-apps.password')
-  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
-  const existing = await readFile(path, 'utf8').catch(() => undefined)
-  if (existing) return existing
-  try {
-    await writeFile(temporary, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true })
-    await link(temporary, path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  } finally {
-    await rm(temporary, { force: true })
-  }
-  return readFile(path, 'utf8')
+  return readOrCreate(join(home.paths.keys, 'postgres-apps.password'), () => randomBytes(24).toString('base64url')).toString('utf8')
 }
 
 /** Runs `work` as superuser of the apps' cluster. Errors of PostgreSQL come out as PilotErrors that name `doing`. */

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { isPilotError, openPackedSource, PilotError } from '@pilot/core'
+import { makeSure } from '@pilot/host'
 import type { SourceHeld } from '../contract/definition.ts'
 
 /** Larger sources are almost always something that should be ignored. */
@@ -44,7 +45,7 @@ export async function putSource({ folder, digest, body, maxBytes = maxUploadByte
     await pipeline(body, limit.stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }), { ...(signal ? { signal } : {}) })
     await openPackedSource({ tarGzFile: temporary, record: { digest } })
     await rename(temporary, sourcePath(folder, digest))
-    await flushFolder(folder)
+    makeSure(sourcePath(folder, digest))
     return { digest, bytes: limit.seen() }
   } catch (error) {
     throw asSourceError(error)
@@ -70,9 +71,4 @@ function asSourceError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') return new PilotError('DISK_FULL', 'There is no space left for the source', { cause: error })
   return new PilotError('SOURCE_UNREADABLE', 'The source could not be received', { reason: message, suggestion: 'Run the command again.', cause: error })
-}
-
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  await handle.sync().finally(() => handle.close())
 }
