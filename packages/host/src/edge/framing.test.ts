@@ -112,7 +112,7 @@ test('what could be read in two ways is refused and never reaches the app', asyn
     `GET / HTTP/1.1\r\n${host}x: ${'y'.repeat(40_000)}\r\n\r\n`,
     `GET / HTTP/1.1\nhost: strict.acme.localhost\n\n`,
   ]
-  for (const attack of attacks) expect(await raw(attack)).toMatch(/^HTTP\/1.1 4\d\d /)
+  for (const attack of attacks) expect(await raw(attack)).toMatch(/^HTTP\/1.1 (4\d\d|501) /)
   expect(reached).toBe(0)
   expect(await raw(`GET http://strict.acme.localhost/path HTTP/1.1\r\nhost: other\r\nconnection: close\r\n\r\n`)).toMatch(/^HTTP\/1.1 200 /)
 })

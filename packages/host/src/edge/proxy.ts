@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { Client, type Dispatcher } from './pool.ts'
-import { requestHeaders, responseHeaders } from './headers.ts'
+import { headsWorth } from './endless.ts'
+import { isSecure, requestHeaders, responseHeaders } from './headers.ts'
 import { answerPage } from './pages.ts'
 import { answerFromSite } from './site.ts'
-import { chooseUpstream, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'
+import { answerWithinMs, chooseUpstream, connectorOf, mostHeadBytes, mostInterim, type ActiveRoute, type ActiveUpstream, type Target } from './table.ts'
 import { chooseForVisitor } from './visitor.ts'
 
 type Controller = Dispatcher.DispatchController
@@ -45,6 +46,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   #answering = false
   #wrote = false
   #over = false
+  /** The upstream has nothing more to say. */
+  #ended = false
+  #hasTrailers = false
+  #interim = 0
 
   constructor({ request, response, host, path, active, target, cookie }: { request: IncomingMessage; response: ServerResponse; host: string; path: string; active: ActiveRoute; target: Target; cookie: string | undefined }) {
     this.#request = request
@@ -76,10 +81,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     const upstream = chooseUpstream(this.#target, fresh ? [] : this.#tried) ?? this.#target.upstreams[0]
     if (upstream === undefined) return this.#fail(502, 'no instance')
     this.#release()
+    this.#ended = false
+    this.#interim = 0
     this.#upstream = upstream
     this.#tried.push(upstream)
     upstream.open++
-    if (fresh) this.#fresh = new Client(upstream.origin, { ...('socket' in upstream.address ? { socketPath: upstream.address.socket } : {}), pipelining: 0, connect: { timeout: 10_000 }, headersTimeout: 300_000, bodyTimeout: 0 })
+    if (fresh) this.#fresh = new Client(upstream.origin, { pipelining: 0, connect: connectorOf(upstream.address, upstream.traffic), headersTimeout: answerWithinMs, bodyTimeout: 0, maxHeaderSize: mostHeadBytes })
     const dispatcher = this.#fresh ?? upstream.pool
     dispatcher.dispatch(
       {
@@ -97,29 +104,44 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('the client went away'))
   }
 
-  onResponseStart(controller: Controller, status: number, _headers: unknown, statusText?: string): void {
+  onResponseStart(controller: Controller, status: number, parsed: Readonly<Record<string, string | string[] | undefined>>, statusText?: string): void {
     // Interim answers (103) stay between app and edge.
-    if (status < 200) return
-    this.#answering = true
-    this.#target.counters.answered(status, performance.now() - this.#startedAt)
-    const headers = responseHeaders((controller.rawHeaders ?? []) as readonly (Buffer | string)[])
+    if (status < 200) return void (++this.#interim > mostInterim && controller.abort(brokenAnswer('PILOT_INTERIM')))
+    // The client, who was too slow, has been told so.
+    if (this.#response.headersSent) return void controller.abort(new Error('answered already'))
+    const coding = parsed['transfer-encoding']
+    // What is in another coding would reach the client without a word about it.
+    if (coding !== undefined && String(coding).toLowerCase() !== 'chunked') return void controller.abort(brokenAnswer('PILOT_TRANSFER_CODING'))
+    const headers = responseHeaders((controller.rawHeaders ?? []) as readonly (Buffer | string)[], { status })
     if (this.#cookie !== undefined) headers.push('set-cookie', this.#cookie)
-    if (statusText === undefined || statusText === '') this.#response.writeHead(status, headers)
-    else this.#response.writeHead(status, statusText, headers)
+    try {
+      if (statusText === undefined || statusText === '') this.#response.writeHead(status, headers)
+      else this.#response.writeHead(status, statusText, headers)
+    } catch (error) {
+      // A status or a byte that no answer may have; Node has kept the words all the same.
+      this.#response.statusMessage = ''
+      return void controller.abort(error as Error)
+    }
+    this.#answering = true
+    if (this.#upstream !== undefined) this.#upstream.traffic.passedOn += headsWorth
+    this.#hasTrailers = parsed['trailer'] !== undefined
+    this.#target.counters.answered(status, performance.now() - this.#startedAt)
     // With the first bytes if they are here already, else now: an event stream may stay silent for a long time.
     process.nextTick(() => this.#wrote || this.#response.flushHeaders())
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
     this.#wrote = true
+    if (this.#upstream !== undefined) this.#upstream.traffic.passedOn += chunk.length
     if (this.#response.write(chunk)) return
     controller.pause()
     this.#response.once('drain', () => controller.resume())
   }
 
   onResponseEnd(controller: Controller): void {
+    this.#ended = true
     const trailers = controller.rawTrailers as readonly Buffer[] | null | undefined
-    if (trailers != null && trailers.length > 0 && this.#response.hasHeader('trailer')) this.#response.addTrailers(pairs(trailers))
+    if (this.#hasTrailers && trailers != null && trailers.length > 0) this.#response.addTrailers(trailersOf(trailers))
     this.#wrote = true
     this.#response.end()
     // The client may still be sending what nobody reads any more.
@@ -127,12 +149,20 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Controller | null, error: Error): void {
-    if (this.#over) return
+    this.#ended = true
+    if (this.#over || (this.#response.headersSent && !this.#answering)) return
     // Half an answer must not look like a whole one.
-    if (this.#answering) return void this.#response.destroy()
+    if (this.#answering) return this.#cut()
     if (this.#mayRepeat(error)) return this.#send({ fresh: this.#tried.length >= this.#target.upstreams.length })
     const { code } = error as NodeJS.ErrnoException
-    this.#fail(code === 'UND_ERR_HEADERS_TIMEOUT' ? 504 : 502, code ?? error.message)
+    this.#fail(code === 'UND_ERR_HEADERS_TIMEOUT' ? 504 : 502, code ?? 'no answer')
+  }
+
+  /** To HTTP/1.0 the end of the connection may be the end of the body. */
+  #cut(): void {
+    const { socket, httpVersion } = this.#request
+    if (httpVersion === '1.0' && !isSecure(this.#request)) socket.resetAndDestroy()
+    else this.#response.destroy()
   }
 
   /** Another instance when one refuses the connection; once more on a fresh connection when a kept one turned out to be dead. */
@@ -164,8 +194,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   #onClose(): void {
     this.#over = true
     this.#target.counters.open--
-    if (!this.#response.writableFinished) {
-      this.#target.counters.aborted++
+    if (!this.#response.writableFinished) this.#target.counters.aborted++
+    // Also when the edge has answered for the app: nobody reads what it still says.
+    if (!this.#ended) {
       this.#controller?.abort(new Error('the client went away'))
       this.#body?.destroy()
     }
@@ -181,6 +212,11 @@ class Exchange implements Dispatcher.DispatchHandler {
 
 const hasBody = (request: IncomingMessage): boolean => request.headers['transfer-encoding'] !== undefined || (request.headers['content-length'] !== undefined && request.headers['content-length'] !== '0')
 
-function pairs(raw: readonly Buffer[]): [string, string][] {
-  return Array.from({ length: raw.length / 2 }, (_, i) => [String(raw[2 * i]?.toString('latin1')), String(raw[2 * i + 1]?.toString('latin1'))])
+/** Only what is of use behind a body: framing and addresses there would be read by nobody, or by somebody who should not (RFC 9110, 6.5.1). */
+function trailersOf(raw: readonly Buffer[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, i): [string, string] => [String(raw[2 * i]?.toString('latin1')), String(raw[2 * i + 1]?.toString('latin1'))]).filter(([name]) => !notInTrailers.has(name.toLowerCase()))
 }
+
+const notInTrailers = new Set(['transfer-encoding', 'content-length', 'host', 'trailer', 'connection', 'set-cookie', 'content-encoding', 'content-type', 'content-range', 'location', 'cache-control'])
+
+const brokenAnswer = (code: string): Error => Object.assign(new Error('the answer of the app cannot be passed on'), { code })

@@ -1,5 +1,5 @@
 import type { ServerResponse } from './node-http.ts'
-import type { Place } from './server.ts'
+import type { Place } from './acceptable.ts'
 
 /**
  * Sends a plain request to the same place over HTTPS, with its method and body (308). Somebody who came through the usual port,

@@ -1,19 +1,32 @@
-import { createSecureServer, createServer, type IncomingMessage, type Server, type ServerResponse } from './node-http.ts'
+import { createSecureServer, createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from './node-http.ts'
 import type { Duplex } from 'node:stream'
 import type { Certificates } from './certificates.ts'
+import { placeOf, wantsUpgrade, type Place } from './acceptable.ts'
+import { answerErrors } from './client-errors.ts'
 import { clientAddress } from './headers.ts'
 import type { Metrics } from './metrics.ts'
 import { answerPage } from './pages.ts'
 import { waitWhilePaused } from './paused.ts'
 import { proxyRequest } from './proxy.ts'
 import type { ActiveRoute, Table } from './table.ts'
+import { limitPauses } from './slow-bodies.ts'
 import { proxyUpgrade, refuseUpgrade } from './upgrade.ts'
 
 /** How a listener finds the route: by the request's host, as the port of one app, or always the same one. */
 export type Routing = { readonly by: 'host' } | { readonly by: 'port'; readonly id: string } | { readonly by: 'route'; readonly id: string; readonly allows?: (address: string) => boolean }
 
-/** A client that sends a body may pause this long. */
-const bodyPauseMs = 120_000
+/** How slow a client may be. */
+export interface ClientLimits {
+  /** From its first byte, or the end of the request before, to the end of the head. */
+  readonly headMs: number
+  /** Without a byte of a body that the app would read. An upload may take as long as it likes, as long as it moves. */
+  readonly bodyPauseMs: number
+  /** Between two requests. */
+  readonly idleMs: number
+  /** How often the edge looks whether a head is late. */
+  readonly lookMs: number
+}
+export const clientLimits: ClientLimits = { headMs: 20_000, bodyPauseMs: 120_000, idleMs: 65_000, lookMs: 5_000 }
 
 export interface EdgeServerOptions {
   readonly table: Table
@@ -24,33 +37,40 @@ export interface EdgeServerOptions {
   readonly secure?: Pick<Certificates, 'contextOf'>
   /** Plain HTTP only. Whether the request was answered without any app. */
   answersFirst?(place: Place, response: ServerResponse): boolean
+  readonly limits?: ClientLimits
 }
 
 /** An HTTP listener of the edge, not listening yet. */
-export function createEdgeServer({ table, metrics, routing, isLeaving, secure, answersFirst }: EdgeServerOptions): Server {
+export function createEdgeServer({ table, metrics, routing, isLeaving, secure, answersFirst, limits = clientLimits }: EdgeServerOptions): Server {
   const options = {
     // Node's parser is strict: it refuses a request with both Content-Length and Transfer-Encoding, differing lengths, and bare line feeds.
     insecureHTTPParser: false,
     requireHostHeader: true,
     maxHeaderSize: 32 * 1024,
-    headersTimeout: 20_000,
-    // An upload may take as long as it likes, as long as it moves.
+    headersTimeout: limits.headMs,
     requestTimeout: 0,
-    keepAliveTimeout: 65_000,
-    connectionsCheckingInterval: 5_000,
+    keepAliveTimeout: limits.idleMs,
+    connectionsCheckingInterval: limits.lookMs,
     noDelay: true,
     highWaterMark: 64 * 1024,
-    ...({ shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() !== 'h2c' } as object),
+    ...({ shouldUpgradeCallback: wantsUpgrade } as object),
   }
   const server = secure === undefined ? createServer(options) : (createSecureServer({ ...options, ...tlsOptions(secure) }) as unknown as Server)
-  server.maxHeadersCount = 200
+  // All of them are looked at: Node would leave out what is beyond its limit, and pass on the rest.
+  server.maxHeadersCount = 0
+  const { refuse, endsWith, isEnding } = answerErrors(server)
 
   server.on('request', (request, response) => {
+    // The answer to an earlier one is the last on its connection, so nobody would read that of this one.
+    if (isEnding(request.socket)) return void request.resume()
     const place = placeOf(request)
-    if (isLeaving()) response.shouldKeepAlive = false
-    if (place === undefined) {
-      response.shouldKeepAlive = false
-      return answerPage(response, { status: 400, title: 'Bad request', text: 'The request names no single valid host.' })
+    // Node does not read on behind an upgrade that was declined.
+    if (isLeaving() || request.headers.upgrade !== undefined) endsWith(response)
+    if ('status' in place) {
+      endsWith(response)
+      for (const [name, value] of Object.entries(place.headers ?? {})) response.setHeader(name, value)
+      if (place.status === 204) return void response.writeHead(204).end()
+      return answerPage(response, { status: place.status, title: STATUS_CODES[place.status] ?? 'Bad request', text: place.text })
     }
     if (answersFirst?.(place, response) === true) return
     if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return answerPage(response, { status: 403, title: 'Not allowed', text: 'This address may not use this path.' })
@@ -59,7 +79,7 @@ export function createEdgeServer({ table, metrics, routing, isLeaving, secure, a
       metrics.unknownHost()
       return answerPage(response, { status: 404, title: 'No such app', text: `No app of this Pilot home answers to ${place.host}${table.isShared(place.host) ? ' at this path' : ''}.` })
     }
-    if (!request.complete) limitPauses(request)
+    if (!request.complete) limitPauses({ request, response, pauseMs: limits.bodyPauseMs })
     const go = (next: ActiveRoute): void => proxyRequest({ request, response, host: place.authority, path: place.path, active: next })
     if (active.route.paused !== true) return go(active)
     const tell = (now: ActiveRoute | undefined): void => answerPage(response, { status: 503, title: now ? `${now.route.app.app} is being released` : 'The app is gone', text: 'Its old version has ended and the new one is starting. Try again in a moment.' })
@@ -70,7 +90,9 @@ export function createEdgeServer({ table, metrics, routing, isLeaving, secure, a
     // Node listens no longer: a client that is gone before its answer is no error of ours.
     socket.on('error', () => socket.destroy())
     const place = placeOf(request)
-    if (place === undefined) return refuseUpgrade(socket, 400)
+    if ('status' in place) return refuse(socket, place.status === 204 ? 400 : place.status)
+    // Behind a request that is not answered yet its bytes would get mixed up with that answer.
+    if (isEnding(socket) || '_httpMessage' in socket && socket._httpMessage != null) return refuse(socket, 400)
     if (routing.by === 'route' && routing.allows?.(clientAddress(request)) === false) return refuseUpgrade(socket, 403)
     const active = find(place)
     if (active === undefined) return refuseUpgrade(socket, 404)
@@ -79,13 +101,7 @@ export function createEdgeServer({ table, metrics, routing, isLeaving, secure, a
     void waitWhilePaused({ client: socket, find: () => find(place), changed: () => table.changed(), go, tell: () => refuseUpgrade(socket, 503) })
   })
 
-  // What cannot be parsed gets an answer and the end of the connection, whatever else was pipelined behind it.
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Of a handshake that failed the client has been told by an alert.
-    if (error.code === 'ECONNRESET' || error.code?.startsWith('ERR_SSL') === true || !socket.writable) return void socket.destroy()
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  })
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuse(socket, 405))
 
   function find({ host, path }: { readonly host: string; readonly path: string }): ActiveRoute | undefined {
     return routing.by === 'route' ? table.byId(routing.id) : routing.by === 'port' ? table.byPort(routing.id, path) : table.byHost(host, path)
@@ -101,49 +117,4 @@ export function createEdgeServer({ table, metrics, routing, isLeaving, secure, a
  */
 function tlsOptions({ contextOf }: Pick<Certificates, 'contextOf'>): import('node:tls').TlsOptions {
   return { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'], handshakeTimeout: 20_000, SNICallback: (name, answer) => answer(null, contextOf(name.toLowerCase())) }
-}
-
-export interface Place {
-  readonly host: string
-  /** As the client wrote it, with the port. */
-  readonly authority: string
-  readonly path: string
-}
-
-/** Which host and path the request is for; undefined when it does not say so in exactly one way. */
-function placeOf(request: IncomingMessage): Place | undefined {
-  let authority = request.headers.host
-  let path = request.url ?? '/'
-  if (countHosts(request) > 1) return undefined
-  if (!path.startsWith('/')) {
-    // `OPTIONS *`, or the absolute form, whose authority wins over the Host header (RFC 9112, 3.2.2).
-    if (path === '*') path = '/'
-    else {
-      const absolute = /^https?:\/\/([^/?#]+)([^#]*)$/i.exec(path)
-      if (absolute === null) return undefined
-      authority = absolute[1]
-      path = absolute[2]?.startsWith('/') === true ? absolute[2] : `/${absolute[2] ?? ''}`
-    }
-  }
-  if (authority === undefined || !/^(\[[0-9a-f:.]+\]|[^\s:/?#@[\]\\]+)(:\d{1,5})?$/i.test(authority)) return undefined
-  const host = authority.replace(/:\d+$/, '').toLowerCase().replace(/\.$/, '')
-  return { host, authority, path }
-}
-
-function countHosts({ rawHeaders }: IncomingMessage): number {
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
-  }
-  return hosts
-}
-
-/** Ends a connection whose client has stopped in the middle of a body. */
-function limitPauses(request: IncomingMessage): void {
-  if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return
-  const { socket } = request
-  socket.setTimeout(bodyPauseMs, () => socket.destroy())
-  request.once('close', () => socket.setTimeout(0))
-  request.once('end', () => socket.setTimeout(0))
 }

@@ -1,4 +1,5 @@
-import { Pool } from './pool.ts'
+import { watchSocket, type Traffic } from './endless.ts'
+import { buildConnector, Pool } from './pool.ts'
 import type { Counters, Metrics } from './metrics.ts'
 import { readSite } from '../site/read-site.ts'
 import type { Site } from '../site/serve.ts'
@@ -24,8 +25,9 @@ export interface Target {
 export interface ActiveUpstream {
   readonly address: ProxyUpstream
   readonly origin: string
-  /** Connections of this app only: apps never share any. */
+  /** Connections of this deployment only: apps and versions never share any. */
   readonly pool: Pool
+  readonly traffic: Traffic
   open: number
 }
 
@@ -132,7 +134,8 @@ const upstreamsOf = (active: ActiveRoute): ActiveUpstream[] => active.targets.fl
 
 function activate(stored: Stored<Route>, before: ActiveRoute | undefined, metrics: Metrics): ActiveRoute {
   if (before?.route.revision === stored.revision) return before
-  const known = new Map(before === undefined ? [] : upstreamsOf(before).map((upstream) => [keyOf(upstream.address), upstream]))
+  // By deployment too: the next version may listen where the one before did, and gets no connection of it.
+  const known = new Map(before?.targets.flatMap(({ deployment, upstreams }) => upstreams.map((upstream) => [`${deployment} ${keyOf(upstream.address)}`, upstream] as const)))
   const weights = stored.stopped === true ? [] : stored.weights.filter((weight) => weight.percent > 0 && weight.upstreams.length > 0)
   return {
     route: stored,
@@ -143,28 +146,44 @@ function activate(stored: Stored<Route>, before: ActiveRoute | undefined, metric
         percent,
         credit: 0,
         counters: metrics.of(stored.id, deployment),
-        upstreams: upstreams.flatMap((address) => (isSite(address) ? [] : [known.get(keyOf(address)) ?? connectTo(address)])),
+        upstreams: upstreams.flatMap((address) => (isSite(address) ? [] : [known.get(`${deployment} ${keyOf(address)}`) ?? connectTo(address)])),
         ...(site === undefined ? {} : { site: readSite(site) }),
       }
     }),
   }
 }
 
+/** An answer may take minutes to begin. */
+export const answerWithinMs = 300_000
+export const mostHeadBytes = 64 * 1024
+/** Interim answers (1xx) before it; nobody needs more than one or two. */
+export const mostInterim = 20
+
 function connectTo(address: ProxyUpstream): ActiveUpstream {
   const origin = originOf(address)
+  const traffic: Traffic = { passedOn: 0, sockets: new Map() }
   const pool = new Pool(origin, {
-    ...('socket' in address ? { socketPath: address.socket } : {}),
     pipelining: 1,
-    connect: { timeout: 10_000 },
+    connect: connectorOf(address, traffic),
     keepAliveTimeout: 4_000,
-    // An answer may take minutes to begin; once it flows it may pause for ever (server-sent events).
-    headersTimeout: 300_000,
+    // Once it flows it may pause for ever (server-sent events).
+    headersTimeout: answerWithinMs,
     bodyTimeout: 0,
-    maxHeaderSize: 64 * 1024,
+    maxHeaderSize: mostHeadBytes,
     // The server checks lengths; a mismatch must break the connection, not this process.
     strictContentLength: true,
   })
-  return { address, origin, pool, open: 0 }
+  return { address, origin, pool, traffic, open: 0 }
+}
+
+export function connectorOf(address: ProxyUpstream, traffic: Traffic): ReturnType<typeof buildConnector> {
+  const connect = buildConnector({ timeout: 10_000, ...('socket' in address ? { socketPath: address.socket } : {}) })
+  return (options, done) =>
+    connect(options, (...[error, socket]) => {
+      if (error !== null) return done(error, null)
+      watchSocket(traffic, socket)
+      done(null, socket)
+    })
 }
 
 export const originOf = (address: ProxyUpstream): string => ('socket' in address ? 'http://localhost' : `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`)
