@@ -32,7 +32,7 @@ export function requestHeaders(request: IncomingMessage, { host, upgrade }: { ho
 }
 
 /** Whether it came over TLS that ended here. */
-const isSecure = ({ socket }: Pick<IncomingMessage, 'socket'>): boolean => 'encrypted' in socket
+export const isSecure = ({ socket }: Pick<IncomingMessage, 'socket'>): boolean => 'encrypted' in socket
 
 /** The headers for the client, from the list of buffers or strings that the parser gives. */
 export function responseHeaders(raw: readonly (Buffer | string)[], { status }: { status?: number } = {}): string[] {
