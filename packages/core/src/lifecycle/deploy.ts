@@ -14,7 +14,7 @@ import { currentScale, runWithScale } from './scale-carried.ts'
 import { appTitle } from './scope.ts'
 import { withApp, type AppSession } from './session.ts'
 import { endOtherWriters, otherWriters, refuseVolumes, waitsForLive } from './single-writer.ts'
-import { drainTimeoutMs, stage } from './stage.ts'
+import { stage } from './stage.ts'
 import { reportStaged, type Deployed } from './staged-address.ts'
 
 /** Stages an artifact with the configuration of this moment: healthy, at an address of its own, without public traffic. */
@@ -45,7 +45,7 @@ async function stageDeployment(session: AppSession, deployment: DeploymentRecord
       return { result: { deployment, desired: await desire(session, deployment), live: true }, outcome: 'unchanged' }
     }
     await beforePhase(session, 'deploy', deployment)
-    await endOtherWriters(session, { others: await otherWriters(session, deployment), drainTimeoutMs })
+    await endOtherWriters(session, { others: await otherWriters(session, deployment) })
     const desired = await stage(session, deployment)
     await afterPhase(session, 'deploy', deployment)
     return { result: { deployment, desired, live: false } }
@@ -122,10 +122,11 @@ export async function refuseMissingSecrets({ secrets }: Pick<LifecycleContext, '
   })
 }
 
-const runSpec = ({ command, port, health, memoryBytes, cpu, instances, processes, release, cron, database, volumes, hooks, uses, domains, route, spa, function: called, queues }: AppDefinition): RunSpec => ({
+const runSpec = ({ command, port, health, drainMs, memoryBytes, cpu, instances, processes, release, cron, database, volumes, hooks, uses, domains, route, spa, function: called, queues }: AppDefinition): RunSpec => ({
   ...(command ? { command } : {}),
   ...(port === undefined ? {} : { port }),
   health,
+  ...(drainMs === undefined ? {} : { drainMs }),
   memoryBytes,
   cpu,
   instances,

@@ -83,6 +83,8 @@ export interface RunSpec {
   readonly command?: readonly string[]
   readonly port?: number
   readonly health: HealthCheck
+  /** How long what is open may go on when a version has to end. Default: 30 s. */
+  readonly drainMs?: number
   readonly memoryBytes: number
   /** In cores. */
   readonly cpu: number

@@ -8,8 +8,9 @@ import { runPhase } from './phase.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { refuseWithoutArtifact } from './release.ts'
 import { withApp, type AppSession } from './session.ts'
-import { drainTimeoutMs, makeLive } from './stage.ts'
+import { makeLive } from './stage.ts'
 import { withRelease } from './with-release.ts'
+import { drainMsOf } from './drain.ts'
 
 /** The same artifact and configuration anew, released like any deployment: no request fails. */
 export const restart = (context: LifecycleContext, { app }: { readonly app: AppIdentity }): Promise<ReleaseRecord> =>
@@ -32,7 +33,7 @@ function stopIn(session: AppSession): Promise<{ readonly stopped: true }> {
     if (current) {
       const traffic = trafficTo(context.provider, current, undefined).resources
       await engine.apply(mergeGraphs(recordedGraph(await session.state()), traffic), { allowReplace: true })
-      await context.provider.compute[current.target]?.drain?.({ app, deployments, timeoutMs: drainTimeoutMs, signal: context.signal })
+      await context.provider.compute[current.target]?.drain?.({ app, deployments, timeoutMs: drainMsOf(current), signal: context.signal })
     }
     await engine.apply(withoutDeployments(recordedGraph(await session.state())), { allowReplace: true })
     return { result: { stopped: true } }

@@ -7,6 +7,7 @@ import { liveDeployment } from './live.ts'
 import type { DeploymentRecord, RunSpec } from './records.ts'
 import { appTitle, deploymentsKeyPrefix, hostLabel, volumeKeyPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
+import { drainMsOf } from './drain.ts'
 
 /**
  * A volume has one writer at a time unless it is `shared`: two versions that have a Redis or SQLite open at once destroy it. So a
@@ -68,13 +69,13 @@ export async function otherWriters(session: AppSession, deployment: DeploymentRe
 }
 
 /** Ends them with all that they run. Requests to what was live wait from here on, and those under way end first. */
-export async function endOtherWriters(session: AppSession, { others, drainTimeoutMs }: { others: readonly string[]; drainTimeoutMs: number }): Promise<void> {
+export async function endOtherWriters(session: AppSession, { others }: { others: readonly string[] }): Promise<void> {
   if (others.length === 0) return
   const { context, app, engine, state } = session
   const live = liveDeployment(await state(), await session.ledger())
   if (live && others.includes(live.id)) {
     await engine.apply(mergeGraphs(recordedGraph(await state()), trafficTo(context.provider, live, 'paused').resources), { allowReplace: true })
-    await context.provider.compute[live.target]?.drain?.({ app, deployments: [live.id], timeoutMs: drainTimeoutMs, signal: context.signal })
+    await context.provider.compute[live.target]?.drain?.({ app, deployments: [live.id], timeoutMs: drainMsOf(live), signal: context.signal })
   }
   await engine.apply(others.reduce(withoutDeployment, recordedGraph(await state())), { allowReplace: true })
 }
@@ -83,13 +84,13 @@ export async function endOtherWriters(session: AppSession, { others, drainTimeou
  * After a release that failed or was cancelled: what was live before runs again, if it had to make room. Throws nothing. Goes on although the operation was
  * cancelled; nothing starts while anything of the failed one is left.
  */
-export async function bringBack(session: AppSession, { failed, drainTimeoutMs }: { failed: DeploymentRecord; drainTimeoutMs: number }): Promise<void> {
+export async function bringBack(session: AppSession, { failed }: { failed: DeploymentRecord }): Promise<void> {
   const { context, app, state } = session
   const live = liveDeployment(await state(), await session.ledger())
   if (!live || live.id === failed.id || !sharesWriter(live.run, failed.run)) return
   const engine = session.engine.withSignal(session.lease.signal)
   try {
-    await endOtherWriters({ ...session, engine }, { others: await otherWriters(session, live), drainTimeoutMs })
+    await endOtherWriters({ ...session, engine }, { others: await otherWriters(session, live) })
     const desired = await desire(session, live)
     const { steps } = await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources), { allowReplace: true })
     await engine.apply(mergeGraphs(recordedGraph(await state()), desired.resources, desired.workers, trafficTo(context.provider, live, desired).resources), { allowReplace: true })

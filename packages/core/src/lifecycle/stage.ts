@@ -14,6 +14,7 @@ import { deploymentKeyPrefix, workersKeyPrefix } from './scope.ts'
 import type { AppSession } from './session.ts'
 import { bringBack, endOtherWriters, otherWriters, refuseVolumes } from './single-writer.ts'
 import { tellUnusedVolumes } from './volumes.ts'
+import { drainMsOf } from './drain.ts'
 
 /**
  * The steps that deploy, release, rollback and all the others are made of. While a deployment is staged nothing that runs is
@@ -85,9 +86,9 @@ async function settleRelease(session: AppSession, { deployment, desired, previou
   }
   await runPhase(context, { app, phase: 'drain' }, async () => {
     await stopWorkers(session, old)
-    const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainTimeoutMs, signal: context.signal })
+    const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainMsOf(deployment), signal: context.signal })
     await engine.apply(exact, { allowReplace: true, lookedWithinMs: justNow })
-    return { result: undefined, ...(drained?.open ? { detail: `${drained.open} requests were still open after ${drainTimeoutMs / 1000} s` } : {}) }
+    return { result: undefined, ...(drained?.open ? { detail: `${drained.open} requests were still open after ${drainMsOf(deployment) / 1000} s` } : {}) }
   })
 }
 
@@ -108,7 +109,7 @@ export async function makeLive(session: AppSession, { deployment, kind, staged, 
     return { desired, release, previous: live.filter((id) => !ended.includes(id)) }
   }
   const { desired, release, previous } = await stageAndSwitch().catch(async (error: unknown) => {
-    await bringBack(session, { failed: deployment, drainTimeoutMs })
+    await bringBack(session, { failed: deployment })
     throw error
   })
   announce(session, { deployment, release, changed: true, urls: urlsOf(await session.state(), deployment) })
@@ -126,7 +127,7 @@ async function giveWay(session: AppSession, deployment: DeploymentRecord): Promi
   const others = await otherWriters(session, deployment)
   if (others.length === 0) return []
   return runPhase(session.context, { app: session.app, phase: 'drain', detail: 'a volume takes one writer at a time' }, async () => {
-    await endOtherWriters(session, { others, drainTimeoutMs })
+    await endOtherWriters(session, { others })
     return { result: others }
   })
 }
@@ -172,9 +173,6 @@ export function announce({ context, app }: AppSession, { deployment, release, ch
 
 /** The steps of one release follow each other so soon that the next one need not look again at what the last one made. */
 export const justNow = 1_000
-
-/** How long open requests of the old deployment may take. Kamal's proxy and the load balancers of the clouds wait 30 s too. */
-export const drainTimeoutMs = 30_000
 
 export async function unstageFailed(session: AppSession, deployment: DeploymentRecord, prefix = deploymentKeyPrefix(deployment.id)): Promise<void> {
   await unstage(session, prefix).catch((also: unknown) => session.context.log(`Could not remove the failed deployment: ${toPilotError(also).message}`))

@@ -9,6 +9,7 @@ import type { Path, YamlDocument } from './yaml-document.ts'
 const minMemory = 16 * 1024 ** 2
 /** As on AWS Lambda. */
 const longestFunctionMs = 15 * 60_000
+const longestDrainMs = 3_600_000
 
 /** What a schema cannot see: names that point at other apps and environments, and keys that contradict each other. */
 export function referenceProblems(manifest: Manifest, document: YamlDocument): Problem[] {
@@ -83,6 +84,7 @@ function checkApp({ name, app, base, path, apps, add }: AppCheck): void {
     if (app[key] !== undefined && merged.static !== undefined) add([...path, key], `${show([...path, key])} is of no use to a site, of which nothing runs: remove it or \`static\``, 'key')
   }
   checkFunction({ app, merged, path, add })
+  if (app.drain !== undefined && !(parseDuration(app.drain) >= 1 && parseDuration(app.drain) <= longestDrainMs)) add([...path, 'drain'], `${show([...path, 'drain'])} is ${app.drain}: write at most 1h`)
   if ('image' in merged && merged.image !== undefined) {
     for (const key of ['build', 'static', 'function'] as const) if (app[key] !== undefined) add([...path, key], `${show([...path, key])} is for a source, and ${show(['apps', name])} is a finished image: remove one of them`, 'key')
     if (app.target !== undefined && app.target !== 'container') add([...path, 'target'], `${show([...path, 'target'])} is "${app.target}": an image runs as a container`)

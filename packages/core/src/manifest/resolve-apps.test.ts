@@ -137,6 +137,15 @@ describe('an environment', () => {
   })
 })
 
+describe('drain', () => {
+  it('is a duration of at most an hour, and absent when the default holds', () => {
+    expect(web('{ drain: 5m }')).toMatchObject({ drainMs: 300_000 })
+    expect(web('{}')).not.toHaveProperty('drainMs')
+    expect(() => web('{ drain: 2h }')).toThrow('write at most 1h')
+    expect(() => web('{ drain: soon }')).toThrow('a duration such as')
+  })
+})
+
 describe('a function', () => {
   it('has its defaults, what it says, and the number of events at once from scale', () => {
     expect(web('{ function: ./src/index.handler }')).toMatchObject({ target: 'function', instances: 10, function: { handler: 'src/index.handler', timeoutMs: 30_000, http: true } })

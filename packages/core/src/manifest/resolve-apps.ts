@@ -85,6 +85,7 @@ function defineFrom({ project, name, environment, trusted }: { project: Project;
     domains: app.domains ?? [],
     ...(app.route === undefined ? {} : { route: mountPath(app.route) }),
     ...siteOf(app),
+    ...(app.drain === undefined ? {} : { drainMs: parseDuration(app.drain) }),
     ...canaryPlanOf(app),
     ...functionOf(app),
     trusted,

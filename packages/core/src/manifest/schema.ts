@@ -184,6 +184,7 @@ const shape = {
   cpu: z.number(write('a number of cores such as 0.25 or 2')).min(0.01, write('a number of cores from 0.01 to 64')).max(64, write('a number of cores from 0.01 to 64')).optional().describe('Cores of one instance. Default: 1.'),
   scale: scale.optional(),
   release: shell.optional().describe('Runs once before a release moves the traffic, with the new version and the environment of the app: migrations. When it fails, the old version stays.'),
+  drain: duration.optional().describe('How long open requests, downloads and connections (WebSockets, event streams) of a version may go on when a release, a rollback or `stop` ends it; then it gets SIGTERM. Default: 30s, at most 1h.'),
   canary: canary.optional(),
   processes: z.record(name, shell, write('commands by name, such as { worker: npm run worker }')).optional().describe('More commands that run beside the app, by name: same build, environment and limits, no port and no traffic. `scale: 0` for an app that consists of these alone.'),
   cron: z

@@ -35,6 +35,7 @@ export const appDefinitionSchema = as<AppDefinition>()(
     command: z.array(z.string()).optional(),
     port: z.number().int().min(1).max(65535).optional(),
     health: healthCheckSchema,
+    drainMs: z.number().positive().max(3_600_000).optional(),
     memoryBytes: z.number().int().positive(),
     cpu: z.number().positive(),
     instances: z.number().int().min(0),

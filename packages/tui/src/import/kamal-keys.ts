@@ -11,7 +11,7 @@ export const kamalKeys: Readonly<Record<string, string>> = {
   allow_empty_roles: '',
   require_destination: 'Write the environments below `environments:`, and name one with `-e`.',
   primary_role: '',
-  drain_timeout: 'Open requests have 30 seconds to end.',
+  drain_timeout: 'Write it as `drain: 30s`, which is the default.',
   asset_path: 'Files of the older version go with it: keep their names hashed, or serve them from a site of their own (`static:`).',
   error_pages_path: 'Pilot has its own pages for an app that does not answer.',
   hooks_path: 'See `hooks:` for commands around the phases.',
