@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import Docker from 'dockerode'
 import type { ArtifactReference, CommandSpec, Compute, LogLine, PilotError } from '@pilot/core'
 import { processesMarked } from '@pilot/host'
 import { ensureBaseImages } from '../../../e2e/environments/docker-base-images.ts'
+import { labels } from './ownership.ts'
 import { withoutDocker } from './testing/needs-docker.ts'
 import { defaultHealth, imageFromNode, noSignal, sourceOf, startLocalPlatform, type LocalPlatform } from './testing/local-platform.ts'
 
@@ -42,12 +45,25 @@ for (const target of ['process', 'container'] as const) {
       const app = compute.app({ app: identity, hostLabel: `${name}.shop` })
       const node = (code: string) => ['node', '-e', code]
       const common: Omit<CommandSpec, 'command'> = { app: identity, deployment, artifact, env: { WORD: 'hello' }, memoryBytes: 256 * 1024 ** 2, cpu: 0.5, appOutputs: app.outputs }
+      const logShare = 1 / 3
       return [
         ...app.resources,
-        ...compute.deployment({ ...common, command: node(server), health: defaultHealth, instances: 1 }).resources,
-        ...(worker === undefined ? [] : compute.worker!({ ...common, process: 'mail', command: node(worker), instances: 2 }).resources),
+        ...compute.deployment({ ...common, command: node(server), health: defaultHealth, instances: 1, logShare }).resources,
+        ...(worker === undefined ? [] : compute.worker!({ ...common, process: 'mail', command: node(worker), instances: 2, logShare }).resources),
         ...(task === undefined ? [] : compute.task!({ ...common, task: 'release', command: node(task) }).resources),
       ]
+    }
+    /** How much of its log each instance keeps, in bytes. */
+    const keptBytes = async (name: string): Promise<readonly number[]> => {
+      if (target === 'process') {
+        const { services } = platform.home.paths
+        const stored = await Promise.all((await readdir(services)).map(async (file) => JSON.parse(await readFile(join(services, file), 'utf8')) as { app?: { app: string }; logKeep?: { bytes: number } }))
+        return stored.filter(({ app }) => app?.app === name).map(({ logKeep }) => logKeep!.bytes)
+      }
+      const docker = new Docker()
+      const found = await docker.listContainers({ filters: { label: [`${labels.platform}=${platform.platformId}`, `${labels.app}=${name}`] } })
+      const configs = await Promise.all(found.map(async ({ Id }) => (await docker.getContainer(Id).inspect()).HostConfig.LogConfig!.Config as Record<string, string>))
+      return configs.map((config) => Number(config['max-size']) * Number(config['max-file']))
     }
     const status = (name: string) => compute.status({ app: platform.app(name).identity, signal: noSignal() })
 
@@ -59,6 +75,8 @@ for (const target of ['process', 'container'] as const) {
       const lines: LogLine[] = []
       for await (const line of compute.logs!({ app: identity, signal: noSignal() })) lines.push(line)
       expect(lines.filter(({ process }) => process === 'mail').map(({ text }) => text)).toEqual(Array(2).fill('works with hello and undefined'))
+      const third = (50 * 1024 ** 2) / 3
+      expect((await keptBytes(identity.app)).map((bytes) => third - bytes >= 0 && third - bytes < 10)).toEqual([true, true, true])
       await engine.destroy(['deployment/d1/worker/mail/0', 'deployment/d1/worker/mail/1'])
       expect((await status('work')).map(({ process }) => process)).toEqual([undefined])
     })

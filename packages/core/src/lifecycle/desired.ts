@@ -74,6 +74,7 @@ export function desiredDeployment({
     memoryBytes: run.memoryBytes,
     cpu: run.cpu,
     instances: formation.instances,
+    logShare: logShareOf(formation),
     ...(run.spa ? { spa: run.spa } : {}),
     ...volumeOutputs,
     ...(run.function ? { function: run.function } : {}),
@@ -100,10 +101,13 @@ interface Commands {
   readonly commands: Omit<CommandSpec, 'command'>
 }
 
+/** An app of ten instances keeps no more of its logs than one of a single instance. */
+const logShareOf = ({ instances, workers }: Formation): number => 1 / Math.max(1, workers.reduce((sum, worker) => sum + worker.instances, instances))
+
 function workerGraph({ compute, deployment, formation, commands }: Commands): Graph {
   return formation.workers.flatMap(({ process, command, instances }) => {
     if (!compute.worker) throw new PilotError('USAGE', `${appTitle(deployment.app)} has the process ${process}, and as ${deployment.target} it runs no processes beside the app`, { suggestion: 'Remove `processes:` from it, or let another app run them.' })
-    const { resources } = compute.worker({ ...commands, process, command, instances })
+    const { resources } = compute.worker({ ...commands, process, command, instances, logShare: logShareOf(formation) })
     assertKeys({ resources, prefix: `${workersKeyPrefix(deployment.id)}${process}/`, what: 'worker blueprint' })
     return resources
   })

@@ -31,6 +31,24 @@ test('other counts are a release of the same artifact and configuration, without
   expect(new Set(deployments.map(({ artifact, configuration }) => `${artifact.digest} ${configuration}`)).size).toBe(1)
 })
 
+test('all instances together keep as much of their logs as a single one', async () => {
+  await using place = await openWorkplace(cloud)
+  const { provider } = place.context
+  const shares = new Set<number | undefined>()
+  const compute = provider.compute['container']!
+  const seen = {
+    ...compute,
+    deployment: (spec: Parameters<typeof compute.deployment>[0]) => (shares.add(spec.logShare), compute.deployment(spec)),
+    worker: (spec: Parameters<NonNullable<typeof compute.worker>>[0]) => (shares.add(spec.logShare), compute.worker!(spec)),
+  }
+  const context = { ...place.context, provider: { ...provider, compute: { ...provider.compute, container: seen } } }
+  await ship({ ...place, context }, 'one', worker)
+  expect([...shares]).toEqual([0.5])
+  shares.clear()
+  await scale(context, { app: shop, counts: { web: 3, worker: 2 } })
+  expect([...shares]).toContain(0.2)
+})
+
 test('a process may be scaled to none, and back', async () => {
   await using place = await openWorkplace(cloud)
   await ship(place, 'one', worker)

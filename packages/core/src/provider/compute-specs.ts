@@ -25,6 +25,8 @@ export interface DeploymentSpec {
   /** In cores. */
   readonly cpu: number
   readonly instances: number
+  /** Of what is kept of the logs of an app that runs, the part of each instance: 1 divided by all of them, workers too. Undefined: 1. */
+  readonly logShare?: number
   /** Of a site: what is not there is index.html, since the app routes in the browser. */
   readonly spa?: boolean
   /** Of a function. `instances` is then how many events it handles at once at most, `memoryBytes` and `cpu` are for each, and `command`, `port` and `health` say nothing. */
@@ -102,6 +104,8 @@ export interface WorkerSpec extends CommandSpec {
   /** Its name, [a-z0-9-]. */
   readonly process: string
   readonly instances: number
+  /** As in DeploymentSpec. */
+  readonly logShare?: number
 }
 
 export interface TaskSpec extends CommandSpec {

@@ -37,7 +37,7 @@ export function containerCompute({ engine, home, platformId, https }: { engine: 
     },
 
     worker: (spec) => ({
-      resources: Array.from({ length: spec.instances }, (_, index) => ({ key: keys.worker(spec.deployment, spec.process, index), kind: 'local/docker-worker', inputs: { ...commandInputs(spec), process: spec.process, running: true } })),
+      resources: Array.from({ length: spec.instances }, (_, index) => ({ key: keys.worker(spec.deployment, spec.process, index), kind: 'local/docker-worker', inputs: { ...commandInputs(spec), process: spec.process, ...(spec.logShare === undefined ? {} : { logShare: spec.logShare }), running: true } })),
       outputs: {},
     }),
     task: (spec) => ({ resources: [{ key: keys.task(spec.deployment, spec.task), kind: 'local/docker-task', inputs: { ...commandInputs(spec), task: spec.task } }], outputs: {} }),
@@ -73,7 +73,7 @@ export function linkAddresses({ listenHost, callHost, allowFrom }: LinkSpec['app
   return { listenHost, callHost, allowFrom } as { listenHost: Input<string>; callHost: Input<string>; allowFrom: Input<string[]> }
 }
 
-function containerInputs({ app, deployment, artifact, command, env, port, memoryBytes, cpu, health, volumes, appOutputs }: DeploymentSpec) {
+function containerInputs({ app, deployment, artifact, command, env, port, memoryBytes, cpu, health, volumes, logShare, appOutputs }: DeploymentSpec) {
   const declared = artifact.ports ?? []
   return {
     app: { ...app },
@@ -87,6 +87,7 @@ function containerInputs({ app, deployment, artifact, command, env, port, memory
     memoryBytes,
     cpu,
     ...mounts(volumes),
+    ...(logShare === undefined ? {} : { logShare }),
     health: { ...health },
     running: true,
   }

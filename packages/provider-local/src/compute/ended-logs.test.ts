@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openHome, removeHome } from '@pilot/host'
-import { endedLogs, freshEndedLogs, keepProcessLog } from './ended-logs.ts'
+import { endedLogs, freshEndedLogs, keepProcessLog, logLimitsOf } from './ended-logs.ts'
 
 test('the log of an instance that has ended goes after its days, also when nothing else ends', async () => {
   const home = await openHome(await mkdtemp(join(tmpdir(), 'pilot-ended-')))
@@ -23,4 +23,8 @@ test('the log of an instance that has ended goes after its days, also when nothi
   } finally {
     await removeHome(home)
   }
+})
+
+test('instances share what is kept, and each keeps enough for a look', () => {
+  expect([undefined, 1, 0.5, 0.001].map((share) => logLimitsOf(share).bytes)).toEqual([50, 50, 25, 1].map((mb) => mb * 1024 ** 2))
 })

@@ -6,7 +6,7 @@ import type { SourceLine } from './merge-lines.ts'
 
 /**
  * The logs of instances that have ended, of processes and of containers: one file each, in a folder per app, in the form of a
- * kept log. They stay together within the same limits as the log of one instance, and go with the app.
+ * kept log. They stay together within the same limits as those of the instances that run, and go with the app.
  */
 export interface EndedLog {
   readonly file: string
@@ -15,8 +15,11 @@ export interface EndedLog {
   readonly process?: string
 }
 
-/** Of one instance that runs, and of all of an app that have ended: together 100 MB for an app of one instance. */
+/** Of all instances of an app that run, and of all that have ended: together 100 MB. */
 export const logLimits: LogLimits = { bytes: 50 * 1024 ** 2, ms: 7 * 24 * 3600_000 }
+
+/** Of one instance; little enough is kept of each to be worth a look. */
+export const logLimitsOf = (share = 1): LogLimits => ({ ...logLimits, bytes: Math.max(1024 ** 2, Math.floor(logLimits.bytes * share)) })
 
 interface Place {
   readonly home: Home

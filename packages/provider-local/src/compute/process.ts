@@ -79,7 +79,7 @@ function processInputs(spec: DeploymentSpec) {
   return { ...programInputs({ ...spec, command: start }), health: { ...health }, running: true }
 }
 
-function programInputs({ app, deployment, artifact, command, env, memoryBytes, appOutputs }: Omit<CommandSpec, 'cpu'>) {
+function programInputs({ app, deployment, artifact, command, env, memoryBytes, logShare, appOutputs }: Omit<CommandSpec, 'cpu'> & { readonly logShare?: number }) {
   return {
     app: { ...app },
     deployment,
@@ -88,5 +88,6 @@ function programInputs({ app, deployment, artifact, command, env, memoryBytes, a
     env: { ...env },
     account: { folder: appOutputs['folder'] as Input<string>, uid: appOutputs['uid'] as Input<number>, gid: appOutputs['gid'] as Input<number> },
     memoryBytes,
+    ...(logShare === undefined ? {} : { logShare }),
   }
 }

@@ -3,7 +3,7 @@ import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode'
 import type { Home } from '@pilot/host'
 import { containerLines } from '../compute/container-lines.ts'
 import { processOf } from '../compute/container-status.ts'
-import { keepContainerLog, logLimits } from '../compute/ended-logs.ts'
+import { keepContainerLog, logLimitsOf } from '../compute/ended-logs.ts'
 import type { Engine } from '../engine/engine.ts'
 import { engineError, engineText, isAbsent, isConflict, isUnchanged, orAbsent } from '../engine/errors.ts'
 import { linesOf } from '../engine/log-stream.ts'
@@ -20,6 +20,7 @@ export interface AppContainer {
   readonly memoryBytes: number
   readonly cpu: number
   readonly volumes?: MountedVolumes
+  readonly logShare?: number | undefined
 }
 
 /**
@@ -32,8 +33,10 @@ const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_S
 /** How long a container may take to end after SIGTERM, seconds. The edge has drained it before. */
 const stopSeconds = 10
 const processLimit = 512
+/** The oldest of them goes when the newest is full. */
+const logFiles = 5
 
-export function hostConfig({ network, extraHosts, memoryBytes, cpu, volumes }: AppContainer, { cpus, hasInit }: Pick<Engine, 'cpus' | 'hasInit'>): NonNullable<ContainerCreateOptions['HostConfig']> {
+export function hostConfig({ network, extraHosts, memoryBytes, cpu, volumes, logShare }: AppContainer, { cpus, hasInit }: Pick<Engine, 'cpus' | 'hasInit'>): NonNullable<ContainerCreateOptions['HostConfig']> {
   return {
     NetworkMode: network,
     ExtraHosts: [...extraHosts],
@@ -46,7 +49,7 @@ export function hostConfig({ network, extraHosts, memoryBytes, cpu, volumes }: A
     NanoCpus: Math.round(Math.min(cpu, cpus) * 1e9),
     PidsLimit: processLimit,
     ...mountsOf(volumes),
-    LogConfig: { Type: 'json-file', Config: { 'max-size': `${logLimits.bytes / 5}`, 'max-file': '5' } },
+    LogConfig: { Type: 'json-file', Config: { 'max-size': `${Math.floor(logLimitsOf(logShare).bytes / logFiles)}`, 'max-file': `${logFiles}` } },
   }
 }
 

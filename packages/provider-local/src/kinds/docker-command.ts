@@ -32,6 +32,8 @@ const shared = {
 const workerInputs = z.object({
   ...shared,
   process: z.string(),
+  /** Of what is kept of the app's logs. */
+  logShare: z.number().optional(),
   /** So that a container that somebody stopped counts as drift, and is started again. */
   running: z.literal(true),
 })
@@ -50,7 +52,7 @@ export function dockerWorkerKind(engine: () => Promise<Engine>, home: Home): Any
     ...common,
     kind: 'local/docker-worker',
     inputs: workerInputs,
-    fields: { immutable: [...immutable, 'process'], writeOnly: ['env'] },
+    fields: { immutable: [...immutable, 'process'], writeOnly: ['env'], ignored: ['logShare'] },
     create: (call) => createCommand(engine, call, { restart: 'unless-stopped', appLabel: { [labels.deployment]: call.inputs.deployment, [labels.process]: call.inputs.process } }),
 
     async settle({ id, inputs, elapsedMs }) {

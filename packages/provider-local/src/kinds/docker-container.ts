@@ -32,6 +32,8 @@ const inputs = z.object({
   memoryBytes: z.number(),
   cpu: z.number(),
   volumes: mountedVolumes,
+  /** Of what is kept of the app's logs. */
+  logShare: z.number().optional(),
   health: healthCheck,
   /** So that a container that somebody stopped counts as drift, and is started again. */
   running: z.literal(true),
@@ -56,7 +58,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
     version: 1,
     inputs,
     outputs,
-    fields: { immutable: ['app', 'deployment', 'image', 'command', 'bare', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu', 'volumes'], writeOnly: ['env'], ignored: ['health'] },
+    fields: { immutable: ['app', 'deployment', 'image', 'command', 'bare', 'env', 'network', 'extraHosts', 'port', 'memoryBytes', 'cpu', 'volumes'], writeOnly: ['env'], ignored: ['health', 'logShare'] },
     identity: 'name',
     consistencyMs: 0,
     permissions: ['the Docker socket'],

@@ -12,7 +12,7 @@ import { readService, serviceGone, serviceHandlers, type PutCall } from './servi
 import { assertArtifact, exitOf, programInputs, programService, userOf } from './service-parts.ts'
 import { failedWith, freeOfCharge } from './shared.ts'
 
-const { command: _, ...ofPrograms } = programInputs
+const { command: _, logShare: __, ...ofPrograms } = programInputs
 const inputs = z.object({
   ...ofPrograms,
   handler: z.string(),

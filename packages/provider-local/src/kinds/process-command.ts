@@ -34,7 +34,7 @@ export function processWorkerKind(home: Home): AnyKind {
     ...common,
     kind: 'local/process-worker',
     inputs: workerInputs,
-    fields: { immutable: [...immutable, 'process'], writeOnly: ['env'] },
+    fields: { immutable: [...immutable, 'process'], writeOnly: ['env'], ignored: ['logShare'] },
     ...serviceHandlers({
       home,
       role: 'worker',
@@ -73,7 +73,7 @@ export function processTaskKind(home: Home): AnyKind {
     ...common,
     kind: 'local/process-task',
     inputs: taskInputs,
-    fields: { immutable: [...immutable, 'task'], writeOnly: ['env'] },
+    fields: { immutable: [...immutable, 'task'], writeOnly: ['env'], ignored: ['logShare'] },
     settleTimeoutMs: 3_600_000,
     ...handlers,
     settle: (call) => settleTask(home, call),

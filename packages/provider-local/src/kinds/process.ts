@@ -46,7 +46,7 @@ export function processKind(home: Home): AnyKind {
     version: 1,
     inputs,
     outputs,
-    fields: { immutable: ['app', 'deployment', 'folder', 'command', 'env', 'account', 'memoryBytes'], writeOnly: ['env'], ignored: ['health'] },
+    fields: { immutable: ['app', 'deployment', 'folder', 'command', 'env', 'account', 'memoryBytes'], writeOnly: ['env'], ignored: ['health', 'logShare'] },
     identity: 'name',
     consistencyMs: 0,
     permissions: ['the folder of this home'],

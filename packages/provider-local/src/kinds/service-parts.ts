@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { PilotError, refuseLargeEnvironment, type Ownership } from '@pilot/core'
 import { besideLog, removeService, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
 import * as z from 'zod'
-import { keepProcessLog, logLimits } from '../compute/ended-logs.ts'
+import { keepProcessLog, logLimitsOf } from '../compute/ended-logs.ts'
 import type { Exit } from '../health/judge.ts'
 import { appPath, nodeFolder } from '../process/programs.ts'
 import { markOf, type Marked } from './marks.ts'
@@ -19,6 +19,8 @@ export const programInputs = {
   env: z.record(z.string(), z.string()),
   account: z.object({ folder: z.string(), uid: z.number().nullable(), gid: z.number().nullable() }),
   memoryBytes: z.number(),
+  /** Of what is kept of the app's logs. */
+  logShare: z.number().optional(),
 }
 const program = z.object(programInputs)
 export type ProgramInputs = z.output<typeof program>
@@ -59,7 +61,7 @@ export async function programService(home: Home, { name, owner, inputs }: { name
     secretEnv: withoutOurs(inputs.env),
     ...(user ? { user } : {}),
     logFile: join(home.paths.logs, `${name}.log`),
-    logKeep: logLimits,
+    logKeep: logLimitsOf(inputs.logShare),
     stopTimeoutMs,
     restart: { when: 'always' },
     memoryBytes: inputs.memoryBytes,
