@@ -55,6 +55,49 @@ test('a reader that leaves first (| head) is no error', async () => {
   expect(texts).toEqual({ stdout: '{\nexit 0\n', stderr: '' })
 })
 
+test('an operation goes on when its reader leaves first, and its exit code is true', async () => {
+  for (const [outcome, exit] of [[{ outcome: 'done' }, 0], [{ outcome: 'failed', error: { code: 'UNHEALTHY', message: 'no', suggestion: 'x' } }, 4]] as const) {
+    const server = await fake()
+    server.script([...Array.from({ length: 20 }, (_, index) => [{ type: 'phase.started', app: 'api', phase: 'release', detail: `${index}` } as const, { pauseMs: 20 }]).flat(), { type: 'operation.finished', ...outcome }])
+    const shell = spawn('bash', ['-c', `"$0" --conditions=@pilot/source "$1" restart -p shop --json 2>&1 | head -n 1; echo "exit \${PIPESTATUS[0]}"`, process.execPath, program], { env: { PATH: process.env['PATH'], PILOT_HOME: server.home }, stdio: ['ignore', 'pipe', 'inherit'] })
+    children.push(shell)
+    let text = ''
+    shell.stdout.on('data', (chunk) => (text += String(chunk)))
+    await once(shell, 'close')
+    expect(text).toMatch(new RegExp(`^\\{"v":1,[^\n]*"0"[^\n]*\nexit ${exit}\n$`))
+  }
+})
+
+test('Ctrl-C while the server is asked for it cancels what that begins; twice leaves at once', async () => {
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<void>()
+  const operation = { id: 'op-1', action: 'restart', platform: 'local', state: 'running', by: 'ada', createdAt: at, apps: ['api'], jobs: [] }
+  const server = await fake({
+    startOperation: async () => {
+      asked.resolve()
+      await answer.promise
+      return { operation, created: true } as never
+    },
+    operation: () => operation as never,
+  })
+  const first = pilot(['restart', '-p', 'shop'], { PILOT_HOME: server.home })
+  await asked.promise
+  first.child.kill('SIGINT')
+  const second = pilot(['restart', '-p', 'shop'], { PILOT_HOME: server.home })
+  await expect.poll(() => server.seen.filter(({ name }) => name === 'startOperation').length, { timeout: 20_000 }).toBe(2)
+  second.child.kill('SIGINT')
+  // One after the other: two signals of a kind at once are one.
+  while (second.child.exitCode === null) {
+    second.child.kill('SIGINT')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  const left = await second.done
+  expect(left).toMatchObject({ code: 130, stderr: expect.stringContaining('Left before the server answered.') })
+  answer.resolve()
+  await expect.poll(() => server.seen.map(({ name }) => name), { timeout: 20_000 }).toContain('cancelOperation')
+  expect((await first.done).code).toBe(130)
+})
+
 test('closing the terminal (SIGHUP) leaves the work to the server', async () => {
   const server = await fake()
   server.script([{ type: 'phase.started', app: 'api', phase: 'release' }])

@@ -53,6 +53,7 @@ async function runCommand(definition: CommandDefinition, argv: readonly string[]
       return 0
     }
     globals = parsed.globals
+    if (definition.type === 'operation') terminal.outliveReaders?.()
     output = createOutput(terminal, globals)
     await using context = createContext({ terminal, globals, output, commands: () => Promise.all(commandTable.map(({ name }) => loadCommand[name]())) })
     if (definition.needsServer) context.lookForServer()

@@ -25,9 +25,22 @@ export interface OperationResult {
  * middle, the events are read on from where they stopped.
  */
 export async function runOperation(context: CommandContext, request: OperationRequest, options: WatchOptions = {}): Promise<OperationResult> {
+  const { operation, isCancelled } = await begin(context, request)
+  return await watchOperation(context, operation.id, { ...options, isCancelled })
+}
+
+/** A request that is under way may arrive: an interrupt meanwhile cancels what it begins, instead of leaving it to go on unseen. */
+async function begin(context: CommandContext, request: OperationRequest): Promise<{ operation: Operation; isCancelled: boolean }> {
   const client = await context.client()
-  const { operation } = await client.request('startOperation', { body: { requestId: randomUUID(), ...request } as OperationRequest, signal: context.signal })
-  return await watchOperation(context, operation.id, options)
+  const leave = Promise.withResolvers<never>()
+  let interrupts = 0
+  using _handler = context.onInterrupt(() => {
+    interrupts++
+    if (interrupts > 1) leave.reject(new PilotError('CANCELLED', 'Left before the server answered.', { suggestion: '`jobs` shows whether it has begun, and `cancel` ends it.' }))
+  })
+  const begun = client.request('startOperation', { body: { requestId: randomUUID(), ...request } as OperationRequest })
+  const { operation } = await Promise.race([begun, leave.promise])
+  return { operation, isCancelled: interrupts > 0 }
 }
 
 export interface WatchOptions {
@@ -35,19 +48,23 @@ export interface WatchOptions {
   readonly partOfMore?: boolean
   /** The operation is about another project than the folder the user is in: hints about its apps have to name it. */
   readonly project?: string
+  /** The user has interrupted already. */
+  readonly isCancelled?: boolean
 }
 
-export async function watchOperation(context: CommandContext, id: string, { partOfMore = false, project }: WatchOptions = {}): Promise<OperationResult> {
+export async function watchOperation(context: CommandContext, id: string, { partOfMore = false, project, isCancelled = false }: WatchOptions = {}): Promise<OperationResult> {
   const { output } = context
   using renderer = createRenderer({ terminal: context.terminal, form: context.form, silent: output.json || output.quiet })
   const leave = Promise.withResolvers<'left'>()
   let interrupts = 0
-  using _handler = context.onInterrupt(() => {
+  const interrupt = (): void => {
     interrupts++
     if (interrupts > 1) return leave.resolve('left')
     renderer.note('Cancelling: waiting for the steps that are under way to end. Ctrl-C again leaves that to the server.')
     void requestCancel(context, id, renderer)
-  })
+  }
+  using _handler = context.onInterrupt(interrupt)
+  if (isCancelled) interrupt()
 
   const stop = new AbortController()
   const showLog = followLog(context, { id, renderer, signal: stop.signal })

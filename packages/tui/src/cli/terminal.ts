@@ -13,6 +13,8 @@ export interface Terminal {
   readonly cwd: string
   /** Calls the handler on each SIGINT until the returned function is called. */
   onInterrupt(handler: () => void): () => void
+  /** What runs now goes on to its end also when nobody reads what it prints any more (`| head`): only then its exit code is true. */
+  outliveReaders?(): void
 }
 
 export function processTerminal(): Terminal {
