@@ -9,9 +9,14 @@ export interface Log {
 
 export function openLog(name: string): Log {
   // Written at once: lines of a process that is killed are the interesting ones.
-  const logger = pino({ base: { name, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } }, pino.destination({ dest: 1, sync: true }))
+  const destination = pino.destination({ dest: 1, sync: true, maxLength: keptBytes })
+  // On a full disk the work goes on; lines wait for space, and those beyond are lost.
+  destination.on('error', () => {})
+  const logger = pino({ base: { name, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } }, destination)
   return logOf(logger)
 }
+
+const keptBytes = 256 * 1024
 
 export const silentLog: Log = { info() {}, warn() {}, error() {} }
 

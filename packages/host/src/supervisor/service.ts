@@ -1,4 +1,5 @@
 import { isProcessAlive, processIdentity } from '@pilot/core/process-identity'
+import { hasErrno } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { ifHomeIsThere } from '../home/presence.ts'
 import { createLogKeeper, type LogKeeper } from '../logs/keep-log.ts'
@@ -47,10 +48,13 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
   let busy = false
   let again = false
   let ending = false
+  let unwritten: ServiceStatus | undefined
+  let isDiskFull = false
 
   takeOver()
 
   function want(spec: StoredSpec | undefined): void {
+    writeLate()
     if (spec?.revision !== wanted?.revision) {
       doneWith = undefined
       notBefore = 0
@@ -181,6 +185,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     if (wanted !== undefined && !ending) return
     sockets.releaseAll()
     removeLimits(home, name)
+    unwritten = undefined
     ifHomeIsThere(home, () => removeStatus(home.paths, name))
     onGone()
   }
@@ -224,7 +229,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     })
   }
 
-  /** What an earlier supervisor left running: known by its status, or by its mark when that supervisor died before it wrote it. */
+  /** What an earlier supervisor left running: known by its status, or by its mark when that supervisor died before it wrote it, or could not. */
   function takeOver(): void {
     const status = readStatus(home.paths, name)
     if (status === undefined) return
@@ -237,8 +242,8 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
       leaving.push(running)
       void stopRunning(running, stopping).then(() => (leaving = leaving.filter((other) => other !== running)))
     }
-    const identity = status.process ?? (status.state === 'starting' ? markedProcess(status.revision) : undefined)
-    if (identity === undefined || !isProcessAlive(identity)) return
+    const identity = status.process !== undefined && isProcessAlive(status.process) ? status.process : markedProcess(status.revision)
+    if (identity === undefined) return
     const running = adopt(home, identity, { revision: status.revision })
     current = running
     log(`${name}: adopted process ${identity.pid}`)
@@ -265,7 +270,26 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
       ...(leaving.length === 0 ? {} : { leaving: leaving.map((running) => running.identity) }),
       ...extra,
     }
-    ifHomeIsThere(home, () => writeStatus(home.paths, status))
+    unwritten = status
+    writeLate()
+  }
+
+  /** On a full disk the service goes on all the same, and what is known of it is written when there is space again. */
+  function writeLate(): void {
+    const status = unwritten
+    if (status === undefined) return
+    ifHomeIsThere(home, () => {
+      try {
+        writeStatus(home.paths, status)
+      } catch (error) {
+        if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error
+        if (!isDiskFull) log(`${name}: its status cannot be written: ${(error as Error).message}`)
+        isDiskFull = true
+        return
+      }
+      isDiskFull = false
+      unwritten = undefined
+    })
   }
 
   return {
