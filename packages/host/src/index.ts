@@ -1,4 +1,5 @@
-export { openHome, pilotHome, removeHome, freeSpace, type Home } from './home/home.ts'
+export { openHome, pilotHome, removeHome, type Home } from './home/home.ts'
+export { diskFull, freeSpace } from './home/space.ts'
 export { removeSharedIfLast, type SharedOptions } from './home/last-home.ts'
 export type { HomePaths } from './home/paths.ts'
 export { isPortFree, releasePort, reservedPorts, reservePort } from './home/ports.ts'

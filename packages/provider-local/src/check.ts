@@ -101,7 +101,7 @@ async function diskFinding({ id, path, title, least, enough }: { id: string; pat
   const free = (disk.bavail * disk.bsize) / gigabyte
   const text = `${free.toFixed(1)} GB free ${title} (${path})`
   const fix = id === 'disk.docker' ? 'Free some space, for example with `docker builder prune` and `docker image prune`.' : 'Free some space, or set PILOT_HOME to a folder on another disk.'
-  return [free >= enough ? { id, status: 'ok', title: text } : { id, status: free >= least ? 'warning' : 'problem', title: text, fix }]
+  return [free >= enough ? { id, status: 'ok', title: text } : { id, status: free >= least ? 'warning' : 'problem', title: text, code: 'DISK_FULL', fix }]
 }
 
 /** The home may not exist before setup: then of where it will be. */

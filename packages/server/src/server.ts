@@ -1,5 +1,5 @@
 import { PilotError, type AnyProvider } from '@pilot/core'
-import { reservePort, tryFileLock, type Home } from '@pilot/host'
+import { diskFull, reservePort, tryFileLock, type Home } from '@pilot/host'
 import { browserToken, tokenPath } from './api/access.ts'
 import { createApi } from './api/app.ts'
 import { createHandlers } from './api/handlers/index.ts'
@@ -11,6 +11,7 @@ import type { RunnerOptions } from './jobs/runner.ts'
 import type { SchedulerClock } from './schedule/clock.ts'
 import { startScheduler, type Scheduler } from './schedule/scheduler.ts'
 import { scheduleTypes } from './schedule/types.ts'
+import { watchDatabase } from './db/watch.ts'
 import { listenOnPort, listenOnSocket } from './listen.ts'
 import type { Log } from './log.ts'
 import { startCanaryWatcher, type CanaryWatcherOptions } from './canaries/watcher.ts'
@@ -92,12 +93,14 @@ export async function startServer({ home, database, log, build, runner = {}, sam
     const services: Services = {
       ...room,
       scheduler,
+      diskFull: () => diskFull(home),
       facts: { version, ...(build === undefined ? {} : { build }), databaseVersion: room.databaseVersion, startedAt: new Date().toISOString(), browser: { port, tokenFile: tokenPath(home.paths.keys) } },
       shutdown: (options) => void stop(options),
     }
     const handlers = createHandlers(services)
-    const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token } }), port)
-    const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal }), home.paths.serverSocket)
+    const watch = watchDatabase(database)
+    const tcp = await listenOnPort(createApi({ handlers, log, closing: closing.signal, browser: { port, token }, database: watch }), port)
+    const socket = await listenOnSocket(createApi({ handlers, log, closing: closing.signal, database: watch }), home.paths.serverSocket)
     renewer = startRenewer({ ...room, log, ...(renewMs === undefined ? {} : { everyMs: renewMs }) })
     notifier = startNotifier({ ...room, log, ...notifierOptions })
     sampler = startSampler({ ...room, log, watch: createWatch({ db: room.db, ...(patienceMs === undefined ? {} : { patienceMs }) }), ...(sampleMs === undefined ? {} : { everyMs: sampleMs }) })

@@ -50,6 +50,7 @@ export const catalogue = {
   DISK_FULL: entry('There is not enough free disk space.', 'Free some space; the message names where and how much.'),
   NOTIFICATION_FAILED: entry('A notification did not get to where it should.', 'Check the address and whether it can be reached from this machine; `notifications list` shows the last error of each channel.', { http: 502 }),
   SERVER_UNREACHABLE: entry('The Pilot server of this home does not answer.', 'See `server logs`; `server stop` and any command start it again.'),
+  DATABASE_UNREACHABLE: entry('The database in which Pilot keeps its history does not answer; apps run on.', 'Wait a moment and run the command again; if it stays so, see `server status` and `server logs`.', { http: 503 }),
   TRUST_NEEDED: entry('This code would run on this machine without isolation.', 'Add `--trust` if you trust it, or set up with Docker.', { exit: 2, http: 409 }),
 
   PACK_UNAVAILABLE: entry('`pack`, which builds with Cloud Native Buildpacks, is not on this machine, or is too old.', 'Install it (https://buildpacks.io/docs/install-pack), or take `build: buildpack` out of pilot.yaml.'),

@@ -45,10 +45,12 @@ export function isPilotError(error: unknown): error is PilotError {
   return error instanceof Error && error.name === 'PilotError' && typeof (error as PilotError).code === 'string' && (error as PilotError).code in catalogue
 }
 
-/** Any thrown value as a PilotError; what is not one becomes INTERNAL with the value as its cause. */
+/** Any thrown value as a PilotError; what is not one becomes INTERNAL, or DISK_FULL, with the value as its cause. */
 export function toPilotError(error: unknown): PilotError {
   if (isPilotError(error)) return error
   const message = error instanceof Error ? error.message : String(error)
+  const { code, path } = (error ?? {}) as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new PilotError('DISK_FULL', path === undefined ? 'The disk is full' : `The disk is full: ${path} cannot be written`, { reason: message, cause: error })
   return new PilotError('INTERNAL', message, { cause: error })
 }
 

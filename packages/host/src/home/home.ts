@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, chmod, lstat, mkdir, rm, statfs } from 'node:fs/promises'
+import { access, chmod, lstat, mkdir, rm } from 'node:fs/promises'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { PilotError } from '@pilot/core/errors'
@@ -137,10 +137,4 @@ function unusable(dir: string, error: unknown): unknown {
           ? 'The file system is read-only: set PILOT_HOME to a folder that can be written.'
           : undefined
   return new PilotError('HOME_UNUSABLE', `The Pilot home ${dir} cannot be used.`, { reason: error.message, cause: error, ...(suggestion === undefined ? {} : { suggestion }) })
-}
-
-/** Bytes that are free where the home lies. */
-export async function freeSpace(home: Home): Promise<number> {
-  const stats = await statfs(home.dir)
-  return stats.bavail * stats.bsize
 }

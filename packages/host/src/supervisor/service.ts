@@ -229,7 +229,7 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
     })
   }
 
-  /** What an earlier supervisor left running: known by its status, or by its mark when that supervisor died before it wrote it, or could not. */
+  /** What an earlier supervisor left running: known by its status, or by its mark when that supervisor died before it wrote it. */
   function takeOver(): void {
     const status = readStatus(home.paths, name)
     if (status === undefined) return
@@ -242,8 +242,8 @@ export function createService({ home, name, log, onGone }: { home: Home; name: s
       leaving.push(running)
       void stopRunning(running, stopping).then(() => (leaving = leaving.filter((other) => other !== running)))
     }
-    const identity = status.process !== undefined && isProcessAlive(status.process) ? status.process : markedProcess(status.revision)
-    if (identity === undefined) return
+    const identity = status.process ?? (status.state === 'starting' ? markedProcess(status.revision) : undefined)
+    if (identity === undefined || !isProcessAlive(identity)) return
     const running = adopt(home, identity, { revision: status.revision })
     current = running
     log(`${name}: adopted process ${identity.pid}`)

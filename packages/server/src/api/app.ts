@@ -2,9 +2,11 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Duplex } from 'node:stream'
 import createRouter from 'find-my-way'
 import type * as z from 'zod'
-import { catalogue, errorBody, PilotError, toPilotError } from '@pilot/core'
+import { catalogue, errorBody, PilotError } from '@pilot/core'
 import { routeSchemas } from '../contract/route-schemas.ts'
 import { routes, type Route, type RouteName } from '../contract/routes.ts'
+import { toServerError } from '../db/trouble.ts'
+import type { DatabaseWatch } from '../db/watch.ts'
 import type { Log } from '../log.ts'
 import { checkBrowserAccess, type BrowserAccess } from './access.ts'
 import { RawAnswer, type ApiRequest, type Handlers } from './handler.ts'
@@ -31,14 +33,14 @@ interface Arrived {
 export type Api = RequestListener & { readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void }
 
 /** The API for Node's HTTP server. With `browser`, for the TCP port; without, for the unix socket. */
-export function createApi({ handlers, log, closing, browser }: { handlers: Handlers; log: Log; /** Ends streams when the server stops. */ closing: AbortSignal; browser?: BrowserAccess }): Api {
+export function createApi({ handlers, log, closing, browser, database }: { handlers: Handlers; log: Log; /** Ends streams when the server stops. */ closing: AbortSignal; browser?: BrowserAccess; /** Looks after requests that take long. */ database: DatabaseWatch }): Api {
   const router = createRouter()
   const add = (method: Route['method'], path: string, endpoint: Endpoint): void => router.on(method, path.replace(/\{(\w+)\}/g, ':$1'), () => {}, endpoint)
-  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) add(route.method, route.path, { status: route.status, isSocket: route.answer === 'socket', answer: (arrived) => answer(arrived, name, handlers) })
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) add(route.method, route.path, { status: route.status, isSocket: route.answer === 'socket', answer: (arrived) => database.during(answer(arrived, name, handlers)) })
   add('GET', '/v1/openapi.json', { status: 200, isSocket: false, answer: async () => (await import('./openapi.ts')).openApiDocument() })
 
   const failed = (error: unknown, { method, url }: IncomingMessage): PilotError => {
-    const problem = toPilotError(error)
+    const problem = toServerError(error)
     if (problem.code === 'INTERNAL') log.error('a request failed', { method, path: url, reason: problem.message, stack: problem.stack })
     return problem
   }

@@ -1,3 +1,4 @@
+import type { PilotError } from '@pilot/core'
 import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
 import type { Info } from '../contract/server.ts'
@@ -10,6 +11,8 @@ export interface Services {
   readonly db: Database
   readonly notifications: Notifications
   readonly home: { readonly dir: string; readonly logs: string; readonly sources: string }
+  /** The error when a disk of the home is full. */
+  diskFull(): Promise<PilotError | undefined>
   readonly serverId: string
   readonly platforms: Platforms
   readonly providers: Providers

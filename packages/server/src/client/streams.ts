@@ -96,7 +96,7 @@ async function* connections({ transport, signal, patienceMs = 30_000 }: Stream, 
     } catch (error) {
       if (signal?.aborted) return
       silentSince ??= performance.now()
-      if (!isPilotError(error) || error.code !== 'SERVER_UNREACHABLE' || performance.now() - silentSince > patienceMs) throw error
+      if (!isPilotError(error) || (error.code !== 'SERVER_UNREACHABLE' && error.code !== 'DATABASE_UNREACHABLE') || performance.now() - silentSince > patienceMs) throw error
     }
     await sleep(pause, undefined, signal ? { signal } : {}).catch(() => {})
     pause = Math.min(pause * 2, 1000)

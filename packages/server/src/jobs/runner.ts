@@ -1,10 +1,12 @@
 import { errorBody, hostIdentity, PilotError, processIdentity, toPilotError } from '@pilot/core'
+import { toServerError } from '../db/trouble.ts'
 import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
 import type { RunnerIdentity } from '../db/schema.ts'
 import type { Log } from '../log.ts'
 import { beat, claimJob, finishJob, returnJob, type ClaimedJob, type JobOutcome } from './queue.ts'
 import { reapJobs } from './reaper.ts'
+import { watchSilence } from './silence.ts'
 
 /** Executes one attempt of a job; returns its result or throws. */
 export type ExecuteJob = (job: ClaimedJob, signal: AbortSignal) => Promise<Record<string, unknown>>
@@ -40,6 +42,7 @@ export async function startRunner({ db, notifications, execute, log, onIdle, con
   let stopping = false
   let taking: Promise<void> | undefined
   let again = false
+  const silence = watchSilence({ lookMs })
 
   function take(): void {
     again = true
@@ -80,7 +83,9 @@ export async function startRunner({ db, notifications, execute, log, onIdle, con
   }
 
   async function look(): Promise<void> {
-    await reapJobs(db, { silentMs }).then(
+    // After a sleep of the machine all are silent, those of this runner too.
+    await Promise.all([...running.values()].map(({ attempt }) => attempt.beat()))
+    await reapJobs(db, { silentMs, silence }).then(
       (ids) => ids.forEach((job) => log.warn('job queued again: its runner is gone', { job })),
       (error: unknown) => log.warn('could not look for silent runners', { reason: toPilotError(error).message }),
     )
@@ -159,7 +164,7 @@ async function outcomeOf(work: () => Promise<Record<string, unknown>>, signal: A
   try {
     return { state: 'done', result: await work() }
   } catch (error) {
-    const failure = toPilotError(error)
+    const failure = toServerError(error)
     if (failure.code !== 'CANCELLED') return { state: 'failed', error: errorBody(failure) }
     // Whoever noticed the signal may not have said whose it was.
     return { state: 'cancelled', error: errorBody(signal.aborted ? toPilotError(signal.reason) : failure) }

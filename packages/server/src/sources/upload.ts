@@ -48,7 +48,7 @@ export async function putSource({ folder, digest, body, maxBytes = maxUploadByte
     makeSure(sourcePath(folder, digest))
     return { digest, bytes: limit.seen() }
   } catch (error) {
-    throw asSourceError(error)
+    throw asSourceError(error, folder)
   } finally {
     await rm(temporary, { force: true })
   }
@@ -66,9 +66,9 @@ function limiter(maxBytes: number): { readonly stream: Transform; seen(): number
   return { stream, seen: () => bytes }
 }
 
-function asSourceError(error: unknown): unknown {
+function asSourceError(error: unknown, folder: string): unknown {
   if (isPilotError(error)) return error
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new PilotError('DISK_FULL', 'There is no space left for the source', { cause: error })
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new PilotError('DISK_FULL', `There is no space left for the source in ${folder}`, { reason: message, suggestion: `Free some space on the disk of ${folder} (\`df -h ${folder}\` shows it).`, cause: error })
   return new PilotError('SOURCE_UNREADABLE', 'The source could not be received', { reason: message, suggestion: 'Run the command again.', cause: error })
 }

@@ -18,7 +18,7 @@ export async function connectIfRunning(env: Environment, signal?: AbortSignal): 
   if (socketPath === undefined) return undefined
   const client = createClient({ socketPath, by: actor() })
   try {
-    return { client, info: await client.request('info', { timeoutMs: 5000, ...(signal === undefined ? {} : { signal }) }) }
+    return { client, info: await client.request('info', { timeoutMs: 15_000, ...(signal === undefined ? {} : { signal }) }) }
   } catch (error) {
     client.close()
     if (isPilotError(error) && (error.code === 'SERVER_UNREACHABLE' || error.code === 'TIMED_OUT')) return undefined

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { PilotError } from '@pilot/core/errors'
+import { catalogue, PilotError, type ErrorCode } from '@pilot/core/errors'
 import { createClient } from '@pilot/server/client'
 import type { Info } from '@pilot/server/contract'
 import { startSupervisorInUnit } from '../autostart/in-unit.ts'
@@ -16,6 +16,8 @@ import { serverBuild, serverProgram } from './server-program.ts'
 export async function startServer({ env, replace, signal }: { env: Environment; replace: Info | undefined; signal?: AbortSignal }): Promise<void> {
   const host = await import('@pilot/host')
   const home = await host.openHome(homeFolder(env))
+  const full = await host.diskFull(home, { leastBytes: 1024 ** 2 })
+  if (full !== undefined) throw full
   if (replace !== undefined) {
     // First the edge, while there is a supervisor that holds its sockets: no request fails then.
     if (await host.isEdgeOutdated(home)) await host.ensureEdge(home)
@@ -24,6 +26,7 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
   }
   if ((await host.supervisorPid(home)) === undefined) await startSupervisorInUnit(env)
   const { command, args } = serverProgram()
+  const since = Date.now()
   const revision = await host.putService(home, {
     name: serverService,
     command,
@@ -40,7 +43,8 @@ export async function startServer({ env, replace, signal }: { env: Environment; 
   try {
     await host.waitForService(home, serverService, { revision, timeoutMs: 90_000, ready: () => answers(home.paths.serverSocket, replace), ...(signal === undefined ? {} : { signal }) })
   } catch (error) {
-    throw unreachable(env, error, host.tailOf(join(home.paths.logs, `${serverService}.log`)))
+    const log = host.tailOf(join(home.paths.logs, `${serverService}.log`))
+    throw (await host.diskFull(home, { leastBytes: 1024 ** 2 })) ?? lastWords(log, since) ?? unreachable(env, error, log)
   }
 }
 
@@ -57,6 +61,24 @@ export async function handToUnit(env: Environment): Promise<void> {
   const { openHome, stopSupervisor } = await import('@pilot/host')
   await stopSupervisor(await openHome(homeFolder(env)))
   await startOnlySupervisor(env)
+}
+
+/** Why it ended, when it said so itself since this command began to wait. */
+function lastWords(log: readonly string[], since: number): PilotError | undefined {
+  for (const line of log.toReversed()) {
+    const { time, code, reason, suggestion, msg } = wordsOf(line)
+    if (msg !== 'the server could not start' || !(Date.parse(String(time)) >= since) || !(String(code) in catalogue) || code === 'INTERNAL') continue
+    return new PilotError(code as ErrorCode, 'The Pilot server does not start.', { ...(typeof reason === 'string' ? { reason } : {}), ...(typeof suggestion === 'string' ? { suggestion } : {}), details: { log } })
+  }
+  return undefined
+}
+
+function wordsOf(line: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(line) ?? {}) as Record<string, unknown>
+  } catch {
+    return {}
+  }
 }
 
 export function unreachable(env: Environment, cause?: unknown, log: readonly string[] = []): PilotError {

@@ -21,6 +21,9 @@ export function operationHandlers(services: Services) {
     async startOperation({ body, by }) {
       const repeated = body.requestId === undefined ? undefined : await operationOfRequest(services, body.requestId)
       if (repeated !== undefined) return { operation: repeated, created: false }
+      // What removes something makes room.
+      const full = makesRoom(body.action) ? undefined : await services.diskFull()
+      if (full !== undefined) throw full
       const platform = await platformOf(body)
       const jobs = await plannedJobs(body, platform)
       return createOperation(db, { action: body.action, platform, by, jobs, ...addressOf(body), ...(body.requestId === undefined ? {} : { requestId: body.requestId }) })
@@ -152,6 +155,8 @@ export function operationHandlers(services: Services) {
     }
   }
 }
+
+const makesRoom = (action: OperationInput['action']): boolean => action === 'stop' || action === 'delete-volume' || action.startsWith('destroy-')
 
 const isEnded = (state: Operation['state']): boolean => state !== 'queued' && state !== 'running'
 
