@@ -67,6 +67,8 @@ export async function runStep({ step, call, what, place, home }: { step: Step; c
   call.signal.throwIfAborted()
   if (!result.failed) return
   const { exitCode, signal, shortMessage } = result as unknown as ExecaError
+  const full = output.last.find((line) => /no space left on device/i.test(line))
+  if (full !== undefined) throw new PilotError('DISK_FULL', `${what} found the disk full: ${shown}`, { reason: full.trim(), suggestion: `Free some space on the disk of ${place.source} (\`df -h\` shows it), then run the command again.`, details: { ...(exitCode === undefined ? {} : { exitCode }), log: output.last } })
   throw new PilotError('BUILD_FAILED', `${what} failed: ${shown}`, {
     reason: exitCode === undefined ? (signal ? `ended by ${signal}` : shortMessage) : `exit code ${exitCode}`,
     details: { ...(exitCode === undefined ? {} : { exitCode }), log: output.last },

@@ -3,7 +3,7 @@ import { isPilotError, PilotError, toPilotError } from '@pilot/core'
 /** As `toPilotError`, and what the database or the way to it says in words of its own, as an error with a code: DISK_FULL, DATABASE_UNREACHABLE. */
 export function toServerError(error: unknown): PilotError {
   if (isPilotError(error)) return error
-  const { code = '', message = '', syscall } = (error ?? {}) as NodeJS.ErrnoException
+  const { code = '', message = '', syscall } = (error ?? {}) as Partial<NodeJS.ErrnoException>
   if (code === '53100') return new PilotError('DISK_FULL', "The disk of Pilot's database is full", { reason: message, suggestion: 'Free some space on the disk of the home (`server status` names it), then run the command again.', cause: error })
   const isAway = awayCodes.has(code) || (syscall === 'connect' && awayErrnos.has(code)) || (code === '' && awayTexts.test(message))
   return isAway ? databaseUnreachable(message, error) : toPilotError(error)
