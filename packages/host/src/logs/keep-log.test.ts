@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { appendFileSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { besideLog, readFacts } from './log-facts.ts'
-import { createLogKeeper } from './keep-log.ts'
+import { createLogKeeper, noteLastWrite } from './keep-log.ts'
 import { readKeptLog, type KeptLine, type LogRange } from './read-log.ts'
 
 let folder: string
@@ -55,6 +55,10 @@ test('what nobody has looked at yet has the time of the last write, and stands i
   await createLogKeeper(file, { bytes: 1e6, ms: 7 * day }).look(seen(written + 500))
   appendFileSync(file, 'second\n')
   expect(await textsOf({ since: written - 1000 })).toEqual(['first', 'second'])
+  const last = statSync(file).mtimeMs
+  noteLastWrite(file)
+  utimesSync(file, new Date(last + 60_000), new Date(last + 60_000))
+  expect((await linesOf()).map(({ at }) => at)).toEqual([written + 500, last])
 })
 
 for (const [how, options] of [

@@ -104,6 +104,14 @@ export function createLogKeeper(file: string, limits: LogLimits, { makeHole = fa
   }
 }
 
+/** Of a process that has ended: what nobody has looked at yet was written by the last write, and not when its file is touched later. */
+export function noteLastWrite(file: string): void {
+  const { size, mtimeMs } = statSync(file)
+  const end = readFacts(file).base + size
+  const { times } = besideLog(file)
+  if (end > (lastTime(times)?.place ?? 0)) noteTime(times, end, mtimeMs)
+}
+
 /** A program that writes all the time is caught up with, but not for ever: each turn is shorter than the one before. Returns how much is copied. */
 function copyWhatCame(from: string, to: string): number {
   const [source, copy] = [openSync(from, 'r'), openSync(to, 'a')]

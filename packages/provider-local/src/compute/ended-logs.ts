@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AppIdentity } from '@pilot/core'
-import { besideLog, readKeptLog, type Home, type LogLimits } from '@pilot/host'
+import { besideLog, noteLastWrite, readKeptLog, type Home, type LogLimits } from '@pilot/host'
 import type { SourceLine } from './merge-lines.ts'
 
 /**
@@ -61,6 +61,7 @@ export async function* endedLines({ file, deployment, instance, process }: Ended
 /** Of a process that is gone: its files are moved here. That its log cannot be kept keeps nobody from deleting it. */
 export async function keepProcessLog(place: Place, ended: Ended, logFile: string): Promise<void> {
   await attempt(place, ended, async (file) => {
+    noteLastWrite(logFile)
     await rename(logFile, file)
     const [from, to] = [besideLog(logFile), besideLog(file)]
     for (const each of ['facts', 'times', 'previous'] as const) await rename(from[each], to[each]).catch(() => {})
