@@ -47,7 +47,7 @@ export async function storeSecrets({ secrets }: Pick<LifecycleContext, 'secrets'
   const before = await currentSecrets(secrets, app)
   const stored: StoredSecret[] = []
   for (const [name, value] of Object.entries(values)) {
-    const known = before[name]
+    const known = Object.hasOwn(before, name) ? before[name] : undefined
     const isSame = known !== undefined && (await secrets.get(known)) === value
     const { $secret } = isSame ? known : await secrets.put(`${secretPrefix(app)}${name}`, value)
     stored.push({ name, version: $secret.version })
@@ -57,7 +57,7 @@ export async function storeSecrets({ secrets }: Pick<LifecycleContext, 'secrets'
 
 /** Deployments that refer to it keep it. Throws NOT_FOUND. */
 export async function removeSecret({ secrets }: Pick<LifecycleContext, 'secrets'>, { app, name }: { readonly app: AppIdentity; readonly name: string }): Promise<void> {
-  if (!(name in (await currentSecrets(secrets, app)))) throw new PilotError('NOT_FOUND', `${appTitle(app)} has no secret ${name}`, { suggestion: 'See `secret list`.' })
+  if (!Object.hasOwn(await currentSecrets(secrets, app), name)) throw new PilotError('NOT_FOUND', `${appTitle(app)} has no secret ${name}`, { suggestion: 'See `secret list`.' })
   await secrets.remove(`${secretPrefix(app)}${name}`)
 }
 

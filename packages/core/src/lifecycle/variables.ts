@@ -33,7 +33,8 @@ export function refuseLargeEnvironment(env: Readonly<Record<string, string>>, ti
 }
 
 export function refuseBadName(name: string): void {
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && name !== '__proto__') return
+  // `__proto__`, `constructor` and the like: every object has them, so that one could not be told from one that is not set.
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !(name in Object.prototype)) return
   throw new PilotError('USAGE', `${JSON.stringify(name)} is not a name for a variable`, { suggestion: 'Use letters, digits and underscores, not beginning with a digit.' })
 }
 

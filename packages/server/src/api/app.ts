@@ -106,31 +106,42 @@ function writeJson(response: ServerResponse, status: number, document: unknown):
 
 function parsed(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
   if (schema === undefined) return undefined
+  refuseOddValues(value, where)
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const problems = result.error.issues.slice(0, 5).map(({ path, message }) => `${path.length === 0 ? where : path.join('.')}: ${message}`)
   throw new PilotError('USAGE', `There is a problem in ${where} of the request`, { reason: problems.join('; '), suggestion: 'GET /v1/openapi.json describes each request.', details: { problems } })
 }
 
+/**
+ * What no schema looks at: a zero byte, which neither PostgreSQL nor an environment, a path or an argument can hold, and nesting
+ * so deep that whoever goes down into it runs out of stack. Not recursive itself.
+ */
+function refuseOddValues(value: unknown, where: string): void {
+  let level: readonly unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > deepest) throw new PilotError('USAGE', `There is something nested more than ${deepest} deep in ${where} of the request`)
+    const next: unknown[] = []
+    for (const each of level) {
+      if (typeof each === 'string' && each.includes('\0')) throw new PilotError('USAGE', 'The request holds a zero byte', { reason: 'Neither an environment nor a command can carry one.', suggestion: 'Encode what is no text, for example with base64.' })
+      if (typeof each === 'object' && each !== null) for (const [key, inner] of Object.entries(each)) next.push(key, inner)
+    }
+    level = next
+  }
+}
+
+const deepest = 100
+
 /** The content type is asked for, since pages of other origins can send plain text without asking first. */
 async function jsonOf(request: IncomingMessage): Promise<unknown> {
   const text = await textOf(request)
   if (text === '') return {}
   if (!request.headers['content-type']?.toLowerCase().startsWith('application/json')) throw new PilotError('USAGE', 'The body must be JSON with `content-type: application/json`')
-  let body: unknown
   try {
-    body = JSON.parse(text)
+    return JSON.parse(text)
   } catch (error) {
     throw new PilotError('USAGE', 'The body is not valid JSON', { reason: (error as Error).message })
   }
-  // No name, value or command can hold one, and PostgreSQL takes none.
-  if (text.includes('\\u0000') && holdsZeroByte(body)) throw new PilotError('USAGE', 'The request holds a zero byte', { reason: 'Neither an environment nor a command can carry one.', suggestion: 'Encode what is no text, for example with base64.' })
-  return body
-}
-
-function holdsZeroByte(value: unknown): boolean {
-  if (typeof value === 'string') return value.includes('\0')
-  return typeof value === 'object' && value !== null && Object.entries(value).some(([key, item]) => key.includes('\0') || holdsZeroByte(item))
 }
 
 function whoAsks({ headers }: IncomingMessage): string {
