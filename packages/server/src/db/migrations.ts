@@ -2,11 +2,16 @@ import { sql } from 'kysely'
 import { PilotError } from '@pilot/core'
 import type { Database, Tx } from './database.ts'
 
+export interface DatabaseStep {
+  readonly name: string
+  readonly up: string
+}
+
 /**
  * The schema, step by step. A step expands only (adds tables, nullable columns, indexes), so that the version before still
  * works beside this one; what is no longer needed is dropped one version later. Steps are never edited after a release.
  */
-const steps: readonly { readonly name: string; readonly up: string }[] = [
+export const databaseSteps: readonly DatabaseStep[] = [
   {
     name: 'operations, jobs and events',
     up: `
@@ -178,25 +183,28 @@ const steps: readonly { readonly name: string; readonly up: string }[] = [
   },
 ]
 
-export const databaseVersion = steps.length
+export const databaseVersion = databaseSteps.length
 
 /**
  * Brings the database to this version; several processes may call it at once. A database of a newer Pilot is refused
- * untouched (STATE_NEWER). `to` stops earlier, for tests.
+ * untouched (STATE_NEWER). `steps` are those of another version, for tests.
  */
-export async function migrate(db: Database, { to = steps.length }: { to?: number } = {}): Promise<number> {
+export async function migrate(db: Database, { steps = databaseSteps }: { steps?: readonly DatabaseStep[] } = {}): Promise<number> {
   return db.transaction().execute(async (tx) => {
     await sql`select pg_advisory_xact_lock(hashtext('pilot migrations'))`.execute(tx)
     const version = await versionOf(tx)
     if (version > steps.length) {
-      throw new PilotError('STATE_NEWER', `The control database has version ${version}; this Pilot knows ${steps.length}.`, { details: { database: version, known: steps.length } })
+      throw new PilotError('STATE_NEWER', `The control database has version ${version}; this Pilot knows ${steps.length}.`, {
+        suggestion: 'Start the Pilot that was here last: what is queued waits for it. This one changed nothing.',
+        details: { database: version, known: steps.length },
+      })
     }
     for (const [index, { name, up }] of steps.entries()) {
-      if (index < version || index >= to) continue
+      if (index < version) continue
       await sql.raw(up).execute(tx)
       await sql`insert into pilot_migrations (version, name) values (${index + 1}, ${name})`.execute(tx)
     }
-    return Math.max(version, to)
+    return steps.length
   })
 }
 
