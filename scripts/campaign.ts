@@ -19,7 +19,7 @@ const parts: Readonly<Record<string, Part>> = {
   'traffic': { folder: 'e2e', files: ['load/releases.test.ts'] },
   'engine-killed': { folder: 'packages/core', files: ['src/testing/sigkill.test.ts'] },
   'api-fuzz': { folder: 'packages/server', files: ['src/api/fuzz.test.ts'] },
-  'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts'] },
+  'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts', 'src/secrets/power.test.ts'] },
   'power-loss-home': { folder: 'packages/host', files: ['src/home/power.test.ts'] },
 }
 

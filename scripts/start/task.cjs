@@ -12,6 +12,7 @@ const tasks = {
   typecheck: [path.join(modules, 'typescript/bin/tsc'), '-p', 'tsconfig.json'],
   lint: [path.join(modules, 'oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'],
   campaign: ['--conditions=@pilot/source', path.join(root, 'scripts/campaign.ts')],
+  mutants: ['--conditions=@pilot/source', path.join(root, 'scripts/mutants/main.ts')],
   docs: ['--conditions=@pilot/source', path.join(root, 'scripts/docs.ts')],
 }
 
