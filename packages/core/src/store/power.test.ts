@@ -62,17 +62,18 @@ test('whenever the power goes, what the store promised is there, and the rest wh
 test('nor when a process died in any flush, another went on from what it saw, and then the power goes', { timeout: 1_800_000 }, async () => {
   const flushes = (await recorded((dir) => life(open(dir)))).filter(({ type }) => type === 'flush').length
   let tried = 0
-  for (const flush of casesOf(Array.from({ length: flushes }, (_, index) => index + 1), 14)) {
+  for (let flush = 1; flush <= flushes; flush++) {
     const operations = await recorded(async (dir) => {
       const died = disk.dieInFlush(flush)
       await Promise.race([died, life(open(dir)).then(() => Promise.reject(new Error('it did not die')))])
       await successor(open(dir))
     })
-    const states = casesOf([...disksAfterCut(operations, { tears: 3 })], 40)
+    // In short the cut comes when all that the next one did is done: what it built on must be there.
+    const states = casesOf([...disksAfterCut(operations, { tears: 3, from: isFullCampaign ? 0 : operations.length })], 12)
     for (const state of states) await opens(operations, state, `died in flush ${flush}; `)
     tried += states.length
   }
-  expect(tried).toBeGreaterThan(400)
+  expect(tried).toBeGreaterThan(flushes * 2)
 })
 
 /** What an engine does after a crash: it takes the lease, learns what was recorded, makes it the state if it is not, and forgets the journal. */
@@ -90,6 +91,9 @@ async function successor(scope: ScopeStore): Promise<void> {
     next.relyOn({ type: 'append', entry: entryOf(last + 1) })
     await next.state((state?.version ?? 0) + 1, last + 1)
   }
+  // Its phases begin again, and write what they wrote.
+  await next.put('build', '1', { built: 'once' })
+  await next.put('release', '1', { of: 'build 1' })
   await next.truncate()
   const kept = await scope.readState()
   if (kept !== undefined) next.relyOn({ type: 'state', state: kept })

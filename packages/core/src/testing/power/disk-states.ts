@@ -19,10 +19,12 @@ export interface DiskAfterCut {
 export interface CutOptions {
   /** Tears every write at so many bytes; default all. */
   readonly tears?: number
+  /** Only cuts after so many operations, or later. */
+  readonly from?: number
 }
 
-export function* disksAfterCut(operations: readonly DiskOperation[], { tears = Infinity }: CutOptions = {}): Generator<DiskAfterCut> {
-  for (let at = 0; at <= operations.length; at++) {
+export function* disksAfterCut(operations: readonly DiskOperation[], { tears = Infinity, from = 0 }: CutOptions = {}): Generator<DiskAfterCut> {
+  for (let at = from; at <= operations.length; at++) {
     // Nothing new to lose since the last look.
     if (at > 0 && operations[at - 1]!.type === 'mark' && at < operations.length) continue
     const seen = new Set<string>()
