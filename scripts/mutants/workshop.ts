@@ -63,7 +63,7 @@ function runTests({ root, cwd, files }: { root: string; cwd: string; files: read
   const { FORCE_COLOR: _, PILOT_CAMPAIGN: __, ...env } = process.env
   const child = spawn(process.execPath, [path.join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--bail', '1', '--reporter', 'dot', ...files], { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output = `${output}${chunk}`.slice(-20_000)))
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void (output = `${output}${chunk.toString()}`.slice(-20_000)))
   // With what it started: it leads a group of its own.
   const end = () => process.kill(-child.pid!, 'SIGKILL')
   process.once('exit', end)
