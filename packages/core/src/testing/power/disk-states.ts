@@ -19,14 +19,12 @@ export interface DiskAfterCut {
 export interface CutOptions {
   /** Tears every write at so many bytes; default all. */
   readonly tears?: number
-  /** Only cuts after so many operations, or later. */
-  readonly from?: number
+  /** Only cuts after so many operations; default after each. */
+  readonly cuts?: readonly number[]
 }
 
-export function* disksAfterCut(operations: readonly DiskOperation[], { tears = Infinity, from = 0 }: CutOptions = {}): Generator<DiskAfterCut> {
-  for (let at = from; at <= operations.length; at++) {
-    // Nothing new to lose since the last look.
-    if (at > 0 && operations[at - 1]!.type === 'mark' && at < operations.length) continue
+export function* disksAfterCut(operations: readonly DiskOperation[], { tears = Infinity, cuts = everyCut(operations) }: CutOptions = {}): Generator<DiskAfterCut> {
+  for (const at of cuts) {
     const seen = new Set<string>()
     for (const each of disksAt(operations.slice(0, at), tears)) {
       const identity = [...each.tree].map(([name, content]) => `${name}\0${content?.toString('latin1') ?? '/'}`).join('\0\0')
@@ -36,6 +34,9 @@ export function* disksAfterCut(operations: readonly DiskOperation[], { tears = I
     }
   }
 }
+
+/** Right after a note there is nothing new to lose: it counts from the next operation on. */
+const everyCut = (operations: readonly DiskOperation[]): readonly number[] => [...Array(operations.length + 1).keys()].filter((at) => at === 0 || at === operations.length || operations[at - 1]!.type !== 'mark')
 
 /** Makes it real. */
 export function writeDisk(folder: string, { tree }: DiskAfterCut): void {
