@@ -9,6 +9,8 @@ export interface Bench extends AsyncDisposable {
   readonly pilot: Pilot
   /** An app of its own, that is live. */
   live(name: string, options?: LiveOptions): Promise<LiveApp>
+  /** What is there now is what there should be: after an app was taken away on purpose. */
+  settle(): Promise<void>
 }
 
 interface LiveOptions {
@@ -25,6 +27,8 @@ export interface LiveApp {
   readonly url: string
   run(words: readonly string[], options?: RunOptions): Promise<Ran>
   write(files: Files): Promise<void>
+  /** Puts files in; what comes back takes them out again. */
+  change(files: Files): Promise<() => Promise<void>>
   /** What answers through the edge. */
   answer(): Promise<string>
   /** Changes the app so that it has something to release, and is as it was otherwise. */
@@ -48,6 +52,8 @@ export interface Fault {
   readonly says: readonly (string | RegExp)[]
   /** Once more, as a person reads it. */
   readonly person?: boolean
+  /** It ends in the command, before the server hears of it: the next `up` may be tried later, for several at once. */
+  readonly early?: boolean
 }
 
 export interface Told {
@@ -78,6 +84,7 @@ export async function openBench({ runtime }: { readonly runtime: 'process' | 'do
       owned.footprint = await footprint(pilot)
       return liveApp(pilot, { name, dir, url: last, owned })
     },
+    settle: async () => void (owned.footprint = await footprint(pilot)),
     [Symbol.asyncDispose]: () => pilot[Symbol.asyncDispose](),
   }
 }
@@ -96,16 +103,22 @@ function liveApp(pilot: Pilot, { name, dir, url, owned }: { name: string; dir: s
     url,
     run,
     write: (files) => writeAll(dir, files),
+    async change(files) {
+      const old = await Promise.all(Object.keys(files).map(async (path) => [path, await readFile(join(dir, path)).catch(() => undefined)] as const))
+      await writeAll(dir, files)
+      return async () => {
+        for (const [path, content] of old) await (content === undefined ? rm(join(dir, path), { recursive: true, force: true }) : writeFile(join(dir, path), content))
+      }
+    },
     answer: async () => (await get(url)).text,
     async nextVersion() {
       await writeFile(join(dir, 'version.txt'), String(++version))
       return String(version)
     },
 
-    async fault({ files = {}, inject, words = ['up'], env = {}, code, exit, says, person = false }) {
+    async fault({ files = {}, inject, words = ['up'], env = {}, code, exit, says, person = false, early = false }) {
       const running = await app.answer()
-      const old = await Promise.all(Object.keys(files).map(async (path) => [path, await readFile(join(dir, path)).catch(() => undefined)] as const))
-      await writeAll(dir, files)
+      const old = await app.change(files)
       const takeBack = await inject?.(app)
       const ended = await run([...words, '--json'], { env })
       const told = outcome(ended)
@@ -118,8 +131,8 @@ function liveApp(pilot: Pilot, { name, dir, url, owned }: { name: string; dir: s
       for (const text of [ended.stdout, shown?.stderr ?? '']) expect(text).not.toMatch(/[\u0007\u001b]|^at \S+ \(?(?:file|node):/m)
       expect(await app.answer()).toBe(running)
       await takeBack?.()
-      for (const [path, content] of old) await (content === undefined ? rm(join(dir, path), { recursive: true, force: true }) : writeFile(join(dir, path), content))
-      await app.recovers()
+      await old()
+      if (!early) await app.recovers()
       return { ...told, shown: shown?.stderr ?? '' }
     },
 
