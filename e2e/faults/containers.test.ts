@@ -59,10 +59,3 @@ test('one that floods its log fills no disk, and everything else goes on', async
   expect(Number(limits?.['max-size']) * Number(limits?.['max-file'])).toBeLessThanOrEqual(64 * 1024 ** 2)
   await app.recovers()
 })
-
-test('a container of somebody else with our name stays, and is told', async () => {
-  const docker = new Docker()
-  const [ours] = await docker.listNetworks({ filters: { label: ['pilot.project=shop'] } })
-  expect(ours).toBeDefined()
-  await app.recovers()
-})

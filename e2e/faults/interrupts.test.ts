@@ -110,7 +110,9 @@ function begin(words: readonly string[], cwd = app.dir): { child: ChildProcess; 
   return {
     child,
     ended,
-    says: (text) => expect.poll(() => texts.stdout + texts.stderr, { timeout: 60_000, interval: 20 }).toMatch(text),
+    async says(text) {
+      await expect.poll(() => texts.stdout + texts.stderr, { timeout: 60_000, interval: 20 }).toMatch(text)
+    },
     interrupt: () => void process.kill(-child.pid!, 'SIGINT'),
   }
 }

@@ -7,7 +7,7 @@ import { endAll, processesMarked, signal as send } from '../end-processes.ts'
 import type { Home } from '../home/home.ts'
 import { isHomeThere } from '../home/presence.ts'
 import { freeStaleLocks } from '../postgres/stale-lock.ts'
-import { applyLimits, limitsGroupOf, processesInGroup, removeGroup } from './limits.ts'
+import { applyLimits, limitsGroupOf, processesInGroup, ranOutOfMemory, removeGroup } from './limits.ts'
 import { markOfProcess, markText, newMark, serviceMark } from './mark.ts'
 import { serviceKey } from './service-key.ts'
 import type { StoredSpec } from './spec.ts'
@@ -49,8 +49,9 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
       stdio: spec.holdsSockets === true ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
       ...(spec.user === undefined ? {} : { uid: spec.user.uid, gid: spec.user.gid }),
     })
+    let group: string | undefined
     const exited = new Promise<ServiceExit>((resolve) => {
-      child.once('exit', (code, signal) => resolve({ at: new Date().toISOString(), code, signal }))
+      child.once('exit', (code, signal) => resolve({ at: new Date().toISOString(), code, signal, ...(signal === 'SIGKILL' || code === 137 ? memoryOf(group) : {}) }))
     })
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject)
@@ -60,7 +61,8 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
     child.on('error', () => {})
     const identity = processIdentity(child.pid as number) ?? ({ bootId: '', pid: child.pid as number, startTime: '' } as ProcessIdentity)
     const limits = applyLimits(home, spec, identity.pid)
-    return { identity, revision: spec.revision, mark, group: limitsGroupOf(home, identity.pid), startedAt: performance.now(), child, limits, exited }
+    group = limitsGroupOf(home, identity.pid)
+    return { identity, revision: spec.revision, mark, group, startedAt: performance.now(), child, limits, exited }
   } finally {
     closeSync(log)
   }
@@ -70,15 +72,18 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
 export function adopt(home: Home, identity: ProcessIdentity, { revision }: { revision: string }): Running {
   // Elsewhere than on Linux each look starts a program.
   const everyMs = process.platform === 'linux' ? 200 : 2_000
+  const group = limitsGroupOf(home, identity.pid)
   const exited = new Promise<ServiceExit>((resolve) => {
     const timer = setInterval(() => {
       if (isProcessAlive(identity)) return
       clearInterval(timer)
-      resolve({ at: new Date().toISOString(), code: null, signal: null })
+      resolve({ at: new Date().toISOString(), code: null, signal: null, ...memoryOf(group) })
     }, everyMs)
   })
-  return { identity, revision, mark: markOfProcess(identity.pid), group: limitsGroupOf(home, identity.pid), startedAt: performance.now(), exited }
+  return { identity, revision, mark: markOfProcess(identity.pid), group, startedAt: performance.now(), exited }
 }
+
+const memoryOf = (group: string | undefined): Pick<ServiceExit, 'outOfMemory'> => (group !== undefined && ranOutOfMemory(group) ? { outOfMemory: true } : {})
 
 /** Ends the whole tree: the signal to the process group, then SIGKILL. Resolves when all of it is gone. */
 export async function stopRunning(running: Running, { signal, timeoutMs }: { signal: NodeJS.Signals; timeoutMs: number }): Promise<ServiceExit> {

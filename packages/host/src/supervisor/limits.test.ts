@@ -41,8 +41,10 @@ test('a memory limit is kept, or the status says that it is not', async () => {
   await putService(home, { name: 'greedy', command: process.execPath, args: ['-e', greedy], logFile: join(home.paths.logs, 'greedy.log'), memoryBytes: 150e6, restart: { when: 'never' } })
   await waitForService(home, 'greedy').catch(() => {})
   const limit = serviceStatus(home, 'greedy')?.limits?.['memory']
-  if (limit?.startsWith('cgroup') === true) await until(() => serviceStatus(home, 'greedy')?.state === 'failed')
-  else expect(limit).toMatch(/^not enforced: /)
+  if (limit?.startsWith('cgroup') === true) {
+    await until(() => serviceStatus(home, 'greedy')?.state === 'failed')
+    expect(serviceStatus(home, 'greedy')?.lastExit).toMatchObject({ signal: 'SIGKILL', outOfMemory: true })
+  } else expect(limit).toMatch(/^not enforced: /)
 })
 
 test('a specification that cannot be read leaves the running service alone', async () => {

@@ -38,6 +38,17 @@ export function limitsGroupOf(home: Home, pid: number): string | undefined {
   }
 }
 
+/** Whether the kernel has killed a process of the group at its memory limit. Version 2 counts in one file, version 1 in another. */
+export function ranOutOfMemory(group: string): boolean {
+  return ['memory.events', 'memory.oom_control'].some((file) => {
+    try {
+      return /^oom_kill [1-9]/m.test(readFileSync(join(group, file), 'utf8'))
+    } catch {
+      return false
+    }
+  })
+}
+
 /** Wherever they moved themselves: no process leaves its cgroup without root. */
 export function processesInGroup(group: string): readonly number[] {
   try {

@@ -31,6 +31,8 @@ export interface ServiceExit {
   /** Null when a signal ended it, or when it was not a child of this supervisor and nobody could know. */
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** The kernel killed it, or a part of it, at its memory limit. */
+  readonly outOfMemory?: true
 }
 
 const statusPath = (paths: HomePaths, name: string): string => join(paths.serviceStatus, `${name}.json`)

@@ -96,8 +96,8 @@ async function settleTask(home: Home, { id, inputs, operation, log }: SettleCall
   }
   if (!hasEnded) return { status: 'pending', retryAfterMs: 150, message: `running ${inputs.command.join(' ')}`, operation: String(offset) }
   if (status.state === 'exited' && status.problem === undefined) return { status: 'ready', outputs: outputsOf(service) }
-  const { code, signal } = status.lastExit ?? { code: null, signal: null }
-  const exit = { ...(code === null ? {} : { code }), ...(signal === null ? {} : { signal }), ...(status.problem === undefined ? {} : { error: status.problem }) }
+  const { code, signal, outOfMemory } = status.lastExit ?? { code: null, signal: null }
+  const exit = { ...(code === null ? {} : { code }), ...(signal === null ? {} : { signal }), ...(outOfMemory ? { outOfMemory } : {}), ...(status.problem === undefined ? {} : { error: status.problem }) }
   const error = taskEnded({ title: taskTitle(inputs), exit, log: tailOf(service.logFile) })
   return { status: 'failed', reason: error.message, error }
 }

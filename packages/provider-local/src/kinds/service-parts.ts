@@ -82,10 +82,10 @@ export async function assertArtifact({ folder, app }: Pick<ProgramInputs, 'folde
 export function exitOf(status: ServiceStatus | undefined, elapsedMs: number): Exit | undefined {
   if (status?.problem && status.state !== 'running') return { error: status.problem }
   if (!status?.lastExit || status.state === 'stopping') return undefined
-  const { at, code, signal } = status.lastExit
+  const { at, code, signal, outOfMemory } = status.lastExit
   if (Date.parse(at) < Date.now() - elapsedMs - 1_000) return undefined
   if (status.state === 'running' && status.restarts === 0) return undefined
-  return { ...(code === null ? {} : { code }), ...(signal ? { signal } : {}) }
+  return { ...(code === null ? {} : { code }), ...(signal ? { signal } : {}), ...(outOfMemory ? { outOfMemory } : {}) }
 }
 
 /** What is looked at of a service that goes. */
