@@ -49,9 +49,8 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
       stdio: spec.holdsSockets === true ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
       ...(spec.user === undefined ? {} : { uid: spec.user.uid, gid: spec.user.gid }),
     })
-    let group: string | undefined
-    const exited = new Promise<ServiceExit>((resolve) => {
-      child.once('exit', (code, signal) => resolve({ at: new Date().toISOString(), code, signal, ...(signal === 'SIGKILL' || code === 137 ? memoryOf(group) : {}) }))
+    const ended = new Promise<ServiceExit>((resolve) => {
+      child.once('exit', (code, signal) => resolve({ at: new Date().toISOString(), code, signal }))
     })
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject)
@@ -61,7 +60,8 @@ export async function startChild(home: Home, spec: StoredSpec): Promise<Running>
     child.on('error', () => {})
     const identity = processIdentity(child.pid as number) ?? ({ bootId: '', pid: child.pid as number, startTime: '' } as ProcessIdentity)
     const limits = applyLimits(home, spec, identity.pid)
-    group = limitsGroupOf(home, identity.pid)
+    const group = limitsGroupOf(home, identity.pid)
+    const exited = ended.then((exit) => (exit.signal === 'SIGKILL' || exit.code === 137 ? { ...exit, ...memoryOf(group) } : exit))
     return { identity, revision: spec.revision, mark, group, startedAt: performance.now(), child, limits, exited }
   } finally {
     closeSync(log)
