@@ -181,6 +181,15 @@ export const databaseSteps: readonly DatabaseStep[] = [
       );
     `,
   },
+  {
+    name: 'what is asked for again and again is found, however much there is',
+    up: `
+      create index operations_newest on operations (created_at desc);
+      create index operations_project on operations (project, environment, created_at desc);
+      create index operations_finished on operations (finished_at desc) where finished_at is not null;
+      create index jobs_state on jobs (state, queue_no desc) where state not in ('done');
+    `,
+  },
 ]
 
 export const databaseVersion = databaseSteps.length
