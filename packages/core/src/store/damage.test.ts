@@ -45,7 +45,7 @@ describe('a journal', () => {
     }
   })
 
-  test('with any bit flipped is refused, naming the line, and goes on once that line and what follows are deleted', async () => {
+  test('with any bit flipped is refused, naming the line, and goes on once that line and what follows are deleted', { timeout: 300_000 }, async () => {
     for (const bit of casesOf([...Array(content.length * 8).keys()], 700)) {
       await writeFile(file(), flipped(content, bit))
       const error = await failure(reopened().readJournal(), `bit ${bit}`)
@@ -104,7 +104,7 @@ describe('a state', () => {
     content = await readFile(file())
   })
 
-  test('cut at any byte, or with any bit flipped, is refused by its name, and the version before can be had', async () => {
+  test('cut at any byte, or with any bit flipped, is refused by its name, and the version before can be had', { timeout: 120_000 }, async () => {
     const cuts = casesOf([...content.keys()], 150).map((length) => content.subarray(0, length))
     const flips = casesOf([...Array(content.length * 8).keys()], 500).map((bit) => flipped(content, bit))
     for (const damaged of [...cuts, ...flips]) {
