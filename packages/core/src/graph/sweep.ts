@@ -67,6 +67,8 @@ function ownerOf(context: FindContext, listed: Listed, kind: AnyKind): Owner | u
 }
 
 /** A list may still show what was deleted a moment ago. */
-async function isThere(context: FindContext, kind: AnyKind, { id }: Listed, owner: Owner | undefined): Promise<boolean> {
+async function isThere(context: FindContext, kind: AnyKind, { id, retained }: Listed, owner: Owner | undefined): Promise<boolean> {
+  // What is kept on purpose is often of another nature than the resource, and cannot be read as one.
+  if (kind.consistencyMs === 0 || retained === true) return true
   return (await readOne(context, { kind, resource: strayOf(kind, owner ?? { key: 'foreign', generation: 1 }, id), recorded: context.recorded })) !== undefined
 }

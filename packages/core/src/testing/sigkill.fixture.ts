@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline'
 import { toPilotError } from '../errors/pilot-error.ts'
-import { createEngine } from '../graph/engine.ts'
+import { createEngine, type EngineLease } from '../graph/engine.ts'
 import type { Graph } from '../provider/graph.ts'
 import type { SecretStore } from '../secrets/secret-store.ts'
 import { createFileStore } from '../store/file-store.ts'
@@ -22,6 +22,8 @@ export interface Job {
   readonly confirm: readonly string[]
   readonly consistencyMs: number
   readonly dieAt?: { readonly entry: number; readonly moment: 'before' | 'after' }
+  /** Stops itself with SIGSTOP right before or right after it has looked for the n-th time whether the lease is its own. */
+  readonly stopAt?: { readonly check: number; readonly moment: 'before' | 'after' }
   readonly lease?: { readonly ttlMs: number; readonly maxCallMs: number; readonly waitMs: number }
 }
 
@@ -33,14 +35,14 @@ export interface JobAnswer {
 
 const noSecrets = { name: 'none' } as SecretStore
 
-async function perform({ url, dir, desired, confirm, dieAt, consistencyMs, lease: leaseOptions = { ttlMs: 15_000, maxCallMs: 60_000, waitMs: 10_000 } }: Job): Promise<JobAnswer> {
+async function perform({ url, dir, desired, confirm, dieAt, stopAt, consistencyMs, lease: leaseOptions = { ttlMs: 15_000, maxCallMs: 60_000, waitMs: 10_000 } }: Job): Promise<JobAnswer> {
   const stored = createFileStore({ dir }).scope('platform')
   let entries = 0
   const scope = { ...stored, appendJournal: (...call: Parameters<typeof stored.appendJournal>) => (entries++, stored.appendJournal(...call)) }
   const lease = await acquireLease({ store: scope, title: `job of ${process.pid}`, ...leaseOptions })
   try {
     const kinds = fakeKinds({ url, consistencyMs })
-    const engine = createEngine({ kinds, scope: dieAt === undefined ? scope : dieAtJournalEntry(scope, dieAt), lease, platformId: 'p1', secrets: noSecrets, width: 3, lateArrivalMs: 150, signal: lease.signal })
+    const engine = createEngine({ kinds, scope: dieAt === undefined ? scope : dieAtJournalEntry(scope, dieAt), lease: stopAt === undefined ? lease : stopAtCheck(lease, stopAt), platformId: 'p1', secrets: noSecrets, width: 3, lateArrivalMs: 150, signal: lease.signal })
     if (desired.length > 0) {
       await engine.apply(desired, { confirmProtected: confirm })
       return { entries }
@@ -49,6 +51,19 @@ async function perform({ url, dir, desired, confirm, dieAt, consistencyMs, lease
     return { entries, foreign: foreign.map(({ id }) => id) }
   } finally {
     await lease.release()
+  }
+}
+
+function stopAtCheck({ fence, checkpoint }: EngineLease, { check: n, moment }: NonNullable<Job['stopAt']>): EngineLease {
+  let checks = 0
+  return {
+    fence,
+    async checkpoint() {
+      const isIt = ++checks === n
+      if (isIt && moment === 'before') process.kill(process.pid, 'SIGSTOP')
+      await checkpoint()
+      if (isIt && moment === 'after') process.kill(process.pid, 'SIGSTOP')
+    },
   }
 }
 

@@ -155,7 +155,7 @@ async function killed({ action, start, point }: { action: Action; start: Left; p
     await account.configure({ faults: [] })
     await account.release({ drop: point.drop })
     // The effect comes a moment after the release.
-    await expect.poll(async () => (await account.calls()).at(held.n - 1)!.status !== 0 || point.drop, { interval: 1 }).toBe(true)
+    await expect.poll(async () => (await account.calls()).at(held.n - 1)!.status !== 0 || point.drop, { interval: 1, timeout: 20_000 }).toBe(true)
   }
   return { dir, saved: await account.save(), foreign }
 }
@@ -181,7 +181,7 @@ function jobOf({ account, dir, desired }: { account: FakeAccount; dir: string; d
 }
 
 async function settled(account: FakeAccount): Promise<readonly CloudResource[]> {
-  await expect.poll(async () => (await account.resources()).every(({ state }) => state === 'ready'), { interval: 5 }).toBe(true)
+  await expect.poll(async () => (await account.resources()).every(({ state }) => state === 'ready'), { interval: 5, timeout: 20_000 }).toBe(true)
   return account.resources()
 }
 
