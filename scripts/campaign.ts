@@ -24,7 +24,6 @@ const parts: Readonly<Record<string, Part>> = {
   'bad-sources': { folder: 'packages/core', files: ['src/source/hostile-source.test.ts'] },
   'power-loss-home': { folder: 'packages/host', files: ['src/home/power.test.ts'] },
   'engine-random': { folder: 'packages/core', files: ['src/graph/engine-random.test.ts'] },
-  'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts'] },
 }
 
 interface Counts {
