@@ -132,7 +132,7 @@ describe('whatever is asked', { timeout: 120_000 }, () => {
         await new Promise((resolve) => socket.once('open', resolve).once('close', resolve))
         for (const each of messages) if (socket.readyState === WebSocket.OPEN) socket.send(each)
         // One that goes on waiting for its command is left by its client.
-        socket.readyState === WebSocket.OPEN && socket.ping('', undefined, () => socket.close())
+        if (socket.readyState === WebSocket.OPEN) socket.ping('', undefined, () => socket.close())
         await closed
       }),
       { ...options, numRuns: inCampaign({ full: 1000, short: 40 }) },
