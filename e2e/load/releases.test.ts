@@ -12,7 +12,7 @@ import { startLoad, writeLoadApp, type LoadReport } from '../fixtures/load/start
 const drainMs = 3_000
 const manifest = `project: shop\napps:\n  api:\n    source: .\n    command: node app.js\n    health: { path: /health, interval: 100ms, grace: 1500ms }\n    drain: ${drainMs}ms\n`
 /** What is done, in this order: `+` a release, `-` a rollback, `x` a release that fails its health check. */
-const steps = isFullCampaign ? '+++x++-+++x+-++' : '+x+-'
+const steps = isFullCampaign ? '+++x++-+++x+-+' : '+x+-'
 
 for (const runtime of isFullCampaign ? (['process', 'docker'] as const) : (['process'] as const)) {
   describeRuntime(runtime)
