@@ -39,6 +39,14 @@ export function pilotHome(env: NodeJS.ProcessEnv = process.env): string {
  */
 export async function openHome(dir: string = pilotHome()): Promise<Home> {
   const absolute = resolve(dir)
+  try {
+    return await openOrMake(absolute)
+  } catch (error) {
+    throw unusable(absolute, error)
+  }
+}
+
+async function openOrMake(absolute: string): Promise<Home> {
   await makePrivateFolder(absolute)
   const file = await readHomeFile(absolute)
   const { run, reachable, id } = file
@@ -127,14 +135,17 @@ async function makeReachableFolder(dir: string): Promise<void> {
 
 function unusable(dir: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.name === 'PilotError') return error
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) return new PilotError('DISK_FULL', `The disk of the Pilot home ${dir} is full`, { reason: error.message, suggestion: `Free some space (\`df -h ${dir}\` shows the disk), or set PILOT_HOME to a folder on another disk.`, cause: error })
   const suggestion = hasErrno(error, 'EACCES', 'EPERM')
     ? `Make it yours: sudo chown -R ${userInfo().username} ${dir} && chmod 700 ${dir}, or set PILOT_HOME to another folder.`
     : hasErrno(error, 'ENOTDIR', 'EEXIST')
       ? 'A file is in the way: move it, or set PILOT_HOME to another folder.'
-      : hasErrno(error, 'ENOSPC', 'EDQUOT')
-        ? 'The disk is full: free some space, or set PILOT_HOME to a folder on another disk.'
-        : hasErrno(error, 'EROFS')
-          ? 'The file system is read-only: set PILOT_HOME to a folder that can be written.'
+      : hasErrno(error, 'EROFS')
+        ? 'The file system is read-only: set PILOT_HOME to a folder that can be written.'
+        : hasErrno(error, 'ENOENT')
+          ? 'The folder above it is not there and cannot be made, or is on a file system that is read-only: make it, or set PILOT_HOME to another folder.'
+        : hasErrno(error, 'ENAMETOOLONG')
+          ? 'The path is too long: set PILOT_HOME to a shorter one.'
           : undefined
   return new PilotError('HOME_UNUSABLE', `The Pilot home ${dir} cannot be used.`, { reason: error.message, cause: error, ...(suggestion === undefined ? {} : { suggestion }) })
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core'
 import type Docker from 'dockerode'
 import { engineError } from './errors.ts'
@@ -29,12 +30,37 @@ export interface Engine {
  */
 export function lazyEngine(find: () => EngineAddress = findEngine): () => Promise<Engine> {
   let engine: Promise<Engine> | undefined
-  return () => {
-    engine ??= openEngine(find()).catch((error: unknown) => {
-      engine = undefined
-      throw error
-    })
-    return engine
+  let heardAt = 0
+  let looking: Promise<void> | undefined
+  return async () => {
+    engine ??= openEngine(find()).then(
+      (opened) => {
+        heardAt = performance.now()
+        return opened
+      },
+      (error: unknown) => {
+        engine = undefined
+        throw error
+      },
+    )
+    const opened = await engine
+    if (performance.now() - heardAt < freshMs) return opened
+    looking ??= look(opened).finally(() => (looking = undefined))
+    await looking
+    heardAt = performance.now()
+    return opened
+  }
+}
+
+/** One that answered a moment ago is not asked again. */
+const freshMs = 5_000
+
+/** Whether one that was there before still is, before anything waits for it: most of its calls may take any time. */
+async function look({ docker, address }: Engine): Promise<void> {
+  try {
+    await answered(docker.ping(), address)
+  } catch (error) {
+    throw engineError(error, `The Docker engine at ${address.url}`, address)
   }
 }
 
@@ -46,7 +72,7 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
   const { default: Dockerode } = await import('dockerode')
   const docker = new Dockerode(clientOptions(address))
   try {
-    const [version, info] = await Promise.all([docker.version(), docker.info()])
+    const [version, info] = await answered(Promise.all([docker.version(), docker.info()]), address)
     return {
       docker,
       address,
@@ -63,6 +89,19 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
   } catch (error) {
     throw engineError(error, `The Docker engine at ${address.url}`, address)
   }
+}
+
+/** A busy engine takes seconds for this; one that takes longer is stuck. */
+const answerMs = 20_000
+
+/** An engine that is frozen takes the connection, and says nothing for ever. */
+async function answered<T>(asked: Promise<T>, { url, via }: EngineAddress): Promise<T> {
+  const heard = new AbortController()
+  const silence = sleep(answerMs, undefined, { signal: heard.signal, ref: false }).then(() => {
+    throw new PilotError('ENGINE_STOPPED', `The Docker engine does not answer within ${answerMs / 1000} s`, { reason: `It took the connection and said nothing (${via}, ${url}).`, suggestion: 'Look at it (`systemctl status docker`, or Docker Desktop), restart it if it is stuck, and run the command again.' })
+  })
+  silence.catch(() => {})
+  return await Promise.race([asked, silence]).finally(() => heard.abort())
 }
 
 function clientOptions({ url, certificates }: EngineAddress): Docker.DockerOptions {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { allowedActions, appScope, appStatus, errorBody, listApps, PilotError, toPilotError, type ActionVerdict, type AppIdentity, type AppStatus, type ErrorBody, type LifecycleContext } from '@pilot/core'
 import type { AllowedActions, AppView } from '../../contract/apps.ts'
 import type { Job } from '../../contract/operations.ts'
@@ -63,13 +64,26 @@ async function appView(context: LifecycleContext, platform: string, app: AppIden
 /** When the provider cannot be asked (an engine that is stopped), what the records say; when they cannot be read either, that alone. */
 async function statusOf(context: LifecycleContext, app: AppIdentity): Promise<{ readonly status: AppStatus; readonly problem?: ErrorBody; readonly isUnreadable?: boolean }> {
   try {
-    return { status: await appStatus(context, { app }) }
+    return { status: await within(providerMs, appStatus(context, { app })) }
   } catch (error) {
     const problem = errorBody(toPilotError(error))
     const compute = Object.fromEntries(Object.entries(context.provider.compute).map(([target, each]) => [target, { ...each, status: async () => [] }]))
     const recorded = await appStatus({ ...context, provider: { ...context.provider, compute } }, { app }).catch(() => undefined)
     return recorded === undefined ? { status: { app, state: 'unhealthy', instances: [] }, problem, isUnreadable: true } : { status: recorded, problem }
   }
+}
+
+/** Longer than a busy provider takes, and shorter than a person waits. */
+const providerMs = 8_000
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const ended = new AbortController()
+  const late = sleep(ms, undefined, { signal: ended.signal, ref: false }).then(() => {
+    throw new PilotError('TIMED_OUT', `What runs could not be asked within ${ms / 1000} s`, { reason: 'Its engine or provider did not answer. What is shown is what was released.', suggestion: 'See `doctor`; run the command again when it answers.' })
+  })
+  late.catch(() => {})
+  work.catch(() => {})
+  return await Promise.race([work, late]).finally(() => ended.abort())
 }
 
 const byName = (verdicts: readonly ActionVerdict[]): AllowedActions => Object.fromEntries(verdicts.map(({ action, ...verdict }) => [action, verdict]))

@@ -1,0 +1,42 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { frozen, openMachine, type Machine } from './machine.ts'
+
+let machine: Machine
+beforeAll(async () => {
+  machine = await openMachine()
+  expect((await machine.run(['setup', 'local', '--runtime', 'process', '--yes'])).code).toBe(0)
+  await machine.up('one')
+})
+afterAll(() => machine[Symbol.asyncDispose]())
+
+test('while the database of Pilot is frozen every command ends with its code, and what runs goes on', async () => {
+  using control = frozen(await machine.processesOf('postgres-control'))
+  await writeFile(join(machine.app, 'version.txt'), 'two')
+  for (const words of [['status'], ['up', machine.app, '--yes']]) {
+    const told = await machine.fails(words, { code: 'DATABASE_UNREACHABLE', says: ['does not answer', 'server status'] }, { timeoutMs: 120_000 })
+    expect(told.reason).toContain('What runs is not touched')
+    expect(await machine.answer()).toBe('one')
+  }
+  control.thaw()
+  await machine.up('two')
+})
+
+test('a database of the apps that is frozen fails what needs it, and nothing else', async () => {
+  using apps = frozen(await machine.processesOf('postgres-apps'))
+  expect((await machine.run(['status'])).stdout).toContain('live')
+  await machine.fails(['db', 'info', '-p', 'fault'], { code: 'RESOURCE_FAILED', says: ['PostgreSQL of the apps does not answer'] }, { timeoutMs: 120_000 })
+  await writeFile(join(machine.app, 'version.txt'), 'three')
+  await machine.fails(['up', machine.app, '--yes'], { code: 'RESOURCE_FAILED', says: ['PostgreSQL of the apps does not answer'] }, { timeoutMs: 200_000 })
+  expect(await machine.answer()).toBe('two')
+  apps.thaw()
+  await machine.up('three')
+})
+
+test.each(['postgres-control', 'postgres-apps'])('%s that is killed comes back by itself', async (service) => {
+  const [killed] = await machine.processesOf(service)
+  process.kill(killed!, 'SIGKILL')
+  await expect.poll(async () => (await machine.processesOf(service))[0], { timeout: 60_000 }).not.toBe(killed)
+  await machine.up(`after ${service}`)
+})
