@@ -34,9 +34,21 @@ test('a database of the apps that is frozen fails what needs it, and nothing els
   await machine.up('three')
 })
 
-test.each(['postgres-control', 'postgres-apps'])('%s that is killed comes back by itself', async (service) => {
+test.each(['postgres-control', 'postgres-apps'])('%s that is killed comes back by itself, and a command meanwhile works or says so', async (service) => {
   const [killed] = await machine.processesOf(service)
   process.kill(killed!, 'SIGKILL')
-  await expect.poll(async () => (await machine.processesOf(service))[0], { timeout: 60_000 }).not.toBe(killed)
-  await machine.up(`after ${service}`)
+  expect(await machine.answer()).toMatch(/three|after/)
+  await writeFile(join(machine.app, 'version.txt'), `after ${service}`)
+  await expect
+    .poll(
+      async () => {
+        const { code, stdout } = await machine.run(['up', machine.app, '--yes', '--json'])
+        if (code !== 0) expect(['DATABASE_UNREACHABLE', 'RESOURCE_FAILED']).toContain((JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as { error: { code: string } }).error.code)
+        return code
+      },
+      { timeout: 120_000 },
+    )
+    .toBe(0)
+  await expect.poll(() => machine.answer()).toBe(`after ${service}`)
+  expect((await machine.processesOf(service))[0]).not.toBe(killed)
 })
