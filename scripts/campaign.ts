@@ -17,6 +17,7 @@ interface Part {
 /** By what they show; each a selection of test files of one package. */
 const parts: Readonly<Record<string, Part>> = {
   'traffic': { folder: 'e2e', files: ['load/releases.test.ts'] },
+  'lifecycle-killed': { folder: 'e2e', files: ['crashes/lifecycle-killed.test.ts'] },
   'engine-killed': { folder: 'packages/core', files: ['src/testing/sigkill.test.ts'] },
   'api-fuzz': { folder: 'packages/server', files: ['src/api/fuzz.test.ts'] },
   'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts', 'src/secrets/power.test.ts'] },

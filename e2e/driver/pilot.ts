@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,8 @@ export interface Pilot extends AsyncDisposable {
   /** A folder for the test's own files; gone at the end. */
   readonly folder: string
   run(words: readonly string[], options?: RunOptions): Promise<Ran>
+  /** Starts it and leaves it to the test, with its output as pipes. */
+  start(words: readonly string[]): ChildProcess
   /** Runs and expects exit code 0; throws with all output otherwise. */
   ok(words: readonly string[], options?: RunOptions): Promise<Ran>
   /** A copy of an example, so that a test may change it. */
@@ -35,16 +37,19 @@ export interface Ran {
 export const root = resolve(import.meta.dirname, '../..')
 export const program = ['--conditions=@pilot/source', '--disable-warning=ExperimentalWarning', join(root, 'packages/tui/src/bin/pilot.ts')]
 
-export async function openPilot(): Promise<Pilot> {
+/** `env`: in the environment of every command, and so of what the first one starts. `through`: a command that runs each of them. */
+export async function openPilot({ env: always = {}, through = [] }: { env?: Readonly<Record<string, string>>; through?: readonly string[] } = {}): Promise<Pilot> {
   const folder = await mkdtemp(join(tmpdir(), 'pilot-e2e-'))
   const home = join(folder, 'home')
+  const environment = (env: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({ ...withoutNpm(process.env), PILOT_HOME: home, NO_COLOR: '1', ...always, ...env })
 
   function run(words: readonly string[], { cwd = folder, input, env = {} }: RunOptions = {}): Promise<Ran> {
     return new Promise((done) => {
+      const [command, ...args] = [...through, process.execPath, ...program, ...words]
       const child = execFile(
-        process.execPath,
-        [...program, ...words],
-        { cwd, env: { ...withoutNpm(process.env), PILOT_HOME: home, NO_COLOR: '1', ...env }, maxBuffer: 64 << 20 },
+        command!,
+        args,
+        { cwd, env: environment(env), maxBuffer: 64 << 20 },
         (error, stdout, stderr) => done(ran({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, stderr })),
       )
       child.stdin?.end(input)
@@ -61,6 +66,7 @@ export async function openPilot(): Promise<Pilot> {
     home,
     folder,
     run,
+    start: (words) => spawn(through[0] ?? process.execPath, [...through.slice(1), ...(through.length === 0 ? [] : [process.execPath]), ...program, ...words], { cwd: folder, env: environment({}), stdio: ['ignore', 'pipe', 'pipe'] }),
     ok,
     async example(name) {
       const copy = join(folder, name)

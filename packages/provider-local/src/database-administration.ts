@@ -111,8 +111,10 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
           await swapDatabases({ client, ender, database, by: fresh, to: replaced, mark })
           return await finished({ client, database, replaced, dropOld, missingRoles })
         } finally {
-          await dropDatabase(client, fresh)
-          await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(role.user)}`)
+          await dropRestoring(client, { fresh, user: role.user }).catch(async () => {
+            // PostgreSQL went in the middle: what was begun goes when it is back.
+            await asSuperuser(home, { doing: `What is left of the restore of ${database}` }, (again) => dropRestoring(again, { fresh, user: role.user }))
+          })
         }
       })
     },
@@ -152,6 +154,11 @@ async function commentOf(client: Client, database: string): Promise<string | nul
 }
 
 const dropDatabase = async (client: Client, database: string): Promise<void> => void (await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`))
+
+async function dropRestoring(client: Client, { fresh, user }: { fresh: string; user: string }): Promise<void> {
+  await dropDatabase(client, fresh)
+  await client.query(`DROP ROLE IF EXISTS ${pg.escapeIdentifier(user)}`)
+}
 
 /** What a restore replaced goes when a later state is safe. */
 const dropReplaced = (home: Home, database: string): Promise<void> => asSuperuser(home, { doing: `What the last restore of ${database} replaced` }, (client) => dropDatabase(client, replacedName(database)))

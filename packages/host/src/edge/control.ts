@@ -1,4 +1,5 @@
 import { chmodSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { processIdentity } from '@pilot/core/process-identity'
 import { createServer, type Server } from './node-http.ts'
 import { join } from 'node:path'
 import type { Home } from '../home/home.ts'
@@ -25,6 +26,8 @@ export const controlSocketName = (pid: number): string => `edge-${pid}.sock`
 export async function serveControl(home: Home, handlers: ControlHandlers): Promise<Server> {
   const path = join(home.paths.run, controlSocketName(process.pid))
   rmSync(path, { force: true })
+  // One that was killed could not remove its own.
+  controlSockets(home)
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://edge')
     const answer = async (): Promise<object | undefined> => {
@@ -78,17 +81,9 @@ export function controlSockets(home: Home): readonly string[] {
     const pid = Number(/^edge-(\d+)\.sock$/.exec(file)?.[1])
     if (!Number.isInteger(pid)) return []
     const path = join(home.paths.run, file)
-    if (isAlive(pid)) return [path]
+    // One that was killed with whoever started it may be a zombie for a while.
+    if (processIdentity(pid) !== undefined) return [path]
     rmSync(path, { force: true })
     return []
   })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isPilotError, PilotError } from '@pilot/core'
-import { connectAsSuperuser, hasCluster, openCluster, readOrCreate, type Cluster, type Home } from '@pilot/host'
+import { connectAsSuperuser, hasCluster, openCluster, postgresServiceName, readOrCreate, serviceStatus, supervisorPid, type Cluster, type Home } from '@pilot/host'
 import type { Client } from 'pg'
 
 /** The major version of every database on this machine: the one of the packaged binaries. */
@@ -20,7 +21,7 @@ export async function asSuperuser<T>(home: Home, { doing, database }: { doing: s
   const cluster = await openCluster(home, 'apps')
   let client: Client
   try {
-    client = await connectAsSuperuser(cluster, { password: await superuserPassword(home), ...(database ? { database } : {}) })
+    client = await connectWhileItRestarts(home, cluster, { password: await superuserPassword(home), ...(database ? { database } : {}) })
   } catch (error) {
     throw new PilotError('RESOURCE_FAILED', `${doing}: the PostgreSQL of the apps does not answer`, {
       reason: (error as Error).message,
@@ -36,6 +37,21 @@ export async function asSuperuser<T>(home: Home, { doing, database }: { doing: s
     await client.end().catch(() => {})
   }
 }
+
+/** Killed, it is back in a second or two: before a connection is there nothing has happened. Where nobody starts it again there is nothing to wait for. */
+async function connectWhileItRestarts(home: Home, cluster: Cluster, options: { password: string; database?: string }): Promise<Client> {
+  for (const deadline = performance.now() + 15_000; ; ) {
+    try {
+      return await connectAsSuperuser(cluster, options)
+    } catch (error) {
+      const comesBack = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', '57P01', '57P02', '57P03'].includes((error as { code?: string }).code ?? '') && isKeptRunning(home)
+      if (!comesBack || performance.now() > deadline || (await supervisorPid(home)) === undefined) throw error
+    }
+    await sleep(50)
+  }
+}
+
+const isKeptRunning = (home: Home): boolean => ['starting', 'waiting', 'running'].includes(serviceStatus(home, postgresServiceName('apps'))?.state ?? '')
 
 /** The same, or `absent` where there is no cluster at all: before setup, and after the last platform went. */
 export async function asSuperuserIfThere<T>(home: Home, options: { doing: string }, absent: T, work: (client: Client) => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
+import { patiently } from './patience.ts'
 import type { Tables } from './schema.ts'
 
 export type Database = Kysely<Tables>
@@ -15,7 +16,9 @@ export function openDatabase(address: DatabaseAddress): Database {
   const pool = new pg.Pool({ ...address, max: maxConnections, idleTimeoutMillis: 20_000, connectionTimeoutMillis: 10_000, application_name: 'pilot-server', types: { getTypeParser } })
   // An idle connection that breaks (the database restarts) is replaced by the pool; the event must be taken.
   pool.on('error', () => {})
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  // Before a connection is there nothing has happened: whoever asks while it restarts only waits.
+  const waiting = { options: pool.options, connect: () => patiently(() => pool.connect(), { forMs: 10_000 }), end: () => pool.end() }
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: waiting }) })
 }
 
 /** Sequence numbers stay below 2^53, and the API speaks ISO 8601. */

@@ -32,6 +32,7 @@ import {
 } from '@pilot/core'
 import { deploymentsInUse } from '../commands/in-use.ts'
 import type { Database } from '../db/database.ts'
+import { patiently } from '../db/patience.ts'
 import { openLogWriter, operationLogPath } from '../events/log-files.ts'
 import { setUpPlatform } from '../platforms/setup.ts'
 import type { Providers } from '../providers/installed.ts'
@@ -62,7 +63,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
     using _visit = platforms.visit()
     const payload = job.payload as JobPayload
     const app = appOf(job)
-    const [operation, usual] = await Promise.all([operationOf(db, job), app === undefined ? new Map<string, number>() : usualDurations(db, app)])
+    const [operation, usual] = await patiently(() => Promise.all([operationOf(db, job), app === undefined ? new Map<string, number>() : usualDurations(db, app)]))
     const { by } = operation
 
     // An earlier attempt may have forgotten the platform and died before it could say so.
@@ -90,7 +91,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
       },
     })
     const openSource = (source: { readonly digest: string }): Promise<PackedSource> => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source })
-    const context: LifecycleContext = { ...opened, secrets, openSource, deploymentsInUse: (of) => deploymentsInUse(db, { platform: job.platform, app: of }) }
+    const context: LifecycleContext = { ...opened, secrets, openSource, deploymentsInUse: (of) => patiently(() => deploymentsInUse(db, { platform: job.platform, app: of })) }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
 
     for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })
@@ -104,7 +105,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
           await forgetPlatform(home.dir, context.platform.id)
         },
         async forgetRuns(of) {
-          await removeRunLogs(home.logs, await forgetRunsOf(db, { platform: job.platform, app: of }))
+          await removeRunLogs(home.logs, await patiently(() => forgetRunsOf(db, { platform: job.platform, app: of })))
         },
       })
       return redactValue(result, redactor)

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { redactValue, type EventBody, type Redactor } from '@pilot/core'
 import type { Database } from '../db/database.ts'
+import { patiently } from '../db/patience.ts'
 import { appendEvents, type NewEvent } from '../events/streams.ts'
 import type { JobRow } from './view.ts'
 
@@ -23,8 +24,8 @@ export function openReporter({ db, job, redactor }: { readonly db: Database; rea
     while (waiting.length > 0) {
       const batch = waiting
       waiting = []
-      // The database may be away for a moment: the job goes on, its events of that moment are lost.
-      await appendEvents(db, job.operation, batch, { by: { job: job.id, attempt: job.attempt } }).catch(() => {})
+      // The database may be away for a moment: the job goes on, and what happens waits. Away for long, it costs the events.
+      await patiently(() => appendEvents(db, job.operation, batch, { by: { job: job.id, attempt: job.attempt } })).catch(() => {})
       await Promise.race([setTimeout(pauseMs), hurry.promise])
     }
     writing = undefined

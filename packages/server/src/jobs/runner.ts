@@ -1,6 +1,7 @@
 import { errorBody, hostIdentity, PilotError, processIdentity, toPilotError } from '@pilot/core'
 import { toServerError } from '../db/trouble.ts'
 import type { Database } from '../db/database.ts'
+import { patiently } from '../db/patience.ts'
 import type { Notifications } from '../db/notifications.ts'
 import type { RunnerIdentity } from '../db/schema.ts'
 import type { Log } from '../log.ts'
@@ -73,8 +74,9 @@ export async function startRunner({ db, notifications, execute, log, onIdle, con
     const outcome = await outcomeOf(() => execute(job, attempt.signal), attempt.signal)
     attempt.end()
     try {
-      if (outcome.state !== 'done' && attempt.isToBeReturned) await returnJob(db, job)
-      else if (!(await finishJob(db, job, outcome))) log.warn('another attempt has this job', { job: job.id, attempt: job.attempt })
+      // Written twice it is written once.
+      if (outcome.state !== 'done' && attempt.isToBeReturned) await patiently(() => returnJob(db, job))
+      else if (!(await patiently(() => finishJob(db, job, outcome), { forMs: silentMs }))) log.warn('another attempt has this job', { job: job.id, attempt: job.attempt })
       log.info('job ended', { job: job.id, state: attempt.isToBeReturned && outcome.state !== 'done' ? 'returned' : outcome.state, ...(outcome.state === 'done' ? {} : { error: outcome.error.message }) })
     } catch (error) {
       // The database is away: the reaper finds this job when it is back.

@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { homeFolder } from '../../client/home.ts'
 import { defineCommand } from '../command.ts'
 import { statusText } from '../status-text.ts'
 
@@ -12,7 +15,7 @@ export const overview = defineCommand({
     const { output, form } = context
     const running = await context.runningConnection()
     if (running === undefined) {
-      output.result(`Pilot does not run on this machine yet, or was stopped.\n`)
+      output.result(`${hasRun(homeFolder(context.terminal.env)) ? `Pilot does not run: the machine was restarted, or it was stopped. \`${context.typed('server start')}\` brings everything back.` : 'Pilot does not run on this machine yet.'}\n`)
     } else {
       const status = await running.client.request('status', { signal: context.signal })
       output.document(status)
@@ -28,3 +31,12 @@ export const overview = defineCommand({
     output.result(next.map(([command, what]) => `${output.out.accent(`${form} ${command}`.padEnd(width))}${what}`).join('\n'))
   },
 })
+
+/** Without loading what knows homes: this is the first thing that most people type. */
+function hasRun(home: string): boolean {
+  try {
+    return readdirSync(join(home, 'services')).length > 0
+  } catch {
+    return false
+  }
+}

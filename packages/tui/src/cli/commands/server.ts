@@ -24,7 +24,8 @@ export const serverStatus = defineCommand({
     const { output } = context
     output.document({ running: running !== undefined, ...(running === undefined ? {} : { server: running.info }), services })
     const info = running?.info
-    output.result(info === undefined ? `The server ${output.out.warn('does not run')}; any command that needs it starts it.` : `Server ${info.version} ${output.out.ok('runs')}, started ${ago(info.startedAt, Date.now())}; home ${cleanLine(info.home)}; ${info.jobs.running} jobs run, ${info.jobs.queued} wait.`)
+    const isAllStopped = services.length > 1 && services.every(({ state }) => state === 'stopped')
+    output.result(info === undefined ? `${isAllStopped ? `Nothing of this home ${output.out.warn('runs')}; \`${context.typed('server start')}\` brings everything back, as any command does that needs the server` : `The server ${output.out.warn('does not run')}; any command that needs it starts it`}.` : `Server ${info.version} ${output.out.ok('runs')}, started ${ago(info.startedAt, Date.now())}; home ${cleanLine(info.home)}; ${info.jobs.running} jobs run, ${info.jobs.queued} wait.`)
     const { table } = await import('../text/table.ts')
     const rows = services.map(({ state, pid, since, restarts, memoryBytes, problem, ...service }) => [cleanLine(titleOf(service)), problem === undefined ? state : `${state}: ${cleanLine(problem)}`, String(pid ?? ''), since === undefined ? '' : ago(since, Date.now()), restarts === undefined ? '' : String(restarts), memoryBytes === undefined ? '' : bytes(memoryBytes)])
     output.result(`\n${table(['PROCESS', 'STATE', 'PID', 'SINCE', 'RESTARTS', 'MEMORY'], rows, { heading: output.out.dim, width: output.out.width })}`)

@@ -1,0 +1,59 @@
+import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Somebody who asks for a page all the time, over a new connection each time. Times are of `performance.now()`. */
+export interface Probe {
+  /** What failed of the questions that were asked so far. */
+  failures(): readonly Failure[]
+  /** How long the slowest answer took that was asked for after this moment. */
+  slowestSince(at: number): number
+  answers(): number
+  stop(): Promise<void>
+}
+
+export interface Failure {
+  readonly asked: number
+  readonly ended: number
+  readonly what: string
+}
+
+export function startProbe(url: string): Probe {
+  const failed: Failure[] = []
+  const took: { readonly asked: number; readonly ms: number }[] = []
+  let going = true
+
+  const asking = (async () => {
+    while (going) {
+      const asked = performance.now()
+      const what = await ask(url)
+      const ended = performance.now()
+      if (what === undefined) took.push({ asked, ms: ended - asked })
+      else failed.push({ asked, ended, what })
+      await sleep(20)
+    }
+  })()
+
+  return {
+    failures: () => [...failed],
+    slowestSince: (at) => Math.max(0, ...took.filter(({ asked }) => asked >= at).map(({ ms }) => Math.round(ms))),
+    answers: () => took.length,
+    async stop() {
+      going = false
+      await asking
+    },
+  }
+}
+
+/** Undefined when the app answered with its page, whole. */
+function ask(url: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const asking = request(url, { agent: false, timeout: 20_000 }, (response) => {
+      response.resume()
+      response.once('end', () => resolve(response.statusCode === 200 ? undefined : `status ${response.statusCode}`))
+      response.once('error', (error) => resolve(error.message))
+    })
+    asking.once('timeout', () => asking.destroy(new Error('no answer within 20 s')))
+    asking.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    asking.end()
+  })
+}
