@@ -20,7 +20,11 @@ export interface Ended {
 export interface CommandEvent {
   readonly type: string
   readonly operation: string
-  readonly [name: string]: unknown
+  readonly phase?: string
+  readonly outcome?: string
+  readonly key?: string
+  readonly action?: string
+  readonly status?: string
 }
 
 export function startCommand(pilot: Pilot, words: readonly string[]): RunningCommand {
@@ -61,4 +65,4 @@ export function startCommand(pilot: Pilot, words: readonly string[]): RunningCom
 
 /** An event in the words that stay the same from one run to the next. */
 export const textOf = ({ type, phase, outcome, key, action, status }: CommandEvent): string =>
-  [type, phase, outcome, typeof key === 'string' ? key.replace(/^deployment\/[^/]+\//, '') : undefined, type === 'resource' ? action : undefined, status].filter((word) => word !== undefined).join(' ')
+  [type, phase, outcome, key?.replace(/^deployment\/[^/]+\//, ''), type === 'resource' ? action : undefined, status].filter((word) => word !== undefined).join(' ')

@@ -134,7 +134,9 @@ async function ask(name: string): Promise<string> {
 }
 
 const appsOf = async (name: string): Promise<StatusView['apps']> => (await statusOf()).apps.filter(({ status }) => status.app.app === name)
-const answers = (name: string): Promise<void> => expect.poll(() => ask(name), { timeout: 60_000 }).toBe('200 with its database')
+async function answers(name: string): Promise<void> {
+  await expect.poll(() => ask(name), { timeout: 60_000 }).toBe('200 with its database')
+}
 
 async function everythingIsBack(): Promise<void> {
   await Promise.all(Object.keys(urls).map(answers))

@@ -5,9 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface Probe {
   /** What failed of the questions that were asked so far. */
   failures(): readonly Failure[]
-  /** How long the slowest answer took that was asked for after this moment. */
-  slowestSince(at: number): number
-  answers(): number
+  /** When the first question was asked that got its answer, of those after this moment; infinite when none did. */
+  firstAnswerSince(at: number): number
   stop(): Promise<void>
 }
 
@@ -19,7 +18,7 @@ export interface Failure {
 
 export function startProbe(url: string): Probe {
   const failed: Failure[] = []
-  const took: { readonly asked: number; readonly ms: number }[] = []
+  const answered: number[] = []
   let going = true
 
   const asking = (async () => {
@@ -27,7 +26,7 @@ export function startProbe(url: string): Probe {
       const asked = performance.now()
       const what = await ask(url)
       const ended = performance.now()
-      if (what === undefined) took.push({ asked, ms: ended - asked })
+      if (what === undefined) answered.push(asked)
       else failed.push({ asked, ended, what })
       await sleep(20)
     }
@@ -35,8 +34,7 @@ export function startProbe(url: string): Probe {
 
   return {
     failures: () => [...failed],
-    slowestSince: (at) => Math.max(0, ...took.filter(({ asked }) => asked >= at).map(({ ms }) => Math.round(ms))),
-    answers: () => took.length,
+    firstAnswerSince: (at) => answered.find((asked) => asked > at) ?? Number.POSITIVE_INFINITY,
     async stop() {
       going = false
       await asking

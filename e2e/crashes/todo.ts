@@ -82,7 +82,9 @@ export async function openTodo({ runtime, env = {} }: { readonly runtime: Runtim
     async up() {
       url = (await pilot.ok(['up', folder, '--yes'])).last
     },
-    healthy: () => expect.poll(() => get(url, '/healthz').then(({ status }) => status, () => 0), { timeout: 30_000 }).toBe(200),
+    async healthy() {
+      await expect.poll(() => get(url, '/healthz').then(({ status }) => status, () => 0), { timeout: 30_000 }).toBe(200)
+    },
     version: () => page('/version.txt'),
     texts: async () => (JSON.parse(await page('/api/todos')) as { text: string }[]).map(({ text }) => text),
     add: async (text) => void (await page('/api/todos', { method: 'POST', body: JSON.stringify({ text }), headers: { 'content-type': 'application/json' } })),

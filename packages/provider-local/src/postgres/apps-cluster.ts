@@ -38,7 +38,7 @@ export async function asSuperuser<T>(home: Home, { doing, database }: { doing: s
   }
 }
 
-/** Killed, it is back in a second or two: before a connection is there nothing has happened. Where nobody starts it again there is nothing to wait for. */
+/** Killed, it is back in a second or two, and before a connection is there nothing has happened. Where nobody starts it again there is nothing to wait for. */
 async function connectWhileItRestarts(home: Home, cluster: Cluster, options: { password: string; database?: string }): Promise<Client> {
   for (const deadline = performance.now() + 15_000; ; ) {
     try {
