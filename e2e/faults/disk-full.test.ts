@@ -10,7 +10,7 @@ const place = (context: TestContext) =>
   (opened ??= (async () => {
     const disk = await smallDisk(context)
     const machine = await openMachine({ home: await homeOn(disk) })
-    expect((await machine.run(['setup', 'local', '--runtime', 'process', '--yes'])).code).toBe(0)
+    await machine.setup('process')
     await machine.up('one')
     return { disk, machine }
   })())
@@ -58,7 +58,6 @@ test('what dies on a full disk is started again on it: app, server and databases
   disk.empty()
   await machine.up('four')
   await expect.poll(async () => (await machine.run(['db', 'psql', '-p', 'fault', '--builtin'], { input: 'select n from t;\n' })).stdout, { timeout: 30_000 }).toContain('7')
-  for (const service of services.slice(0, 3)) expect(await machine.processesOf(service)).toHaveLength((await machine.processesOf(service)).length)
 })
 
 test('a build that fills the disk fails, and leaves nothing', async (context) => {

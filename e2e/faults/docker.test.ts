@@ -18,7 +18,7 @@ const place = async (context: TestContext) => {
     const engine = await engineProxy(join(folder, 'docker.sock'))
     const machine = await openMachine({ env: { DOCKER_HOST: engine.url }, manifest: 'project: fault\napps:\n  web: { source: ., build: Dockerfile, port: 8080, health: /version.txt }\n' })
     await writeFile(join(machine.app, 'Dockerfile'), 'FROM busybox:latest\nWORKDIR /www\nCOPY version.txt index.html\nCOPY version.txt version.txt\nCMD ["httpd", "-f", "-p", "8080", "-h", "/www"]\n')
-    expect((await machine.run(['setup', 'local', '--runtime', 'docker', '--yes'])).code).toBe(0)
+    await machine.setup('docker')
     await machine.up('one')
     return { folder, engine, machine }
   })())

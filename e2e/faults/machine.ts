@@ -16,6 +16,8 @@ export interface Machine extends AsyncDisposable {
   start(words: readonly string[], options?: Options): ChildProcess
   /** The folder of the app: it answers with what stands in its `version.txt`. */
   readonly app: string
+  /** Makes the platform. */
+  setup(runtime: 'process' | 'docker'): Promise<void>
   /** Releases it, with another content where one is given. */
   up(version?: string): Promise<Ended>
   answer(): Promise<string>
@@ -45,7 +47,6 @@ export interface MachineOptions {
   readonly manifest?: string
   /** Whoever runs the commands; default: whoever runs the tests. */
   readonly uid?: number
-  readonly runtime?: 'process' | 'docker'
 }
 
 const server = `const { createServer } = require('http')\nconst text = require('fs').readFileSync('version.txt', 'utf8')\ncreateServer((_, response) => response.end(text)).listen(process.env.PORT, process.env.HOST)\n`
@@ -87,6 +88,10 @@ export async function openMachine({ home, env: own = {}, manifest = 'project: fa
       return { ...told, shown: '' }
     },
     start: (words, options = {}) => spawn(process.execPath, [...program, ...words], { ...settings(options), stdio: ['ignore', 'pipe', 'pipe'] }),
+    async setup(runtime) {
+      const { code, stderr } = await run(['setup', 'local', '--runtime', runtime, '--yes'])
+      expect(code, stderr).toBe(0)
+    },
     async up(version) {
       if (version !== undefined) await writeFile(join(app, 'version.txt'), version)
       const ended = await run(['up', app, '--yes'])

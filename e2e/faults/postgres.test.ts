@@ -6,7 +6,7 @@ import { frozen, openMachine, type Machine } from './machine.ts'
 let machine: Machine
 beforeAll(async () => {
   machine = await openMachine()
-  expect((await machine.run(['setup', 'local', '--runtime', 'process', '--yes'])).code).toBe(0)
+  await machine.setup('process')
   await machine.up('one')
 })
 afterAll(() => machine[Symbol.asyncDispose]())
