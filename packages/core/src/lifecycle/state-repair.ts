@@ -1,7 +1,7 @@
 import { isPilotError, PilotError } from '../errors/pilot-error.ts'
 import { createRecorded, type Recorded } from '../graph/recorded.ts'
 import { acquireLease } from '../store/lease.ts'
-import type { Fence, RetiredGenerations, ScopeName, ScopeStore, State } from '../store/store.ts'
+import type { Fence, RetiredGenerations, ScopeName, ScopeStore, State, UnansweredCreation } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { refuseForeignManager, throwIfCancelled } from './session.ts'
 
@@ -17,13 +17,14 @@ export interface StateChange {
 
 /**
  * Makes an earlier version the newest; also when the newest one cannot be read. What came after that version counts as made by
- * us all the same: the next operation takes over what it wants, and a destroy removes the rest. Throws NOT_FOUND, and
+ * us all the same: the next operation takes over what it wants, and a destroy removes the rest, or shows it where only the version
+ * that cannot be read knew of it. Throws NOT_FOUND, and
  * STATE_CORRUPT when that version itself is damaged.
  */
 export const restoreState = (context: LifecycleContext, { scope, version }: { readonly scope: ScopeName; readonly version: number }): Promise<StateChange> =>
   changeState(context, { scope, what: 'state restore', mayBeDamaged: true }, async (known, store) => {
     const wanted = await store.readStateVersion(version)
-    return { resources: wanted.resources, retired: stillUsed(wanted, known) }
+    return { resources: wanted.resources, retired: stillUsed(wanted, known), unanswered: mayBeThere(wanted, known) }
   })
 
 /**
@@ -31,7 +32,7 @@ export const restoreState = (context: LifecycleContext, { scope, version }: { re
  * no sweep deletes it. Throws NOT_FOUND.
  */
 export const forgetResource = (context: LifecycleContext, { scope, key }: { readonly scope: ScopeName; readonly key: string }): Promise<StateChange> =>
-  changeState(context, { scope, what: 'state forget', mayBeDamaged: false }, async ({ resources, retired }) => {
+  changeState(context, { scope, what: 'state forget', mayBeDamaged: false }, async ({ resources, retired, unanswered = [] }) => {
     const forgotten = resources.filter((resource) => resource.key === key)
     if (forgotten.length === 0) {
       const keys = [...new Set(resources.map((resource) => resource.key))]
@@ -39,7 +40,7 @@ export const forgetResource = (context: LifecycleContext, { scope, key }: { read
     }
     const { [key]: used = 0, ...generations } = retired?.generations ?? {}
     const floor = Math.max(retired?.floor ?? 0, used, ...forgotten.map(({ generation }) => generation))
-    return { resources: resources.filter((resource) => resource.key !== key), retired: { floor, generations } }
+    return { resources: resources.filter((resource) => resource.key !== key), retired: { floor, generations }, unanswered: unanswered.filter((creation) => creation.key !== key) }
   })
 
 /** What is known of a scope without owning it: the newest state, and what a crash left in the journal. Throws STATE_CORRUPT. */
@@ -49,7 +50,7 @@ export async function readRecordedState(scope: ScopeStore): Promise<State | unde
   return recorded.isChanged() ? recorded.toState({ at: new Date().toISOString(), managedBy: state?.managedBy }) : state
 }
 
-type Change = Required<Pick<State, 'resources' | 'retired'>>
+type Change = Required<Pick<State, 'resources' | 'retired' | 'unanswered'>>
 
 async function changeState(context: LifecycleContext, { scope: name, what, mayBeDamaged }: { scope: ScopeName; what: string; mayBeDamaged: boolean }, change: (known: State, scope: ScopeStore) => Promise<Change>): Promise<StateChange> {
   throwIfCancelled(context.signal)
@@ -95,6 +96,12 @@ async function withJournal(scope: ScopeStore, state: State | undefined, fence?: 
   const recorded = createRecorded(state, fence === undefined ? 0 : fence.token - 1)
   for (const entry of await scope.readJournal()) recorded.apply(entry)
   return recorded
+}
+
+/** What was made after that version carries our marks, and no other record says that it is ours. */
+function mayBeThere({ resources }: State, known: State): readonly UnansweredCreation[] {
+  const lost = known.resources.filter(({ key, generation }) => !resources.some((kept) => kept.key === key && kept.generation === generation))
+  return [...(known.unanswered ?? []), ...lost.map(({ key, kind, generation }) => ({ key, kind, generation, calls: 1 }))]
 }
 
 /** A generation is never used twice, also by those who no longer know of it. */

@@ -126,6 +126,20 @@ describe('files of a store', () => {
       expect(await reopened().readJournal()).toEqual([entryOf(1), entryOf(2), entryOf(4)])
     })
 
+    it('is read without what an owner wrote that slept between its look at the lease and the write', async () => {
+      const before = await readFile(file())
+      await scope.appendJournal(entryOf(4), fence)
+      const late = (await readFile(file())).subarray(before.length)
+      await writeFile(file(), before)
+      const next = await take(scope)
+      expect(await reopened().readJournal()).toEqual([entryOf(1), entryOf(2), entryOf(3)])
+      const own = { ...entryOf(4), key: 'of the next owner' }
+      await scope.appendJournal(own, next)
+      await scope.appendJournal(entryOf(5), next)
+      await appendFile(file(), late)
+      expect(await reopened().readJournal()).toEqual([entryOf(1), entryOf(2), entryOf(3), own, entryOf(5)])
+    })
+
     it('is corrupt when a line before the last is damaged, and names file, line and what to do', async () => {
       const content = await readFile(file(), 'utf8')
       await writeFile(file(), content.replace('"seq":2', '"seq":8'))

@@ -37,11 +37,12 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
       }),
     async read() {
       for (;;) {
-        const paths = current(segments(folder)).map((segment) => join(folder, segment.name))
+        const found = current(segments(folder))
+        const paths = found.map((segment) => join(folder, segment.name))
         const contents = await Promise.all(paths.map((path) => readBytesIfThere(path)))
         // A segment that vanished was truncated while we looked: look again.
         if (contents.includes(undefined)) continue
-        return contents.flatMap((content, index) => decode(content!, paths[index]!).entries)
+        return joined(found.map(({ token }, index) => ({ token, entries: decode(contents[index]!, paths[index]!).entries })))
       }
     },
     async truncate(fence) {
@@ -145,6 +146,17 @@ function segments(folder: string): readonly Segment[] {
       return match === null ? [] : [{ name, token: Number(match[1]), segment: Number(match[2]) }]
     })
     .sort((a, b) => a.token - b.token || a.segment - b.segment)
+}
+
+/**
+ * The first entry of an owner says by its number what it had read of the owners before: what one of them wrote after that, asleep
+ * between its look at the lease and the write, counts for nothing. Nothing was called for it, since each call looks at the lease again.
+ */
+function joined(owners: readonly { readonly token: number; readonly entries: readonly JournalEntry[] }[]): readonly JournalEntry[] {
+  return owners.flatMap(({ token, entries }, index) => {
+    const next = owners.slice(index + 1).find((later) => later.token > token && later.entries.length > 0)?.entries[0]
+    return next === undefined ? entries : entries.filter(({ seq }) => seq < next.seq)
+  })
 }
 
 /** From the last segment that forgot what was before it. */
