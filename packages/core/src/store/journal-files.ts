@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, fdatasync, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -84,6 +84,8 @@ export function journalFiles({ folder, check }: { folder: string; check: (fence:
     const all = segments(folder)
     const path = join(folder, all.findLast((segment) => segment.token === token)?.name ?? segmentName(token, 0))
     await guarded(path, async () => {
+      // The folder goes when the scope is removed, and comes back with the next entry.
+      if (!existsSync(path)) verified.delete(path)
       const isSure = verified.has(path)
       if (!isSure) await flushBefore(all)
       // Without the thread pool but for the flush: its hops cost more than these short calls.
