@@ -1,4 +1,4 @@
-/* `npm run build`, `lint`, `typecheck`, `docs` and `campaign`: installs what is needed first. */
+/* `npm run build`, `lint`, `typecheck`, `docs`, `audit`, `mutants` and `campaign`: installs what is needed first. */
 'use strict'
 
 require('./start/require-node.cjs')

@@ -3,7 +3,10 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { external, programs } from '../../scripts/build/programs.ts'
+import type { Bill } from '../../scripts/supply-chain/bill.ts'
 import { removeWhole } from '../driver/pilot.ts'
 
 /** What a stranger gets from a registry: tarballs, in a folder that knows nothing of this workspace. */
@@ -31,6 +34,36 @@ test('a tarball holds what runs and its types, and neither sources nor tests', a
     expect(files).toContain('dist/index.d.ts')
     // A consumer must not look for sources: tsc leaves `.ts` in declarations.
     for (const file of files.filter((each) => each.endsWith('.d.ts'))) expect(await readFile(path.join(consumer, 'node_modules/@pilot', name, file), 'utf8')).not.toMatch(/(from |import\()['"]\.[^'"]*\.tsx?['"]/)
+  }
+})
+
+test('a bill of materials lies in each package, and is one', async () => {
+  for (const name of names) {
+    const bill = await billIn(name)
+    const { version } = await manifestOf(path.join(consumer, 'node_modules/@pilot', name))
+    expect(bill).toMatchObject({ $schema: expect.stringContaining('cyclonedx'), bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber: expect.stringMatching(/^urn:uuid:[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/), version: 1, metadata: { component: { type: 'library', name: `@pilot/${name}`, version, purl: `pkg:npm/%40pilot/${name}@${version}` } } })
+    expect(Object.keys(bill).toSorted()).toEqual(['$schema', 'bomFormat', 'components', 'dependencies', 'metadata', 'serialNumber', 'specVersion', 'version'])
+    const refs = new Set([bill.metadata.component['bom-ref'], ...bill.components.map((component) => component['bom-ref'])])
+    expect(refs.size).toBe(bill.components.length + 1)
+    for (const component of bill.components) {
+      expect(component).toMatchObject({ type: 'library', name: expect.stringMatching(/./), version: expect.stringMatching(/^\d+\.\d+\.\d+/), scope: expect.stringMatching(/^(required|optional)$/) })
+      expect(component.purl).toBe(`pkg:npm/${component.name.replace('@', '%40')}@${component.version}`)
+      expect(component.licenses).toEqual([expect.toSatisfy((licence: object) => 'expression' in licence || typeof (licence as { license: { id: unknown } }).license.id === 'string')])
+      for (const { content } of component.hashes ?? []) expect(content).toMatch(/^[\da-f]{128}$/)
+    }
+    for (const { ref, dependsOn } of bill.dependencies) expect([ref, ...dependsOn].filter((each) => !refs.has(each))).toEqual([])
+  }
+})
+
+test('each bill names what its package asks for, and everything that its programs contain', async () => {
+  for (const name of names) {
+    const { components } = await billIn(name)
+    const { dependencies = {} } = await manifestOf(path.join(root, 'packages', name))
+    expect(Object.keys(dependencies).filter((each) => !components.some((component) => component.name === each))).toEqual([])
+    const named = components.filter(({ properties }) => properties.some(({ value }) => value.startsWith('bundled'))).map((component) => component['bom-ref'])
+    const contained = await containedIn(`packages/${name}`)
+    expect(contained.length > 0).toBe(name !== 'core')
+    expect(contained.filter((each) => !named.includes(each))).toEqual([])
   }
 })
 
@@ -76,6 +109,19 @@ test('a provider of a third party compiles against the package, passes the confo
     await removeWhole(home)
   }
 })
+
+const billIn = async (name: string) => JSON.parse(await readFile(path.join(consumer, 'node_modules/@pilot', name, 'dist/sbom.cdx.json'), 'utf8')) as Bill
+const manifestOf = async (place: string) => JSON.parse(await readFile(path.join(place, 'package.json'), 'utf8')) as { name: string; version: string; dependencies?: Readonly<Record<string, string>> }
+
+/** Found without our build: what a bundle of a package's programs takes from node_modules, as name@version. */
+async function containedIn(source: string): Promise<readonly string[]> {
+  const entryPoints = (programs[source] ?? []).map((program) => path.join(root, source, 'src', program))
+  if (entryPoints.length === 0) return []
+  const { metafile } = await build({ absWorkingDir: root, entryPoints, outdir: folder, bundle: true, write: false, metafile: true, format: 'esm', platform: 'node', conditions: ['@pilot/source', 'module'], external: [...external, './ssh', './session'], treeShaking: true, minifySyntax: true, logLevel: 'error' })
+  const files = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])))
+  const places = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []))
+  return (await Promise.all([...places].map((place) => manifestOf(path.join(root, place))))).map(({ name, version }) => `${name}@${version}`)
+}
 
 async function pack(source: string): Promise<string> {
   const { stdout } = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder], source)

@@ -5,6 +5,8 @@ import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { billOf } from '../supply-chain/bill.ts'
+import { readLockfile } from '../supply-chain/lockfile.ts'
 import { calledLater, external, programs } from './programs.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -16,7 +18,8 @@ if (folder === undefined || !existsSync(path.join(root, folder, 'tsconfig.build.
 
 await rm(path.join(root, folder, 'dist'), { recursive: true, force: true })
 await compile(folder)
-await Promise.all((programs[folder] ?? []).map((program) => bundle(folder, program)))
+const inputs = await Promise.all((programs[folder] ?? []).map((program) => bundle(folder, program)))
+await writeFile(path.join(root, folder, 'dist/sbom.cdx.json'), `${JSON.stringify(billOf({ folder, inputs: inputs.flat(), lockfile: await readLockfile() }), undefined, 2)}\n`)
 
 /** JavaScript and declarations of every module, for those who import the package. Types are checked by `npm run typecheck`, all at once. */
 async function compile(folder: string): Promise<void> {
@@ -90,10 +93,13 @@ function otherPrograms(folder: string, entry: string): Plugin {
   }
 }
 
-async function bundle(folder: string, entry: string): Promise<void> {
+/** The files that are in it. */
+async function bundle(folder: string, entry: string): Promise<readonly string[]> {
   const source = path.join(root, folder, 'src', entry)
   const outdir = path.join(root, folder, 'dist', path.dirname(entry))
-  const options: BuildOptions = {
+  const options = {
+    absWorkingDir: root,
+    metafile: true,
     entryPoints: [source],
     outdir,
     bundle: true,
@@ -110,7 +116,8 @@ async function bundle(folder: string, entry: string): Promise<void> {
     // CommonJS packages call require for Node's own modules.
     banner: { js: "import { createRequire as __pilotRequire } from 'node:module';const require = __pilotRequire(import.meta.url);" },
     logLevel: 'warning',
-  }
-  await build(options)
+  } satisfies BuildOptions
+  const { metafile } = await build(options)
   await chmod(path.join(outdir, `${path.basename(entry, '.ts')}.js`), 0o755)
+  return Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs).filter((input) => output.inputs[input]!.bytesInOutput > 0))
 }

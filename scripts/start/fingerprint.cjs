@@ -18,7 +18,7 @@ function sourcesFingerprint() {
     walk(path.join(folder, 'src'), lines)
     for (const file of ['package.json', 'tsconfig.build.json']) stat(path.join(folder, file), lines)
   }
-  walk(path.join(root, 'scripts/build'), lines)
+  for (const name of ['build', 'supply-chain']) walk(path.join(root, 'scripts', name), lines)
   for (const file of ['nx.json', 'tsconfig.base.json', 'package-lock.json']) stat(path.join(root, file), lines)
   return hash(lines)
 }

@@ -20,6 +20,9 @@ function isPrepared() {
   return isInstalled() && isBuilt()
 }
 
+/** Install scripts of packages are not run: the one that matters is `linkPostgresLibraries`, the others only save time. */
+const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--loglevel=error', '--no-json', '--include=dev', '--include=optional']
+
 /** Installs and builds, as far as needed. Several at once: one works, the others wait and find it done. */
 async function prepare({ build: wantsBuild = true } = {}) {
   if (isInstalled() && (!wantsBuild || isBuilt())) return
@@ -36,9 +39,7 @@ async function install() {
     writeJson(unfinished, {})
     // A first or interrupted installation starts from nothing; a later one changes what differs, under what runs from it.
     const command = isFresh ? ['ci'] : ['install', '--no-save']
-    // Install scripts of packages are not run: the one that matters is next, the others only save time.
-    const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--loglevel=error', '--no-json', '--include=dev', '--include=optional']
-    await step({ title: isFresh ? 'Installing what Pilot is made of (once)' : 'Installing what changed', log: 'install.log', ...npm([...command, ...quiet]), env: environmentForPilot(process.env), started: (pid) => writeJson(unfinished, identityOf(pid)) })
+    await step({ title: isFresh ? 'Installing what Pilot is made of (once)' : 'Installing what changed', log: 'install.log', ...npm([...command, ...quietly]), env: environmentForPilot(process.env), started: (pid) => writeJson(unfinished, identityOf(pid)) })
   }
   await linkPostgresLibraries()
   writeJson(installStamp, { fingerprint: dependenciesFingerprint() })
@@ -85,4 +86,4 @@ function npm(args) {
   return started && path.basename(started) === 'npm-cli.js' ? { command: process.execPath, args: [started, ...args] } : { command: 'npm', args }
 }
 
-module.exports = { environmentForTools, isPrepared, prepare }
+module.exports = { environmentForTools, isPrepared, prepare, quietly }

@@ -13,6 +13,7 @@ const tasks = {
   lint: [path.join(modules, 'oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'],
   campaign: ['--conditions=@pilot/source', path.join(root, 'scripts/campaign.ts')],
   mutants: ['--conditions=@pilot/source', path.join(root, 'scripts/mutants/main.ts')],
+  audit: ['--conditions=@pilot/source', path.join(root, 'scripts/supply-chain/audit.ts')],
   docs: ['--conditions=@pilot/source', path.join(root, 'scripts/docs.ts')],
 }
 
