@@ -15,7 +15,7 @@ test('server status names the processes of apps as their users do', async () => 
   await writeFile(join(services, 'torn.json'), '{ "name"')
   const env = { PILOT_HOME: home.path }
   const { stdout } = await runCommand(['server', 'status'], { env })
-  expect(stdout.split('\n').flatMap((line) => /^(\S.*?) {2,}(?:waiting|stopped)/.exec(line)?.[1] ?? [])).toEqual(['supervisor', 'edge', 'shop/web, production', 'shop/web, preview-7, mail', 'torn'])
+  expect(stdout.split('\n').flatMap((line) => /^(\S.*?) {2,}stopped/.exec(line)?.[1] ?? [])).toEqual(['supervisor', 'edge', 'shop/web, production', 'shop/web, preview-7, mail', 'torn'])
   const listed = (JSON.parse((await runCommand(['server', 'status', '--json'], { env })).stdout) as { services: object[] }).services
-  expect(listed).toContainEqual({ name: 'pilot-2f', state: 'waiting', app: specs['pilot-2f'].app, process: 'mail' })
+  expect(listed).toContainEqual({ name: 'pilot-2f', state: 'stopped', app: specs['pilot-2f'].app, process: 'mail' })
 })
