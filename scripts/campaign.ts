@@ -22,6 +22,8 @@ const parts: Readonly<Record<string, Part>> = {
   'api-fuzz': { folder: 'packages/server', files: ['src/api/fuzz.test.ts'] },
   'power-loss': { folder: 'packages/core', files: ['src/store/power.test.ts', 'src/graph/power.test.ts', 'src/store/damage.test.ts', 'src/secrets/power.test.ts'] },
   'bad-input': { folder: 'e2e', files: ['faults/apps.test.ts', 'faults/input.test.ts', 'faults/interrupts.test.ts', 'faults/containers.test.ts'] },
+  'cancel': { folder: 'e2e', files: ['faults/cancel.test.ts'] },
+  'server-load': { folder: 'packages/server', files: ['src/load.test.ts'] },
   'bad-sources': { folder: 'packages/core', files: ['src/source/hostile-source.test.ts'] },
   'power-loss-home': { folder: 'packages/host', files: ['src/home/power.test.ts'] },
   'engine-random': { folder: 'packages/core', files: ['src/graph/engine-random.test.ts'] },

@@ -232,9 +232,10 @@ async function remove({ context, resource: { key, generation }, park, report }: 
   const started = clock.monotonicMs()
   const pause = pauses(policy)
   let earlier: { readonly operation?: string } = {}
+  const neverReady = resource.readyAt === undefined && resource.adopted === undefined ? { neverReady: true as const } : {}
   for (;;) {
     try {
-      const { operation, again } = await callHandler(context, { kind, resource, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, ...earlier, id, recorded: recordedInputs(resource, recorded) }))
+      const { operation, again } = await callHandler(context, { kind, resource, what: 'deletion', mutates: true, isRepeatable: true }, (call) => kind.delete({ ...call, ...earlier, ...neverReady, id, recorded: recordedInputs(resource, recorded) }))
       const accepted = journal.append({ type: 'accepted', ...facts, id, ...(operation === undefined ? {} : { operation }) })
       if (again !== undefined) {
         await accepted

@@ -20,6 +20,8 @@ export interface LifecycleContext {
   /** A source that was packed before, for the hooks of phases that bring none; undefined: it is no longer there. */
   openSource?(source: SourceRecord): Promise<PackedSource | undefined>
   readonly signal: AbortSignal
+  /** Asked when the signal has fired: the operation is not cancelled, another attempt goes on with it. Absent: it does not. */
+  readonly goesOnLater?: () => boolean
   /** Who acts: stands in records. */
   readonly by: string
   /** `script`, or the id of the server: a scope that another owner manages is refused with MANAGED_BY_SERVER. */

@@ -2,7 +2,7 @@ import { errorBody, toPilotError } from '../errors/pilot-error.ts'
 import type { Phase } from '../events/event.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import type { LifecycleContext } from './context.ts'
-import { throwIfCancelled } from './session.ts'
+import { cancelReason, throwIfCancelled } from './session.ts'
 
 /** What a phase says when it ends well. */
 export interface PhaseEnd<T> {
@@ -23,7 +23,8 @@ export async function runPhase<T>(context: LifecycleContext, { app, phase, detai
     context.emit({ type: 'phase.finished', app: app.app, phase, outcome, ms: elapsed(), ...(ending === undefined ? {} : { detail: ending }) })
     return result
   } catch (error) {
-    const failure = toPilotError(error)
+    // What waits with the signal of the operation throws in words of its own.
+    const failure = context.signal.aborted && (error as Error | undefined)?.name === 'AbortError' ? cancelReason(context.signal) : toPilotError(error)
     context.emit({ type: 'phase.finished', app: app.app, phase, outcome: failure.code === 'CANCELLED' ? 'cancelled' : 'failed', ms: elapsed(), error: errorBody(failure) })
     throw failure
   }

@@ -1,4 +1,4 @@
-import { PilotError } from '../errors/pilot-error.ts'
+import { isPilotError, PilotError } from '../errors/pilot-error.ts'
 import { createEngine, type Engine } from '../graph/engine.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
 import { acquireLease, type Lease } from '../store/lease.ts'
@@ -135,6 +135,10 @@ export function refuseForeignManager(context: LifecycleContext, { scope, managed
 }
 
 export function throwIfCancelled(signal: AbortSignal): void {
-  if (!signal.aborted) return
-  throw signal.reason instanceof PilotError ? signal.reason : new PilotError('CANCELLED', 'The operation was cancelled')
+  if (signal.aborted) throw cancelReason(signal)
 }
+
+/** For good: nobody goes on with it. */
+export const isCancelled = ({ signal, goesOnLater }: Pick<LifecycleContext, 'signal' | 'goesOnLater'>): boolean => signal.aborted && goesOnLater?.() !== true
+
+export const cancelReason = ({ reason }: AbortSignal): PilotError => (isPilotError(reason) ? reason : new PilotError('CANCELLED', 'The operation was cancelled'))

@@ -11,7 +11,7 @@ import { isPrepared, runReleaseCommand, startWorkers, stopWorkers } from './proc
 import { nextNumber } from './ledger.ts'
 import type { DeploymentRecord, ReleaseRecord } from './records.ts'
 import { deploymentKeyPrefix, workersKeyPrefix } from './scope.ts'
-import type { AppSession } from './session.ts'
+import { isCancelled, type AppSession } from './session.ts'
 import { bringBack, endOtherWriters, otherWriters, refuseVolumes } from './single-writer.ts'
 import { tellUnusedVolumes } from './volumes.ts'
 import { drainMsOf } from './drain.ts'
@@ -86,7 +86,11 @@ async function settleRelease(session: AppSession, { deployment, desired, previou
   }
   await runPhase(context, { app, phase: 'drain' }, async () => {
     await stopWorkers(session, old)
-    const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainMsOf(deployment), signal: context.signal })
+    const drained = await context.provider.compute[deployment.target]?.drain?.({ app, deployments: old, timeoutMs: drainMsOf(deployment), signal: context.signal }).catch(async (error: unknown) => {
+      // Nobody waits any longer for what is open: without the traffic the old version has nothing more to do.
+      if (isCancelled(context)) await engine.withSignal(session.lease.signal).apply(exact, { allowReplace: true, lookedWithinMs: justNow })
+      throw error
+    })
     await engine.apply(exact, { allowReplace: true, lookedWithinMs: justNow })
     return { result: undefined, ...(drained?.open ? { detail: `${drained.open} requests were still open after ${drainMsOf(deployment) / 1000} s` } : {}) }
   })

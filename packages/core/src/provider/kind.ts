@@ -152,6 +152,8 @@ export interface DeleteCall<I> extends Call {
   readonly recorded: Partial<I>
   /** What an earlier call of this deletion returned, unless that was before a crash. */
   readonly operation?: string
+  /** It was never ready, so nobody works with it: what runs there need not be given long to end. */
+  readonly neverReady?: true
 }
 export interface UpdateCall<I> extends Call {
   readonly id: string

@@ -3,11 +3,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PilotError } from '@pilot/core/errors'
 import { seal } from '@pilot/core/seal'
+import { processesMarked, signal } from '../end-processes.ts'
 import { hasErrno, readJson, readJsonSync, removeFile, replaceJson } from '../home/files.ts'
 import type { Home } from '../home/home.ts'
 import { fileLockOwner } from '../home/lock.ts'
 import { hostProgram } from '../programs.ts'
 import { sealContext } from './child.ts'
+import { markText } from './mark.ts'
 import { revisionOf, serviceKey } from './service-key.ts'
 import { problemOfSpec, type ServiceSpec, type StoredSpec } from './spec.ts'
 import { startSupervisor } from './start.ts'
@@ -76,13 +78,19 @@ export async function putService(home: Home, spec: ServiceSpec): Promise<string>
   return revision
 }
 
-/** Stops the service with all its processes and forgets it; returns when it is gone. Absent is success. */
-export async function removeService(home: Home, name: string, { timeoutMs = 60_000 }: { timeoutMs?: number } = {}): Promise<void> {
+/** Stops the service with all its processes and forgets it; returns when it is gone. Absent is success. `killAfterMs`: sooner than its specification says. */
+export async function removeService(home: Home, name: string, { timeoutMs = 60_000, killAfterMs }: { timeoutMs?: number; killAfterMs?: number } = {}): Promise<void> {
   removeFile(specPath(home, name))
   if (serviceStatus(home, name) === undefined) return
   await ensureSupervisor(home)
   const deadline = performance.now() + timeoutMs
+  let killAt = performance.now() + (killAfterMs ?? Infinity)
   while (serviceStatus(home, name) !== undefined) {
+    if (performance.now() > killAt) {
+      // With all that it started, also in sessions of its own. The supervisor sees that they are gone.
+      for (const pid of processesMarked(markText(`${home.id}/${name}/`))) signal(pid, 'SIGKILL')
+      killAt = performance.now() + 200
+    }
     if (performance.now() > deadline) throw new PilotError('TIMED_OUT', `The service ${name} was not gone within ${timeoutMs} ms.`)
     await sleep(15)
     await lookAfterSupervisor(home)

@@ -26,7 +26,8 @@ export async function prepareBuildHome({ home }: Workplace): Promise<void> {
 /** What a step needs to know of the build, or of the hook, that it is of. */
 type StepCall = Pick<BuildCall, 'args' | 'signal' | 'log'>
 
-const killAfterMs = 5_000
+/** A cancel is felt at once; what a build leaves half done nobody looks at again. */
+const killAfterMs = 1_000
 
 /** One command of a build, in a process group of its own, so that a cancel lets all of it end in order. */
 export async function runStep({ step, call, what, place, home }: { step: Step; call: StepCall; /** For people: `The build of shop/web`. */ what: string; place: Workplace; home: Home }): Promise<void> {

@@ -15,7 +15,7 @@ import { containersOf, instanceName, type OfPlatform } from './container-status.
 import { feed } from './feed.ts'
 
 /** After SIGTERM, seconds. */
-const graceSeconds = 5
+const graceSeconds = 1
 /** What shells say of a command that is not there, and of one that cannot be run. */
 const notFound = 127
 

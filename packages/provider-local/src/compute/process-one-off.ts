@@ -13,8 +13,8 @@ import { processesOf } from './process-status.ts'
 
 /** In the environment of a one-off command and of all that it starts. */
 const mark = 'PILOT_ONE_OFF'
-/** After SIGTERM. */
-const graceMs = 5_000
+/** After SIGTERM: whoever cancelled waits for it. */
+const graceMs = 1_000
 const quietMs = 1_000
 
 /**
@@ -27,7 +27,7 @@ exec 4<&0 </dev/null
 "$@" <&4 3<&- 4<&- &
 child=$!
 exec 4<&-
-{ read -r _ <&3; trap '' TERM; kill -TERM 0; sleep 5; kill -KILL 0; } >/dev/null 2>&1 &
+{ read -r _ <&3; trap '' TERM; kill -TERM 0; sleep 1; kill -KILL 0; } >/dev/null 2>&1 &
 watch=$!
 wait "$child"
 code=$?

@@ -1,4 +1,4 @@
-import { PilotError, type Ownership } from '@pilot/core'
+import { PilotError, type DeleteCall, type Ownership } from '@pilot/core'
 import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode'
 import type { Home } from '@pilot/host'
 import { containerLines } from '../compute/container-lines.ts'
@@ -10,6 +10,7 @@ import { linesOf } from '../engine/log-stream.ts'
 import type { Exit } from '../health/judge.ts'
 import { labels, ownerLabels } from '../ownership.ts'
 import { mountsOf, type MountedVolumes } from './container-volumes.ts'
+import { hurriedMs } from './service-parts.ts'
 
 /** What every container of an app has in common: that of the app itself, its workers, its release command, one-off commands. */
 export interface AppContainer {
@@ -85,10 +86,10 @@ export async function inspectContainer({ docker }: Engine, id: string): Promise<
 }
 
 /** SIGTERM, some time, then all of it goes. What it has written is kept for a while when it is of a deployment, and a home is given. Absent is success. */
-export async function removeContainer({ docker }: Engine, found: ContainerInspectInfo, home?: Home): Promise<void> {
+export async function removeContainer({ docker }: Engine, found: ContainerInspectInfo, { home, neverReady }: { readonly home?: Home } & Pick<DeleteCall<unknown>, 'neverReady'> = {}): Promise<void> {
   const container = docker.getContainer(found.Id)
   try {
-    if (found.State.Running) await container.stop({ t: stopSeconds })
+    if (found.State.Running) await container.stop({ t: neverReady ? hurriedMs / 1000 : stopSeconds })
   } catch (error) {
     if (!isUnchanged(error) && !isAbsent(error)) throw engineError(error, `The container ${found.Name}`)
   }

@@ -1,4 +1,4 @@
-import { defineKind, refuseLargeEnvironment, type AnyKind, type CreateCall, type SettleCall, type Settled } from '@pilot/core'
+import { defineKind, refuseLargeEnvironment, type AnyKind, type CreateCall, type DeleteCall, type SettleCall, type Settled } from '@pilot/core'
 import type { Home } from '@pilot/host'
 import type { ContainerInspectInfo } from 'dockerode'
 import * as z from 'zod'
@@ -162,12 +162,12 @@ async function listCommands(engine: () => Promise<Engine>, platformId: string, r
   return containers.filter(({ Labels }) => isOfRole(Labels[labels.key], role)).map(({ Id, Names, Labels }) => ({ id: Id, owner: ownerOfLabels(Labels), title: `container ${(Names[0] ?? Id).replace(/^\//, '')}` }))
 }
 
-async function deleteCommand(engine: () => Promise<Engine>, { id, checkpoint }: { id: string; checkpoint(): Promise<void> }, home?: Home): Promise<object> {
+async function deleteCommand(engine: () => Promise<Engine>, { id, checkpoint, neverReady }: Pick<DeleteCall<unknown>, 'id' | 'checkpoint' | 'neverReady'>, home?: Home): Promise<object> {
   const client = await engine()
   const found = await inspectContainer(client, id)
   if (!found) return {}
   await checkpoint()
-  await removeContainer(client, found, home)
+  await removeContainer(client, found, { ...(home ? { home } : {}), ...(neverReady ? { neverReady } : {}) })
   return {}
 }
 

@@ -143,7 +143,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
       return {}
     },
 
-    async delete({ id, name, checkpoint }) {
+    async delete({ id, name, checkpoint, neverReady }) {
       const client = await engine()
       const found = await inspectContainer(client, id)
       if (!found) {
@@ -152,7 +152,7 @@ export function dockerContainerKind(engine: () => Promise<Engine>, home: Home): 
         return {}
       }
       await checkpoint()
-      await removeContainer(client, found, home)
+      await removeContainer(client, found, { home, ...(neverReady ? { neverReady } : {}) })
       await releasePort(home, portName(found.Name.replace(/^\//, '')))
       return {}
     },

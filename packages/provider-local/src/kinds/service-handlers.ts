@@ -4,7 +4,7 @@ import { readJson, releasePort, serviceStatus, type Home } from '@pilot/host'
 import { isOfRole, type ServiceRole } from '../compute/keys.ts'
 import { assertOurs } from '../ownership.ts'
 import { listMarked, readOwner, type Marked } from './marks.ts'
-import { removeProgram, type RemovedProgram } from './service-parts.ts'
+import { hurried, removeProgram, type RemovedProgram } from './service-parts.ts'
 import type { Failed } from './shared.ts'
 
 /** What a kind whose resources are services of the supervisor says of itself. */
@@ -62,7 +62,7 @@ export function serviceHandlers<I, S extends Marked, O>({ home, role, check, put
       await call.checkpoint()
       const service = await readService<S & RemovedProgram>(home, id)
       await removeFirst?.(call, service)
-      await removeProgram(home, { id, platformId: owner.platformId, service })
+      await removeProgram(home, { id, platformId: owner.platformId, service, ...hurried(call) })
       if (portName) await releasePort(home, portName(id))
       return {}
     },

@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PilotError, refuseLargeEnvironment, type Ownership } from '@pilot/core'
+import { PilotError, refuseLargeEnvironment, type DeleteCall, type Ownership } from '@pilot/core'
 import { besideLog, removeService, type Home, type ServiceSpec, type ServiceStatus } from '@pilot/host'
 import * as z from 'zod'
 import { keepProcessLog, logLimitsOf } from '../compute/ended-logs.ts'
@@ -36,6 +36,10 @@ export interface StoredProgram extends Marked {
 }
 
 const stopTimeoutMs = 10_000
+
+/** A cancel is felt at once: what never took traffic has little to bring to an end. */
+export const hurriedMs = 1_000
+export const hurried = ({ neverReady }: Pick<DeleteCall<unknown>, 'neverReady'>): { readonly killAfterMs?: number } => (neverReady ? { killAfterMs: hurriedMs } : {})
 
 /** What an image would set. HOST keeps those that ask for it away from the network; the app's configuration may say otherwise. */
 const usual = { NODE_ENV: 'production', PYTHONUNBUFFERED: '1', HOST: '127.0.0.1' }
@@ -92,8 +96,8 @@ export function exitOf(status: ServiceStatus | undefined, elapsedMs: number): Ex
 export type RemovedProgram = Pick<StoredProgram, 'logFile' | 'app'> & { readonly deployment?: string; readonly process?: string }
 
 /** Its log is kept for a while when it is of a deployment. Absent is success. */
-export async function removeProgram(home: Home, { id, platformId, service }: { id: string; platformId: string; service: RemovedProgram | undefined }): Promise<void> {
-  await removeService(home, id)
+export async function removeProgram(home: Home, { id, platformId, service, ...patience }: { id: string; platformId: string; service: RemovedProgram | undefined; killAfterMs?: number }): Promise<void> {
+  await removeService(home, id, patience)
   const logFile = service?.logFile ?? join(home.paths.logs, `${id}.log`)
   if (service?.deployment !== undefined) await keepProcessLog({ home, platformId, app: service.app }, { deployment: service.deployment, instance: id, process: service.process }, logFile)
   await Promise.all(Object.values({ logFile, ...besideLog(logFile) }).map((file) => rm(file, { force: true })))

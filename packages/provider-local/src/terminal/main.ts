@@ -10,7 +10,7 @@ import type { TerminalAnswer, TerminalTask } from './run-terminal.ts'
  * and all that it started, and the machine code that makes terminals runs in no server. The task and changes of size come as
  * lines on the third stream, since environments hold secrets; input and output are the bytes of the terminal.
  */
-const graceMs = 5_000
+const graceMs = 1_000
 const control = new Socket({ fd: 3, readable: true, writable: true })
 const input = new Socket({ fd: 0, readable: true, writable: false })
 // Not as process.stdout, whose writes to pipes block.

@@ -91,7 +91,7 @@ export function jobExecutor({ db, home, serverId, platforms, providers }: Execut
       },
     })
     const openSource = (source: { readonly digest: string }): Promise<PackedSource> => openPackedSource({ tarGzFile: sourcePath(home.sources, source.digest), record: source })
-    const context: LifecycleContext = { ...opened, secrets, openSource, deploymentsInUse: (of) => patiently(() => deploymentsInUse(db, { platform: job.platform, app: of })) }
+    const context: LifecycleContext = { ...opened, secrets, openSource, goesOnLater: () => isGivenBack(signal), deploymentsInUse: (of) => patiently(() => deploymentsInUse(db, { platform: job.platform, app: of })) }
     if (job.attempt > 1) reporter.emit({ type: 'notice', level: 'info', text: 'Going on after an interruption', ...(app ? { app: app.app } : {}) })
 
     for (const text of prepared?.notices ?? []) reporter.emit({ type: 'notice', level: 'info', text })
