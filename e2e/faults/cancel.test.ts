@@ -138,7 +138,9 @@ async function gone(phase: string, word: string, started: number): Promise<void>
 }
 
 /** Both hold on: the title that they have taken says so. */
-const held = (word: string) => expect.poll(async () => (await withWord(word, (line) => line.startsWith(`${word}!`))).length, { timeout: 60_000, interval: 50 }).toBe(2)
+async function held(word: string): Promise<void> {
+  await expect.poll(async () => (await withWord(word, (line) => line.startsWith(`${word}!`))).length, { timeout: 60_000, interval: 50 }).toBe(2)
+}
 
 /** Processes that have it in their command line. */
 async function withWord(word: string, isIt = (line: string) => line.includes(word)): Promise<readonly string[]> {

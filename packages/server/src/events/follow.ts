@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../db/database.ts'
 import type { Notifications } from '../db/notifications.ts'
-import { readEvents, type StoredEvent } from './streams.ts'
+import { sharedReads } from './shared-reads.ts'
+import type { StoredEvent } from './streams.ts'
 
 /** Looks by itself this often, in case a notification was lost; also the pace of the keep-alive comments. */
 const lookAgainMs = 15_000
@@ -10,6 +11,7 @@ const lookAgainMs = 15_000
  * Events of a stream from `after` on, as they come; `undefined` when nothing came for a while. Ends when the signal fires.
  */
 export async function* followEvents({ db, notifications, stream, after, signal }: { db: Database; notifications: Notifications; stream: string; after: number; signal: AbortSignal }): AsyncGenerator<StoredEvent | undefined> {
+  const read = sharedReads(db, notifications)
   let last = after
   let pending = true
   let wake = () => {}
@@ -21,7 +23,7 @@ export async function* followEvents({ db, notifications, stream, after, signal }
   try {
     while (!signal.aborted) {
       pending = false
-      const events = await readEvents(db, { stream, after: last })
+      const events = await read(stream, last)
       for (const event of events) {
         last = event.seq
         yield event

@@ -59,3 +59,31 @@ test('a reader that was told nothing looks again after a reconnect', async () =>
   stop.abort()
   await notifications.close()
 })
+
+test('many readers of one stream ask the database once for what each of them waits for, and all see every event', async () => {
+  const notifications = await openNotifications(database.address)
+  const stop = new AbortController()
+  let asked = 0
+  const db = database.db.withPlugin({
+    transformQuery({ node }) {
+      asked++
+      return node
+    },
+    transformResult: async ({ result }) => result,
+  })
+  const readers = Array.from({ length: 200 }, () => {
+    const seen: number[] = []
+    const reading = (async () => {
+      for await (const event of followEvents({ db, notifications, stream: 'a', after: 0, signal: stop.signal })) if (event !== undefined) seen.push(event.seq)
+    })()
+    return { seen, reading }
+  })
+  for (let n = 1; n <= 30; n++) await append('a', `${n}`)
+  for (const { seen } of readers) await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(30)
+  for (const { seen } of readers) expect(seen).toEqual(Array.from({ length: 30 }, (_, index) => index + 1))
+  stop.abort()
+  await Promise.all(readers.map(({ reading }) => reading))
+  await notifications.close()
+  // Each on its own they would ask 6,000 times and more.
+  expect(asked).toBeLessThan(600)
+})
