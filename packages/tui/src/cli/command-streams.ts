@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import type { CommandSession } from '@pilot/server/client'
-import { safeJson } from './text/clean.ts'
+import { printable, safeJson } from './text/clean.ts'
 import type { CommandContext } from './context.ts'
 import { privateModes } from './private-modes.ts'
 import type { Terminal } from './terminal.ts'
@@ -14,11 +14,7 @@ type Streams = Pick<CommandSession, 'input' | 'tty' | 'output'>
 export function commandStreams(context: CommandContext, { noTty }: { noTty: boolean }): Streams & Disposable {
   const { output, terminal } = context
   const { stdin, stdout } = terminal
-  const show: Streams['output'] = (stream, data) => {
-    if (output.json) return void output.raw(`${safeJson({ stream, text: Buffer.from(data).toString('utf8') })}\n`)
-    if (!terminal[stream].write(data)) return new Promise<void>((resolve) => terminal[stream].once('drain', () => resolve()))
-  }
-  const plain = { input: stdin, output: show, [Symbol.dispose]: () => void stdin.pause() }
+  const plain = { input: stdin, output: plainOutput(context), [Symbol.dispose]: () => void stdin.pause() }
   if (noTty || output.json || !stdin.isTTY || !stdout.isTTY || stdin.setRawMode === undefined) return plain
 
   const modes = privateModes()
@@ -32,7 +28,7 @@ export function commandStreams(context: CommandContext, { noTty }: { noTty: bool
     input: stdin,
     output: (stream, data) => {
       modes.see(data)
-      return show(stream, data)
+      return write(terminal, stream, data)
     },
     tty: {
       ...sizeOf(terminal),
@@ -54,6 +50,24 @@ export function commandStreams(context: CommandContext, { noTty }: { noTty: bool
       if (restore !== '') stdout.write(restore)
     },
   }
+}
+
+/**
+ * For what has no terminal of its own. A pipe gets the bytes as they are; a terminal, which the command does not know of, nothing that
+ * acts on it.
+ */
+export function plainOutput({ output, terminal }: CommandContext): Streams['output'] {
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() }
+  return (stream, data) => {
+    if (output.json) return output.raw(`${safeJson({ stream, text: Buffer.from(data).toString('utf8') })}\n`)
+    if (terminal[stream].isTTY !== true) return write(terminal, stream, data)
+    return write(terminal, stream, printable(decoders[stream].decode(data, { stream: true }), stream === 'stdout' ? output.out : output.err))
+  }
+}
+
+function write(terminal: Terminal, stream: 'stdout' | 'stderr', data: Uint8Array | string): Promise<void> | undefined {
+  if (!terminal[stream].write(data)) return new Promise<void>((resolve) => terminal[stream].once('drain', () => resolve()))
+  return undefined
 }
 
 /** Node's raw mode goes on turning line feeds into new lines, which programs that draw do not mean. Its way back restores this, too. */

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import type { PilotEvent } from '@pilot/core'
-import { safeJson } from './text/clean.ts'
+import { printable, safeJson } from './text/clean.ts'
 import type { Style } from './text/style.ts'
 import { styleOf, type Terminal } from './terminal.ts'
 
-/** Results go to stdout, progress to stderr. Nothing else in the commands writes. */
+/** Results go to stdout, progress to stderr, as `printable` leaves them. Only what `borders.test.ts` names writes without it. */
 export interface Output {
   readonly json: boolean
   readonly quiet: boolean
@@ -23,17 +23,18 @@ export interface Output {
   progress(line: string): void
   /** What must be seen also with `--quiet`: errors and warnings. */
   error(text: string): void
-  /** Text as it is, to stdout: a log. Resolves when the reader can take more. */
+  /** Text without a newline of its own, to stdout: a log. Resolves when the reader can take more. */
   raw(text: string): Promise<void>
 }
 
 export function createOutput(terminal: Terminal, { json, quiet }: { json: boolean; quiet: boolean }): Output {
-  const line = (stream: 'stdout' | 'stderr', text: string) => void terminal[stream].write(text.endsWith('\n') ? text : `${text}\n`)
+  const style = { stdout: styleOf(terminal, 'stdout'), stderr: styleOf(terminal, 'stderr') }
+  const line = (stream: 'stdout' | 'stderr', text: string) => void terminal[stream].write(printable(text.endsWith('\n') ? text : `${text}\n`, style[stream]))
   return {
     json,
     quiet,
-    out: styleOf(terminal, 'stdout'),
-    err: styleOf(terminal, 'stderr'),
+    out: style.stdout,
+    err: style.stderr,
     result: (text) => (json ? undefined : line('stdout', text)),
     async answer(document, text) {
       line('stdout', json ? safeJson(document, 2) : await text())
@@ -43,7 +44,7 @@ export function createOutput(terminal: Terminal, { json, quiet }: { json: boolea
     progress: (text) => (json || quiet ? undefined : line('stderr', text)),
     error: (text) => line('stderr', text),
     async raw(text) {
-      if (!terminal.stdout.write(text) && !terminal.stdout.destroyed) await Promise.race([once(terminal.stdout, 'drain'), once(terminal.stdout, 'close')])
+      if (!terminal.stdout.write(printable(text, style.stdout)) && !terminal.stdout.destroyed) await Promise.race([once(terminal.stdout, 'drain'), once(terminal.stdout, 'close')])
     },
   }
 }

@@ -45,7 +45,7 @@ export function createAsker(terminal: Terminal): Asker {
     },
     async typed({ message, expected, flag }) {
       const { text } = await clack(message, flag)
-      const given = await untilEnd(text({ message: `${cleanLine(message)} Type ${expected} to go on, or nothing to leave it.`, ...streams }))
+      const given = await untilEnd(text({ message: `${cleanLine(message)} Type ${cleanLine(expected)} to go on, or nothing to leave it.`, ...streams }))
       return (given ?? '').trim() === expected
     },
   }

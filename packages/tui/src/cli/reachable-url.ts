@@ -9,7 +9,7 @@ const patienceMs = 500
  * `*.localhost` by themselves, but many other programs ask the system, which on some machines knows only `localhost`.
  */
 export async function reachableUrl({ url, fallbackUrl }: { url: string; fallbackUrl?: string | undefined }, resolves: (host: string) => Promise<boolean> = systemResolves): Promise<string> {
-  if (fallbackUrl === undefined) return url
+  if (fallbackUrl === undefined || !URL.canParse(url)) return url
   return (await resolves(new URL(url).hostname)) ? url : fallbackUrl
 }
 

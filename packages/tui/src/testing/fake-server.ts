@@ -85,6 +85,7 @@ export async function startFakeServer(answers: Answers = {}): Promise<FakeServer
       const given = await answer(entry)
       const route = routes[matched.name]
       if (route.answer === 'lines') return response.writeHead(200).end((given as unknown[]).map((line) => `${JSON.stringify(line)}\n`).join(''))
+      if (route.answer === 'bytes') return response.writeHead(200).end(String(given))
       send(response, route.status, given)
     } catch (error) {
       const failure = isPilotError(error) ? error : new PilotError('INTERNAL', String(error))

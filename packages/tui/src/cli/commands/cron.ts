@@ -1,9 +1,10 @@
 import { PilotError } from '@pilot/core/errors'
 import type { ScheduledRunView, ScheduleView } from '@pilot/server/contract'
 import { appArgument, defineCommand, flag, value } from '../command.ts'
+import { plainOutput } from '../command-streams.ts'
 import type { CommandContext } from '../context.ts'
 import { findTarget, refuseUnknownApp, resolveApp, type AppTarget } from '../target.ts'
-import { cleanLine, safeJson } from '../text/clean.ts'
+import { clean, cleanLine, safeJson } from '../text/clean.ts'
 import { scheduleNames, schedulesText } from '../schedules-text.ts'
 import { runsText } from '../runs-text.ts'
 import { untilInterrupt } from '../until-interrupt.ts'
@@ -41,17 +42,14 @@ export const cronRun = defineCommand({
   async run(context, { args: [name] }) {
     const { params, query } = await targetOf(context, name!, 'cron')
     const client = await context.client()
-    const { output, terminal } = context
+    const { output } = context
     let code = 0
     const interrupted = await untilInterrupt(context, async (signal) => {
       code = await client.command('runCron', { ...params, name: name! }, {
         query,
         body: {},
         signal,
-        output: async (stream, data) => {
-          if (output.json) return output.raw(`${safeJson({ stream, text: Buffer.from(data).toString('utf8') })}\n`)
-          if (!terminal[stream].write(data)) await new Promise<void>((resolve) => terminal[stream].once('drain', () => resolve()))
-        },
+        output: plainOutput(context),
       })
       if (output.json) await output.raw(`${safeJson({ exitCode: code })}\n`)
     })
@@ -102,7 +100,7 @@ export const cronLogs = defineCommand({
     if (run === undefined) throw new PilotError('NOT_FOUND', wanted === undefined ? `${name} has not run yet.` : `${name} has no run ${wanted}.`, { suggestion: '`cron history` lists the runs.' })
     if (run.operation !== undefined) context.say(`This run is the operation ${run.operation}: \`jobs\` shows it.`)
     return await untilInterrupt(context, async (signal) => {
-      for await (const { text } of client.runLog({ app, run: run.id }, { follow: flag(options, 'follow'), signal })) await context.output.raw(context.output.json ? `${safeJson({ run: run.id, text })}\n` : text)
+      for await (const { text } of client.runLog({ app, run: run.id }, { follow: flag(options, 'follow'), signal })) await context.output.raw(context.output.json ? `${safeJson({ run: run.id, text })}\n` : clean(text))
     })
   },
 })

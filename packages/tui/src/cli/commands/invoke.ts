@@ -30,7 +30,7 @@ export const invoke = defineCommand({
     if ('error' in result) {
       const { type, message, trace = [] } = result.error
       if (context.output.json) await context.output.answer(result, () => '')
-      else context.terminal.stderr.write(`${[`${type}: ${message}`, ...trace.filter((line) => !line.includes(message))].map(cleanLine).join('\n')}\n`)
+      else context.output.error([`${type}: ${message}`, ...trace.filter((line) => !line.includes(message))].map(cleanLine).join('\n'))
       return 1
     }
     await context.output.answer({ requestId: result.requestId, result: parse(result.payload) }, () => cleanLine(result.payload))

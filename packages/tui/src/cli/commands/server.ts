@@ -1,7 +1,7 @@
 import { PilotError } from '@pilot/core/errors'
 import type { HomeService } from '../../client/services.ts'
 import { common, defineCommand, flag, value } from '../command.ts'
-import { cleanLine } from '../text/clean.ts'
+import { cleanLine, escaped } from '../text/clean.ts'
 import { ago, bytes } from '../text/units.ts'
 import { untilInterrupt } from '../until-interrupt.ts'
 
@@ -81,7 +81,7 @@ export const serverLogs = defineCommand({
     const { logFileOf, readLogFile } = await import('../../client/log-file.ts')
     const file = await logFileOf(context.terminal.env, value(options, 'of') ?? 'server')
     return await untilInterrupt(context, async (signal) => {
-      for await (const line of readLogFile({ file, lines, follow: flag(options, 'follow'), signal })) await context.output.raw(`${context.output.json ? line : cleanLine(line)}\n`)
+      for await (const line of readLogFile({ file, lines, follow: flag(options, 'follow'), signal })) await context.output.raw(`${context.output.json ? escaped(line) : cleanLine(line)}\n`)
     })
   },
 })

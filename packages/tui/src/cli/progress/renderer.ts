@@ -1,5 +1,6 @@
 import type { PilotEvent } from '@pilot/core'
 import { canRedraw, styleOf, type Terminal } from '../terminal.ts'
+import { printable } from '../text/clean.ts'
 import { elapsed } from '../text/units.ts'
 import { createLiveRegion } from './live.ts'
 import { linesOf, liveLines } from './lines.ts'
@@ -23,7 +24,7 @@ const heartbeatMs = 30_000
 export function createRenderer({ terminal, form, silent }: { terminal: Terminal; form: string; silent: boolean }): ProgressRenderer {
   const style = styleOf(terminal, 'stderr')
   const live = !silent && canRedraw(terminal)
-  const region = live ? createLiveRegion(terminal.stderr) : undefined
+  const region = live ? createLiveRegion(terminal.stderr, style) : undefined
   const glyphs = style.symbol.ok === '✓' ? frames.unicode : frames.ascii
   let progress = noProgress
   let tick = 0
@@ -33,7 +34,7 @@ export function createRenderer({ terminal, form, silent }: { terminal: Terminal;
   const print = (lines: readonly string[]) => {
     if (silent || lines.length === 0) return
     if (region !== undefined) region.print(lines)
-    else terminal.stderr.write(lines.map((line) => `${line}\n`).join(''))
+    else terminal.stderr.write(lines.map((line) => `${printable(line, style)}\n`).join(''))
   }
   const draw = () => region?.draw(liveLines(progress, { style, nameWidth: nameWidth(), now: Date.now(), frame: glyphs[tick % glyphs.length]!, rows: Math.max(3, (terminal.stderr.rows ?? 24) - 2), ...(logLine === undefined ? {} : { logLine }) }))
   const beat = () => {

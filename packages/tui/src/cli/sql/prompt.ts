@@ -3,7 +3,7 @@ import { splitStatements } from '@pilot/core/sql'
 import type { Login } from '@pilot/server/contract'
 import pg from 'pg'
 import type { CommandContext } from '../context.ts'
-import { clean } from '../text/clean.ts'
+import { clean, cleanLine } from '../text/clean.ts'
 import { backslashCommand } from './backslash.ts'
 import { resultText, type SqlResult } from './result-text.ts'
 
@@ -36,7 +36,7 @@ async function readStatements(context: CommandContext, { run, database }: { run(
   let exit = 0
   const prompt = (): void => {
     if (!isAsked) return
-    lines.setPrompt(`${database}${buffer.trim() === '' ? '=>' : '->'} `)
+    lines.setPrompt(`${cleanLine(database)}${buffer.trim() === '' ? '=>' : '->'} `)
     lines.prompt()
   }
   // Ctrl-C leaves the statement, not the prompt.

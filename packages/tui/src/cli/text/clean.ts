@@ -16,7 +16,22 @@ export function cleanLine(text: string): string {
   return clean(text).replaceAll('\n', ' ').trimEnd()
 }
 
-/** JSON that is safe to print: C1 and DEL escaped too, which JSON.stringify lets pass. */
+/** The border: what goes to a terminal or a pipe holds no control sequence but those of `style.ts`, whoever forgot to clean its parts. Tabs stay. */
+export function printable(text: string, { color }: { color: boolean }): string {
+  if (text.search(unsafe) < 0) return text
+  const plain = (part: string): string => stripVTControlCharacters(part).replace(/\r\n/g, '\n').replace(unsafe, '')
+  return color ? text.split(ownStyle).map((part, index) => (index % 2 === 1 ? part : plain(part))).join('') : plain(text)
+}
+
+/** Bold, dim, four colours, and their ends. */
+const ownStyle = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/
+
+/** JSON that is safe to print: also what JSON.stringify lets pass (DEL, C1, what reorders text) is escaped. */
 export function safeJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)
+  return escaped(JSON.stringify(value, undefined, indent))
+}
+
+/** The same for JSON that is text already. */
+export function escaped(json: string): string {
+  return json.replace(unsafe, (character) => (character === '\r' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`))
 }

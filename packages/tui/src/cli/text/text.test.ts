@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { clean, cleanLine, safeJson } from './clean.ts'
+import { evil, forbidden } from '../../testing/hostile.ts'
+import { clean, cleanLine, escaped, printable, safeJson } from './clean.ts'
 import { createStyle, wantsColor, wantsUnicode } from './style.ts'
 import { table } from './table.ts'
 import { ago, bytes, duration, elapsed, plural } from './units.ts'
@@ -29,9 +30,32 @@ describe('text of others', () => {
   })
 
   test('as JSON holds no byte that a terminal acts on', () => {
-    const text = safeJson({ log: '\u001b[31m\u009b\u007f' })
-    expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/)
-    expect(JSON.parse(text)).toEqual({ log: '\u001b[31m\u009b\u007f' })
+    const text = safeJson({ log: evil }, 2)
+    expect(text).not.toMatch(forbidden)
+    expect(JSON.parse(text)).toEqual({ log: evil })
+    expect(escaped('{"log":"a\u202eb\u009b"}')).toBe('{"log":"a\\u202eb\\u009b"}')
+  })
+})
+
+describe('the border', () => {
+  const style = createStyle({ color: true, unicode: true })
+  const ours = /\u001b\[(?:1|2|22|31|32|33|36|39)m/g
+
+  test('lets the colours of Pilot pass where there are colours, and lines and tabs', () => {
+    const text = `${style.bad('a')}\t${style.strong(style.dim('b'))}\n${style.ok('c')}${style.warn('d')}${style.accent('e')}`
+    expect(printable(text, { color: true })).toBe(text)
+    expect(printable(text, { color: false })).toBe('a\tb\ncde')
+  })
+
+  test('stops what a forgotten text of others would do, also beside and between colours', () => {
+    for (const text of [evil, style.bad(evil), `${evil}${style.ok('x')}`, `\u001b]0;${style.ok('title')}\u0007`, `\u001b${style.ok('[2J')}`, '\u001b[1\u001b[1mm', '\u001b\u0000[2J', '\u001b[31;8m', 'a\rb', '\u009b31m']) {
+      expect(printable(text, { color: true }).replaceAll(ours, '').replaceAll('\ud800', '')).not.toMatch(forbidden)
+      expect(printable(text, { color: false }).replaceAll('\ud800', '')).not.toMatch(forbidden)
+    }
+  })
+
+  test('what is taken away leaves nothing behind that is one again', () => {
+    for (const text of ['\u001b[\u001b[31m2J', '\u001b\u001b[31m[2J', '\u001b[3\u00001m\u001b[2J']) expect(printable(printable(text, { color: true }), { color: true })).toBe(printable(text, { color: true }))
   })
 })
 
