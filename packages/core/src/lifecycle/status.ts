@@ -1,12 +1,12 @@
 import type { InstanceStatus } from '../provider/compute.ts'
 import type { AppIdentity } from '../provider/app-identity.ts'
-import type { State } from '../store/store.ts'
+import type { ScopeStore, State } from '../store/store.ts'
 import type { LifecycleContext } from './context.ts'
 import { readLedger, type Ledger } from './ledger.ts'
 import { countsOf, formationOf } from './formation.ts'
 import { canaryStatus } from './canary-look.ts'
 import { canaryOf } from './canary-state.ts'
-import { hasTraffic, lastFullRelease, liveDeployment, urlsOf } from './live.ts'
+import { hasTraffic, lastFullRelease, liveDeployment, liveDeployments, urlsOf } from './live.ts'
 import type { AppState, AppStatus, DeploymentRecord, ReleaseRecord } from './records.ts'
 import { appOfScope, appScope, secretPrefix } from './scope.ts'
 
@@ -30,7 +30,8 @@ const isMatch = (app: AppIdentity, filter: Partial<AppIdentity>): boolean => (Ob
 /** What runs, from records and a live reading. Takes no lease and changes nothing, so it may be asked at any time. */
 export async function appStatus({ store, provider, signal }: Pick<LifecycleContext, 'store' | 'provider' | 'signal'>, { app }: { readonly app: AppIdentity }): Promise<AppStatus> {
   const scope = store.scope(appScope(app))
-  const [state, ledger] = await Promise.all([scope.readState(), readLedger(scope)])
+  const state = await scope.readState()
+  const ledger = await recordsOfLive(scope, state)
   const deployment = liveDeployment(state, ledger)
   const release = deployment ? ledger.releases.findLast((candidate) => candidate.deployment === deployment.id && candidate.canary === undefined) : (lastFullRelease(ledger) ?? ledger.releases.at(-1))
   const canary = canaryOf(state, ledger)
@@ -51,6 +52,17 @@ export async function listReleases({ store }: Pick<LifecycleContext, 'store'>, {
   const live = liveDeployment(state, ledger)
   const canary = canaryOf(state, ledger)
   return { releases: ledger.releases, deployments: ledger.deployments, ...(live ? { live: live.id } : {}), ...(canary ? { canary: { deployment: canary.deployment.id, percent: canary.percent } } : {}) }
+}
+
+/** As much of the ledger as the status of an app with one live version needs: somebody who asks about hundreds of apps does not want the history of each to be read. */
+async function recordsOfLive(scope: ScopeStore, state: State | undefined): Promise<Ledger> {
+  const [live, ...others] = liveDeployments(state)
+  if (live === undefined || others.length > 0 || scope.findLastRecord === undefined) return readLedger(scope)
+  const [deployment, release] = await Promise.all([
+    scope.getRecord<DeploymentRecord>('deployment', live),
+    scope.findLastRecord<ReleaseRecord>('release', ({ deployment, canary }) => deployment === live && canary === undefined),
+  ])
+  return deployment === undefined || release === undefined ? readLedger(scope) : { builds: [], configurations: [], deployments: [deployment], releases: [release] }
 }
 
 async function instancesOf({ provider, signal }: Pick<LifecycleContext, 'provider' | 'signal'>, { app, id, target }: DeploymentRecord): Promise<readonly InstanceStatus[]> {

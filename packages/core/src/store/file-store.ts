@@ -95,6 +95,7 @@ function fileScope({ name, folder, migrations }: { name: ScopeName; folder: stri
     },
     getRecord: (type, id) => records.get(type, id),
     listRecords: (type) => records.list(type),
+    findLastRecord: (type, isIt) => records.findLast(type, isIt),
 
     async remove(fence) {
       await check(fence)

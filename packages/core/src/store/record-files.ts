@@ -12,11 +12,15 @@ export interface RecordFiles {
   put(type: RecordType, id: string, record: object): Promise<void>
   delete(type: RecordType, id: string): Promise<void>
   get<T>(type: RecordType, id: string): Promise<T | undefined>
+  findLast<T>(type: RecordType, isIt: (record: T) => boolean): Promise<T | undefined>
   list<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
 }
 
 export function recordFiles({ folder }: { folder: string }): RecordFiles {
   const path = (type: RecordType, id: string) => join(folder, type, `${checkRecordId(id)}.json`)
+
+  const idsOf = (type: RecordType): readonly string[] =>
+    listNames(join(folder, type)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length)).sort(compareIds)
 
   const get = async <T>(type: RecordType, id: string): Promise<T | undefined> => {
     const file = path(type, id)
@@ -33,10 +37,16 @@ export function recordFiles({ folder }: { folder: string }): RecordFiles {
       throw new PilotError('NAME_TAKEN', `The ${type} ${id} exists already with other content`, { suggestion: 'Records are never changed: write a new one under another id.', details: { type, id } })
     },
     delete: async (type, id) => removeFile(path(type, id)),
+    async findLast<T>(type: RecordType, isIt: (record: T) => boolean) {
+      for (const id of idsOf(type).toReversed()) {
+        const record = await get<T>(type, id)
+        if (record !== undefined && isIt(record)) return record
+      }
+      return undefined
+    },
     async list<T>(type: RecordType) {
-      const ids = listNames(join(folder, type)).filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => name.slice(0, -'.json'.length))
       const found: { id: string; record: T }[] = []
-      for (const id of ids.sort(compareIds)) {
+      for (const id of idsOf(type)) {
         const record = await get<T>(type, id)
         if (record !== undefined) found.push({ id, record })
       }

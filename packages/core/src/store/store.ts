@@ -45,6 +45,8 @@ export interface ScopeStore {
   getRecord<T>(type: RecordType, id: string): Promise<T | undefined>
   /** In the order of their ids: those made of digits first, by number, then the others by character code. */
   listRecords<T>(type: RecordType): Promise<readonly { readonly id: string; readonly record: T }[]>
+  /** The last in that order that is it, without a look at those before it; absent: `listRecords` tells, for more. */
+  findLastRecord?<T>(type: RecordType, isIt: (record: T) => boolean): Promise<T | undefined>
 
   /** Deletes state, journal and records; throws BLOCKED while the state holds a resource. The lease stays, since a token is never given out twice. */
   remove(fence: Fence): Promise<void>

@@ -183,6 +183,10 @@ export function storeContract({ create }: StoreContractOptions): readonly Check[
       const listed = await (await other()).listRecords<{ id: string }>('release')
       assert.deepEqual(listed.map(({ id }) => id), ['9', '10', '100', 'a1', 'b'])
       assert.deepEqual(listed[0]!.record, { id: '9', nested: { text: 'ü\n' } })
+      if (scope.findLastRecord !== undefined) {
+        assert.equal((await scope.findLastRecord<{ id: string }>('release', ({ id }) => /^\d+$/.test(id)))?.id, '100')
+        assert.equal(await scope.findLastRecord('release', () => false), undefined)
+      }
       assert.deepEqual(await scope.getRecord('deployment', '9'), { other: true })
       assert.equal(await scope.getRecord('deployment', '10'), undefined)
     }),
