@@ -12,7 +12,8 @@ import { appOfScope, appScope, secretPrefix } from './scope.ts'
 
 /** Every app that something is recorded of, in any environment; filtered by whatever is given. */
 export async function listApps({ store }: Pick<LifecycleContext, 'store'>, filter: Partial<AppIdentity> = {}): Promise<readonly AppIdentity[]> {
-  return (await store.scopes()).map(appOfScope).filter((app) => app !== undefined && isMatch(app, filter)) as AppIdentity[]
+  const { project, app } = filter
+  return (await store.scopes(project === undefined ? 'app/' : app === undefined ? `app/${project}/` : `app/${project}/${app}/`)).map(appOfScope).filter((app) => app !== undefined && isMatch(app, filter)) as AppIdentity[]
 }
 
 /** Besides, those that have no more than secrets, stored before their first deployment: what a destroy has to know. */

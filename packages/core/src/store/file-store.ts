@@ -40,7 +40,7 @@ export function createFileStore({ dir, migrations }: FileStoreOptions): Store {
       scopes.set(name, known)
       return known
     },
-    scopes: async () => scopesBelow(dir).filter((scope) => holdsAnything(join(dir, scope))),
+    scopes: async (prefix = '') => scopesBelow(dir).filter((scope) => scope.startsWith(prefix) && holdsAnything(join(dir, scope))),
     leasedScopes: async () => scopesBelow(dir).filter((scope) => visible(join(dir, scope, 'lease')).length > 0),
   }
 }

@@ -4,8 +4,8 @@
  */
 export interface Store {
   scope(scope: ScopeName): ScopeStore
-  /** Every scope that has records, state or a journal. */
-  scopes(): Promise<readonly ScopeName[]>
+  /** Every scope that has records, state or a journal; with `prefix` only those whose names begin with it. */
+  scopes(prefix?: string): Promise<readonly ScopeName[]>
   /** Every scope that ever had an owner, those among them on which nothing is written yet. */
   leasedScopes(): Promise<readonly ScopeName[]>
 }

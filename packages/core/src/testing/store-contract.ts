@@ -222,6 +222,8 @@ export function storeContract({ create }: StoreContractOptions): readonly Check[
       const recorded = store.scope('app/shop/api/preview-42')
       await recorded.putRecord('build', 'x', {}, await take(recorded))
       assert.deepEqual([...(await (await reopen()).scopes())].sort(), ['app/shop/api/preview-42', 'app/shop/api/production', 'platform'])
+      assert.deepEqual(await store.scopes('app/shop/api/preview'), ['app/shop/api/preview-42'])
+      assert.deepEqual(await store.scopes('app/sho/'), [])
     }),
     check('scopes', 'that had an owner are known although nothing was written', async ({ store, reopen }) => {
       assert.deepEqual(await store.leasedScopes(), [])
