@@ -94,6 +94,8 @@ test('when the server is killed in the middle, the command ends, one line says s
   user.type('stty -a > after; cmp before after && echo sa""me; exit\n')
   await user.shows('same')
   await gone(mark)
+  // The server is on its way back; what comes next is not to say that it waits for it.
+  await pilot.ok(['status'])
 })
 
 test.each(['run', 'exec'])('%s in a pipe carries 10 MB there and back unchanged, and ends with its exit code', async (name) => {
