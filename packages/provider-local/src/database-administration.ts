@@ -96,7 +96,11 @@ export function databaseAdministration({ home, platformId }: { home: Home; platf
       const mark = `pilot restore ${id}`
       const [fresh, replaced] = [restoringName(database), replacedName(database)]
       return withTwo(home, `The restore of ${database}`, async (client, ender) => {
-        if ((await commentOf(client, database)) === mark) return finished({ client, database, replaced, dropOld, missingRoles: [] })
+        if ((await commentOf(client, database)) === mark) {
+          // Killed after the swap, it left its login.
+          await dropRestoring(client, { fresh, user: restoreRole(database) })
+          return finished({ client, database, replaced, dropOld, missingRoles: [] })
+        }
         await checkpoint()
         const role = await openRestoreRole(client, database)
         try {
