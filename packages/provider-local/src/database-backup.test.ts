@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asSuperuser } from './postgres/apps-cluster.ts'
 import { restoreDatabase } from './dump/run-dump.ts'
 import { backupsFolder } from './postgres/backups-folder.ts'
-import { replacedName } from './postgres/swap-databases.ts'
+import { replacedName, restoreRole } from './postgres/swap-databases.ts'
 import { startLocalPlatform, type LocalPlatform } from './testing/local-platform.ts'
 import { startNextPostgres, withoutNextPostgres } from './testing/next-postgres.ts'
 import { catalogueQueries, richSchema } from './testing/rich-schema.ts'
@@ -160,6 +160,9 @@ test('a restore that is killed at any moment leaves the old or the new database 
     await administration.restore({ ...call(app, id), backup: 'b', dropOld: false })
     expect(await query(config, 'SELECT count(*)::int, current_user = current_database() AS acts FROM t')).toEqual([{ count: 50_000, acts: true }])
   }
+  // Killed right after the swap: its login is there, and the one that goes on finds the work done.
+  await asSuperuser(platform.home, { doing: 'The test' }, (client) => client.query(`CREATE ROLE "${restoreRole(config.database)}" LOGIN`))
+  await administration.restore({ ...call(app, 'k95'), backup: 'b', dropOld: false })
   expect((await databases()).filter((name) => name.startsWith('shop_killed') && /_(new|restore)$/.test(name))).toEqual([])
 }, 120_000)
 
