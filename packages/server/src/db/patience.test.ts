@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { isDatabaseAway, patiently } from './patience.ts'
+import { isDatabaseAway, isDatabaseSilent } from './away.ts'
+import { patiently } from './patience.ts'
+import { toServerError } from './trouble.ts'
 
 const away = Object.assign(new Error('the database system is starting up'), { code: '57P03' })
 
@@ -23,4 +25,14 @@ test('a database that stays away is given up', async () => {
 
 test('a connection that breaks under a question is the database going away', () => {
   expect([new Error('Connection terminated unexpectedly'), Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), new Error('syntax error'), undefined].map(isDatabaseAway)).toEqual([true, true, false, false])
+})
+
+test('a file that is not there is no database that is away, and one that answers too late is not asked again', async () => {
+  const file = Object.assign(new Error('x'), { code: 'ENOENT', syscall: 'open' })
+  const late = new Error('timeout exceeded when trying to connect')
+  expect([file, late].map((error) => [isDatabaseAway(error), isDatabaseSilent(error), toServerError(error).code])).toEqual([
+    [false, false, 'INTERNAL'],
+    [false, true, 'DATABASE_UNREACHABLE'],
+  ])
+  await expect(patiently(() => Promise.reject(late))).rejects.toBe(late)
 })

@@ -1,12 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-
-const codes: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', '57P01', '57P02', '57P03', '08000', '08001', '08003', '08006'])
-
-/** Whether PostgreSQL was not there, or went in the middle: killed, it is back within a second or two. */
-export function isDatabaseAway(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  return codes.has(code) || (typeof message === 'string' && /^Connection terminated|^Client has encountered a connection error/.test(message))
-}
+import { isDatabaseAway } from './away.ts'
 
 /**
  * Does it again as long as the database is away, and for `forMs` at most. For what may happen twice: it may have arrived before the
